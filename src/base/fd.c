@@ -1,0 +1,153 @@
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+void
+fd_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+int
+fd_cloexec(int fd, bool on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
+}
+
+int
+fd_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	return (flags & O_NONBLOCK) ? 0 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+void
+fd_close_except(const int *keep, size_t n)
+{
+	int *sorted = mem_alloc((n + 1) * sizeof *sorted);
+	unsigned from = STDERR_FILENO + 1;
+
+	memcpy(sorted, keep, n * sizeof *sorted);
+	qsort(sorted, n, sizeof *sorted, by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (sorted[i] < (int)from)
+			continue;
+		if (sorted[i] > (int)from)
+			close_range(from, (unsigned)sorted[i] - 1, 0);
+		from = (unsigned)sorted[i] + 1;
+	}
+	close_range(from, UINT_MAX, 0);
+	free(sorted);
+}
+
+static bool
+among(int fd, const int *keep, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] == fd)
+			return true;
+	return false;
+}
+
+size_t
+fd_count_strangers(const int *keep, size_t n, int *first)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+	size_t count = 0;
+
+	if (dir == NULL)
+		return 0;
+	while ((e = readdir(dir)) != NULL) {
+		int fd = atoi(e->d_name);
+
+		if (fd <= STDERR_FILENO || fd == dirfd(dir) || among(fd, keep, n))
+			continue;
+		if (count++ == 0 && first != NULL)
+			*first = fd;
+	}
+	closedir(dir);
+	return count;
+}
+
+uint64_t
+fd_inode(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+/* Read until end of file; the size that fstat told is only a hint. */
+static char *
+read_all(int fd, size_t max, size_t *len)
+{
+	size_t size = 4096, n = 0;
+	char *text = mem_alloc(size);
+	ssize_t r;
+
+	while ((r = read(fd, text + n, size - n - 1)) != 0) {
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 || (n += (size_t)r) > max) {
+			if (r > 0)
+				errno = EFBIG;
+			free(text);
+			return NULL;
+		}
+		if (n + 1 == size)
+			text = mem_realloc(text, size *= 2);
+	}
+	text[n] = '\0';
+	*len = n;
+	return text;
+}
+
+char *
+fd_read_file(const char *path, size_t max, size_t *len, char **cause)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	char *text;
+
+	if (fd < 0) {
+		cause_set(cause, "cannot open %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		cause_set(cause, "%s is a directory, not a file", path);
+		fd_close(&fd);
+		return NULL;
+	}
+	text = read_all(fd, max, len);
+	if (text == NULL)
+		cause_set(cause, "cannot read %s: %s", path, strerror(errno));
+	fd_close(&fd);
+	return text;
+}

@@ -1,0 +1,39 @@
+/*
+ * fd: descriptors.  Every descriptor of baton is born close-on-exec; what a
+ * child or a next image keeps is listed, and the rest is closed and verified.
+ */
+#ifndef BATON_BASE_FD_H
+#define BATON_BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Close *fd unless it is -1, and make it -1.  errno is kept. */
+void fd_close(int *fd);
+
+/* Set or clear FD_CLOEXEC.  0, or -1 with errno. */
+int fd_cloexec(int fd, bool on);
+
+/* Set O_NONBLOCK on the open file description; it is shared by all holders and
+ * is therefore never cleared.  0, or -1 with errno. */
+int fd_nonblock(int fd);
+
+/* Close every descriptor above 2 that is not among keep[0..n-1] (any order). */
+void fd_close_except(const int *keep, size_t n);
+
+/*
+ * How many descriptors this process has open that are neither 0, 1, 2 nor
+ * among keep[0..n-1]; the first of them is stored in *first when not NULL.
+ */
+size_t fd_count_strangers(const int *keep, size_t n, int *first);
+
+/* The inode that stands behind fd, 0 when fd is not open: tells whether a
+ * number still means what it meant. */
+uint64_t fd_inode(int fd);
+
+/* Read a whole file of at most max bytes.  Returns malloc'd, NUL-terminated
+ * text and its length, or NULL with a sentence in *cause. */
+char *fd_read_file(const char *path, size_t max, size_t *len, char **cause);
+
+#endif

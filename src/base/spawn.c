@@ -1,0 +1,66 @@
+#include "base/spawn.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void
+reset_signals(void)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
+
+	for (int sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &dfl, NULL);
+}
+
+pid_t
+spawn_fork(void)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		reset_signals();
+	else
+		sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+void
+spawn_unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void
+spawn_scrub_environment(void)
+{
+	static const char *const names[] = {"LISTEN_FDS",    "LISTEN_PID",   "LISTEN_FDNAMES",
+	                                    "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		unsetenv(names[i]);
+}
+
+const char *
+spawn_status_text(int status)
+{
+	static char text[64];
+
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status),
+		         strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, sizeof text, "exit status %d", WEXITSTATUS(status));
+	return text;
+}

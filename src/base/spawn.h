@@ -1,0 +1,24 @@
+/*
+ * spawn: the birth of a process.  Signals are blocked around the fork, and stay
+ * blocked in the child until it has installed what it wants: a HUP that is sent
+ * to the whole group a moment after the fork must not kill a worker.
+ */
+#ifndef BATON_BASE_SPAWN_H
+#define BATON_BASE_SPAWN_H
+
+#include <sys/types.h>
+
+/* fork(); the child has default handlers and every signal blocked. */
+pid_t spawn_fork(void);
+
+/* Empty the signal mask: the child's last step before it works or executes. */
+void spawn_unblock_signals(void);
+
+/* Remove LISTEN_*, NOTIFY_SOCKET and WATCHDOG_* from the environment. */
+void spawn_scrub_environment(void);
+
+/* One phrase for a wait status: "exit status 1", "signal 9 (Killed)".  The
+ * text stands in a static buffer until the next call. */
+const char *spawn_status_text(int status);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * build: from the lines of a file to the tree, by the table of keys.
+ *
+ * A flaw does not end the work: all flaws of a file are told at once.  So
+ * that one slip is told once, what was probably meant is assumed to stand
+ * there: a misspelled section is read as the nearest one, and a misspelled key
+ * counts as present.  After flaws the tree is fit for check and conf_free,
+ * and for nothing else.
+ */
+#ifndef BATON_CONF_BUILD_H
+#define BATON_CONF_BUILD_H
+
+struct conf;
+struct flaws;
+
+/* Fill conf, which holds only its text, and give every key that the file does
+ * not set its default. */
+void build_tree(struct conf *conf, struct flaws *flaws);
+
+#endif

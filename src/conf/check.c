@@ -1,0 +1,248 @@
+#include "conf/check.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/flaw.h"
+#include "conf/keys.h"
+#include "conf/suggest.h"
+#include "conf/value.h"
+
+/* One section under examination. */
+struct seat {
+	const struct conf *conf;
+	struct flaws *flaws;
+	enum conf_section section;
+	size_t index;
+	unsigned types; /* of a service */
+	int head;       /* line of its title */
+	char *title;
+	const void *base;
+};
+
+static const struct conf_origin *
+origin_of(const struct seat *s, const struct keys_row *row)
+{
+	return conf_find_origin(s->conf, s->section, s->index, row->name);
+}
+
+static const struct keys_row *
+next_row(const struct seat *s, const struct keys_row *row)
+{
+	for (row = row == NULL ? keys_table : row + 1; row < keys_table + keys_count; row++)
+		if (row->section == s->section &&
+		    keys_find(row->section, row->name, s->types) == row)
+			return row;
+	return NULL;
+}
+
+static void
+check_required(const struct seat *s)
+{
+	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;)
+		if ((row->flags & KEYS_REQUIRED) && origin_of(s, row) == NULL)
+			flaw_add(s->flaws, s->head, "%s needs '%s', such as '%s = %s'",
+			         s->title, row->name, row->name, row->example);
+}
+
+/* "'respond' or 'root'" */
+static char *
+alternatives(const struct seat *s)
+{
+	char *list = mem_strdup("");
+
+	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {
+		char *longer;
+
+		if (!(row->flags & KEYS_ONE_OF) || !keys_fits(row, s->types))
+			continue;
+		longer = mem_printf("%s%s'%s'", list, *list != '\0' ? " or " : "", row->name);
+		mem_free(&list);
+		list = longer;
+	}
+	return list;
+}
+
+static void
+check_exclusion(const struct seat *s, const struct conf_origin *a, const struct conf_origin *b)
+{
+	if (a->fate == CONF_GUESSED || b->fate == CONF_GUESSED)
+		return;
+	flaw_add(s->flaws, a->line > b->line ? a->line : b->line,
+	         "'%s' and '%s' in %s exclude each other", a->key, b->key, s->title);
+}
+
+static void
+check_one_of(const struct seat *s)
+{
+	const struct conf_origin *before = NULL;
+	char *list;
+
+	/* Of an unknown type it is not known what it needs. */
+	if (s->types == 0)
+		return;
+	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {
+		const struct conf_origin *o = origin_of(s, row);
+
+		if (o == NULL || !(row->flags & KEYS_ONE_OF) || !keys_fits(row, s->types))
+			continue;
+		if (before != NULL)
+			check_exclusion(s, before, o);
+		before = o;
+	}
+	list = alternatives(s);
+	if (before == NULL && *list != '\0')
+		flaw_add(s->flaws, s->head, "%s needs %s", s->title, list);
+	mem_free(&list);
+}
+
+/* The types that have a key, as "'http'". */
+static char *
+type_list(const struct keys_row *row)
+{
+	char *list = mem_strdup("");
+
+	for (size_t i = 0; keys_service_types[i] != NULL; i++) {
+		char *longer;
+
+		if (!(row->types & keys_type_bit(keys_service_types[i])))
+			continue;
+		longer = mem_printf("%s%s'%s'", list, *list != '\0' ? " or " : "",
+		                    keys_service_types[i]);
+		mem_free(&list);
+		list = longer;
+	}
+	return list;
+}
+
+static void
+check_types(const struct seat *s)
+{
+	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {
+		const struct conf_origin *o = origin_of(s, row);
+		char *list;
+
+		if (o == NULL || o->fate == CONF_GUESSED || keys_fits(row, s->types))
+			continue;
+		list = type_list(row);
+		flaw_add(s->flaws, o->line, "key '%s' in %s is of type %s, not of '%s'",
+		         row->name, s->title, list, s->conf->service[s->index].type);
+		mem_free(&list);
+	}
+}
+
+/* A line that sets a key, or the default that is taken when none names it. */
+static bool
+is_sure(const struct conf_origin *o)
+{
+	return o == NULL || o->fate == CONF_SET;
+}
+
+static void
+check_caps(const struct seat *s)
+{
+	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {
+		const struct conf_origin *o = origin_of(s, row);
+		const struct keys_row *limit;
+		char *value, *most;
+
+		if (row->cap == NULL || o == NULL || o->fate != CONF_SET)
+			continue;
+		limit = keys_find(s->section, row->cap, s->types);
+		if (!is_sure(origin_of(s, limit)) ||
+		    keys_number(row, s->base) <= keys_number(limit, s->base))
+			continue;
+		value = keys_text(row, s->base, 0);
+		most = keys_text(limit, s->base, 0);
+		flaw_add(s->flaws, o->line, "'%s' in %s (%s) must not exceed '%s' (%s)",
+		         row->name, s->title, value, limit->name, most);
+		mem_free(&value);
+		mem_free(&most);
+	}
+}
+
+static void
+check_section(const struct conf *conf, struct flaws *flaws, enum conf_section section,
+              size_t index)
+{
+	struct seat s = {.conf = conf, .flaws = flaws, .section = section, .index = index};
+
+	s.types = conf_types(conf, section, index);
+	s.base = conf_base(conf, section, index);
+	s.title = conf_title(conf, section, index);
+	if (section == CONF_LISTEN)
+		s.head = conf->listen[index].line;
+	else if (section == CONF_SERVICE)
+		s.head = conf->service[index].line;
+	check_required(&s);
+	check_one_of(&s);
+	check_types(&s);
+	check_caps(&s);
+	mem_free(&s.title);
+}
+
+static void
+check_service_of(const struct conf *conf, struct flaws *flaws, size_t index)
+{
+	const char *name = conf->listen[index].service;
+	const struct conf_origin *o = conf_find_origin(conf, CONF_LISTEN, index, "service");
+	struct suggest s;
+	char *title;
+
+	if (name == NULL || conf_find_service(conf, name) != NULL)
+		return;
+	AN(o != NULL);
+	s = suggest_for(name);
+	for (size_t i = 0; i < conf->nservice; i++)
+		suggest_offer(&s, conf->service[i].name);
+	title = conf_title(conf, CONF_LISTEN, index);
+	if (s.best != NULL)
+		flaw_add(flaws, o->line, "unknown service '%s' in %s; did you mean '%s'?",
+		         flaw_word(name).text, title, flaw_word(s.best).text);
+	else
+		flaw_add(flaws, o->line,
+		         "unknown service '%s' in %s; there is no section [service:%s]",
+		         flaw_word(name).text, title, flaw_word(name).text);
+	mem_free(&title);
+}
+
+/* Is there a like of the j-th address of a listener before it in the file? */
+static void
+check_address(const struct conf *conf, struct flaws *flaws, size_t index, size_t j)
+{
+	const struct conf_addr *addr = &conf->listen[index].addr[j];
+
+	for (size_t i = 0; i <= index; i++) {
+		const struct conf_listen *other = &conf->listen[i];
+		size_t n = i == index ? j : other->naddr;
+
+		for (size_t k = 0; k < n; k++) {
+			if (!value_addr_same(addr, &other->addr[k]))
+				continue;
+			flaw_add(flaws, addr->line,
+			         "address '%s' is in line %d already, for [listen:%s]",
+			         flaw_word(addr->text).text, other->addr[k].line,
+			         flaw_word(other->name).text);
+			return;
+		}
+	}
+}
+
+void
+check_tree(const struct conf *conf, struct flaws *flaws)
+{
+	for (int section = 0; keys_sections[section] != NULL; section++)
+		for (size_t i = 0; i < conf_count(conf, (enum conf_section)section); i++)
+			check_section(conf, flaws, (enum conf_section)section, i);
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		check_service_of(conf, flaws, i);
+		for (size_t j = 0; j < conf->listen[i].naddr; j++)
+			check_address(conf, flaws, i, j);
+	}
+	if (conf->nlisten == 0)
+		flaw_add(flaws, FLAW_NO_LINE,
+		         "nothing to serve: there is no section [listen:NAME]");
+}

@@ -1,0 +1,452 @@
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/build.h"
+#include "conf/check.h"
+#include "conf/flaw.h"
+#include "conf/keys.h"
+
+#define REMARK_COLUMN 31  /* where the comment after a value begins */
+#define TIGHT_LENGTH  256 /* longer values get their comment on a line before */
+
+void
+conf_error(struct conf_errors *errors, const char *fmt, ...)
+{
+	va_list ap;
+
+	errors->text = mem_grow(errors->text, errors->n, sizeof *errors->text);
+	va_start(ap, fmt);
+	errors->text[errors->n++] = mem_vprintf(fmt, ap);
+	va_end(ap);
+}
+
+void
+conf_errors_free(struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++)
+		mem_free(&errors->text[i]);
+	mem_free(&errors->text);
+	errors->n = 0;
+}
+
+char *
+conf_errors_join(const struct conf_errors *errors)
+{
+	size_t len = 0;
+	char *all, *p;
+
+	for (size_t i = 0; i < errors->n; i++)
+		len += strlen(errors->text[i]) + 1;
+	p = all = mem_alloc(len + 1);
+	for (size_t i = 0; i < errors->n; i++)
+		p += sprintf(p, "%s%s", i > 0 ? "\n" : "", errors->text[i]);
+	return all;
+}
+
+/* Flaws become sentences, and are forgotten. */
+static void
+tell_flaws(struct flaws *flaws, const char *path, struct conf_errors *errors)
+{
+	char *where = flaw_escape(path);
+
+	for (size_t i = 0; i < flaws->n; i++) {
+		const struct flaw *f = &flaws->at[i];
+
+		if (f->line == FLAW_NO_LINE)
+			conf_error(errors, "%s: %s", where, f->text);
+		else
+			conf_error(errors, "%s:%d: %s", where, f->line, f->text);
+	}
+	if (flaws->more > 0)
+		conf_error(errors, "%s: and %zu more %s", where, flaws->more,
+		           flaws->more == 1 ? "error" : "errors");
+	mem_free(&where);
+	flaw_clear(flaws);
+}
+
+static int
+open_regular(const char *path, size_t *size, char **cause)
+{
+	struct stat st;
+	/* Without O_NONBLOCK a FIFO would keep us here until somebody writes. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0 && errno == ENOENT)
+		return cause_set(cause, "there is no such file");
+	if (fd < 0)
+		return cause_set(cause, "cannot be opened: %s", strerror(errno));
+	if (fstat(fd, &st) != 0)
+		cause_set(cause, "cannot be read: %s", strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		cause_set(cause, "is a directory, not a file");
+	else if (!S_ISREG(st.st_mode))
+		cause_set(cause, "is not a regular file");
+	else if (st.st_size > CONF_FILE_MAX)
+		cause_set(cause, "is larger than %u bytes", CONF_FILE_MAX);
+	else {
+		*size = (size_t)st.st_size;
+		return fd;
+	}
+	fd_close(&fd);
+	return -1;
+}
+
+/* All of fd, or NULL; the file may grow or shrink meanwhile. */
+static char *
+read_all(int fd, size_t size, size_t *len, char **cause)
+{
+	char *text = mem_alloc(size + 1);
+	ssize_t got = 0;
+
+	*len = 0;
+	while (*len <= CONF_FILE_MAX) {
+		if (*len == size)
+			text = mem_realloc(text, (size += 4096) + 1);
+		got = read(fd, text + *len, size - *len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		*len += (size_t)got;
+	}
+	text[*len] = '\0';
+	if (*len <= CONF_FILE_MAX && got == 0)
+		return text;
+	if (*len > CONF_FILE_MAX)
+		cause_set(cause, "is larger than %u bytes", CONF_FILE_MAX);
+	else
+		cause_set(cause, "cannot be read: %s", strerror(errno));
+	mem_free(&text);
+	return NULL;
+}
+
+char *
+conf_read(const char *path, size_t *len, struct conf_errors *errors)
+{
+	char *cause = NULL, *text = NULL;
+	size_t size;
+	int fd = open_regular(path, &size, &cause);
+
+	if (fd >= 0)
+		text = read_all(fd, size, len, &cause);
+	fd_close(&fd);
+	if (text == NULL) {
+		char *where = flaw_escape(path);
+
+		conf_error(errors, "%s: %s", where, cause);
+		mem_free(&where);
+	}
+	mem_free(&cause);
+	return text;
+}
+
+struct conf *
+conf_parse(const char *path, const char *text, size_t len, struct conf_errors *errors)
+{
+	struct conf *conf = mem_alloc(sizeof *conf);
+	struct flaws flaws = {.n = 0};
+
+	conf->path = mem_strdup(path);
+	conf->text = mem_alloc(len + 1);
+	memcpy(conf->text, text, len);
+	conf->len = len;
+	if (len == 0) {
+		flaw_add(&flaws, FLAW_NO_LINE, "the file is empty, there is nothing to serve");
+	} else {
+		build_tree(conf, &flaws);
+		check_tree(conf, &flaws);
+	}
+	if (flaws.n > 0)
+		conf_free(&conf);
+	tell_flaws(&flaws, path, errors);
+	return conf;
+}
+
+struct conf *
+conf_load(const char *path, struct conf_errors *errors)
+{
+	struct conf *conf = NULL;
+	size_t len;
+	char *text = conf_read(path, &len, errors);
+
+	if (text != NULL)
+		conf = conf_parse(path, text, len, errors);
+	mem_free(&text);
+	return conf;
+}
+
+void
+conf_free(struct conf **confp)
+{
+	struct conf *conf = *confp;
+
+	if (conf == NULL)
+		return;
+	for (int section = 0; keys_sections[section] != NULL; section++)
+		for (size_t i = 0; i < conf_count(conf, (enum conf_section)section); i++)
+			keys_clear((enum conf_section)section,
+			           conf_base(conf, (enum conf_section)section, i));
+	for (size_t i = 0; i < conf->nlisten; i++)
+		mem_free(&conf->listen[i].name);
+	for (size_t i = 0; i < conf->nservice; i++)
+		mem_free(&conf->service[i].name);
+	mem_free(&conf->listen);
+	mem_free(&conf->service);
+	mem_free(&conf->origin);
+	mem_free(&conf->text);
+	mem_free(&conf->path);
+	mem_free(confp);
+}
+
+const struct conf_service *
+conf_find_service(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->nservice; i++)
+		if (strcmp(conf->service[i].name, name) == 0)
+			return &conf->service[i];
+	return NULL;
+}
+
+size_t
+conf_count(const struct conf *conf, enum conf_section section)
+{
+	if (section == CONF_LISTEN)
+		return conf->nlisten;
+	return section == CONF_SERVICE ? conf->nservice : 1;
+}
+
+void *
+conf_base(const struct conf *conf, enum conf_section section, size_t index)
+{
+	AN(index < conf_count(conf, section));
+	switch (section) {
+	case CONF_SERVER:
+		return (void *)&conf->server;
+	case CONF_DRAIN:
+		return (void *)&conf->drain;
+	case CONF_LISTEN:
+		return &conf->listen[index];
+	case CONF_SERVICE:
+		return &conf->service[index];
+	}
+	log_panic("no section %d", (int)section);
+}
+
+char *
+conf_title(const struct conf *conf, enum conf_section section, size_t index)
+{
+	const char *kind = keys_sections[section], *name;
+
+	if (!keys_section_named(section))
+		return mem_printf("[%s]", kind);
+	name = section == CONF_LISTEN ? conf->listen[index].name : conf->service[index].name;
+	return mem_printf("[%s:%s]", kind, flaw_word(name).text);
+}
+
+unsigned
+conf_types(const struct conf *conf, enum conf_section section, size_t index)
+{
+	return section == CONF_SERVICE ? keys_type_bit(conf->service[index].type) : 0;
+}
+
+struct conf_origin *
+conf_find_origin(const struct conf *conf, enum conf_section section, size_t index,
+                 const char *key)
+{
+	/* From the end, where the parser's present section is. */
+	for (size_t i = conf->norigin; i > 0; i--) {
+		struct conf_origin *o = &conf->origin[i - 1];
+
+		if (o->index == index && o->section == section && strcmp(o->key, key) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* One line `before key = value    ; remark`. */
+static void
+print_line(FILE *out, const char *before, const char *key, const char *value,
+           const char *remark)
+{
+	/* A value that begins with ';' is none after a blank; and a long line
+	 * must not become longer than a file's lines may be. */
+	if (*value == ';' || strlen(value) > TIGHT_LENGTH) {
+		fprintf(out, "; %s\n%s%s=%s\n", remark, before, key, value);
+		return;
+	}
+	fprintf(out, "%s%s = %-*s ; %s\n", before, key,
+	        REMARK_COLUMN - 4 - (int)strlen(before) - (int)strlen(key), value, remark);
+}
+
+/* The value as in a file.  An untouched default looks like the table's, "60s"
+ * and not "1m". */
+static char *
+value_of(const struct keys_row *row, const void *base, size_t i,
+         const struct conf_origin *origin)
+{
+	if (origin == NULL && row->dflt != NULL)
+		return mem_strdup(row->dflt);
+	return keys_text(row, base, i);
+}
+
+/* Where the value comes from: "default", "server.ini:3 (default auto)". */
+static char *
+remark_of(const struct keys_row *row, const char *where, int line,
+          const struct conf_origin *origin)
+{
+	if (origin == NULL)
+		return mem_strdup("default");
+	if (origin->fate == CONF_CAPPED)
+		return mem_printf("default %s, but at most %s", row->dflt, row->cap);
+	if (row->dflt == NULL)
+		return mem_printf("%s:%d", where, line);
+	return mem_printf("%s:%d (default %s)", where, line, row->dflt);
+}
+
+static void
+print_key(FILE *out, const struct conf *conf, const struct keys_row *row, size_t index,
+          const char *where)
+{
+	const struct conf_origin *origin =
+	    conf_find_origin(conf, row->section, index, row->name);
+	const void *base = conf_base(conf, row->section, index);
+	char *value = value_of(row, base, 0, origin);
+
+	if (value == NULL && origin == NULL) {
+		print_line(out, "; ", row->name, "", "not set");
+		return;
+	}
+	for (size_t i = 0; i == 0 || value != NULL; i++) {
+		int line = row->type == KEYS_ADDR ? conf->listen[index].addr[i].line
+		           : origin != NULL       ? origin->line
+		                                  : 0;
+		char *remark = remark_of(row, where, line, origin);
+
+		print_line(out, "", row->name, value != NULL ? value : "", remark);
+		mem_free(&remark);
+		mem_free(&value);
+		if (row->flags & KEYS_REPEAT)
+			value = value_of(row, base, i + 1, origin);
+	}
+}
+
+static void
+print_section(FILE *out, const struct conf *conf, enum conf_section section, size_t index,
+              const char *where)
+{
+	unsigned types = conf_types(conf, section, index);
+	char *title = conf_title(conf, section, index);
+
+	fprintf(out, "\n%s\n", title);
+	mem_free(&title);
+	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++)
+		if (row->section == section && keys_find(section, row->name, types) == row &&
+		    keys_fits(row, types))
+			print_key(out, conf, row, index, where);
+}
+
+static FILE *
+open_text(char **text, size_t *len)
+{
+	FILE *out = open_memstream(text, len);
+
+	if (out == NULL)
+		log_fatal("out of memory: a text");
+	return out;
+}
+
+char *
+conf_print(const struct conf *conf)
+{
+	char *text, *where = flaw_escape(conf->path);
+	size_t len;
+	FILE *out = open_text(&text, &len);
+
+	fprintf(out, "; every key, its value, and where it comes from\n");
+	for (int section = 0; keys_sections[section] != NULL; section++)
+		for (size_t i = 0; i < conf_count(conf, (enum conf_section)section); i++)
+			print_section(out, conf, (enum conf_section)section, i, where);
+	mem_free(&where);
+	fclose(out);
+	return text;
+}
+
+/* The sections of the sample, and the keys that are set there. */
+struct sample {
+	enum conf_section section;
+	const char *name;
+	const char *type;
+	bool brief; /* only the keys that are set */
+	struct {
+		const char *key, *value;
+	} set[3];
+};
+
+static const struct sample samples[] = {
+    {.section = CONF_SERVER},
+    {.section = CONF_DRAIN},
+    {.section = CONF_LISTEN,
+     .name = "web",
+     .set = {{"address", "127.0.0.1:8080"}, {"service", "site"}}},
+    {.section = CONF_SERVICE,
+     .name = "site",
+     .type = "http",
+     .set = {{"type", "http"}, {"respond", "hello, world"}}},
+    {.section = CONF_LISTEN,
+     .name = "echo",
+     .brief = true,
+     .set = {{"address", "127.0.0.1:7000"}, {"service", "echo"}}},
+    {.section = CONF_SERVICE, .name = "echo", .type = "echo", .set = {{"type", "echo"}}},
+};
+
+static void
+sample_key(FILE *out, const struct sample *sample, const struct keys_row *row)
+{
+	for (size_t i = 0; i < 3 && sample->set[i].key != NULL; i++) {
+		if (strcmp(sample->set[i].key, row->name) != 0)
+			continue;
+		print_line(out, "", row->name, sample->set[i].value, row->help);
+		return;
+	}
+	if (!sample->brief)
+		print_line(out, "; ", row->name, row->dflt != NULL ? row->dflt : row->example,
+		           row->help);
+}
+
+static void
+sample_section(FILE *out, const struct sample *sample)
+{
+	unsigned types = keys_type_bit(sample->type);
+
+	fprintf(out, "\n[%s%s%s]\n", keys_sections[sample->section],
+	        sample->name != NULL ? ":" : "", sample->name != NULL ? sample->name : "");
+	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++)
+		if (row->section == sample->section && keys_fits(row, types))
+			sample_key(out, sample, row);
+}
+
+char *
+conf_sample(void)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_text(&text, &len);
+
+	fprintf(out, "; server.ini: what baton serves, and how.  Try it: baton -c server.ini\n"
+	             ";\n"
+	             "; Lines that begin with ';' are comments: most keys stand here as one,\n"
+	             "; with their default or an example.  After a change: batonctl reload\n");
+	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
+		sample_section(out, &samples[i]);
+	fclose(out);
+	return text;
+}

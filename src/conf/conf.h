@@ -1,0 +1,181 @@
+/*
+ * conf: the configuration as an immutable tree.
+ *
+ * A file is read once; its bytes are parsed into a tree that keeps them, so
+ * that a generation can be rebuilt later from exactly what it was born with.
+ * Nothing here touches the network, looks at a directory or changes anything;
+ * a tree is only returned when the whole file is without flaw.
+ *
+ * The way of a file: conf_read -> lines (bytes to lines, by inih) -> build
+ * (lines to tree, by the table in keys) -> check (rules across keys).
+ */
+#ifndef BATON_CONF_CONF_H
+#define BATON_CONF_CONF_H
+
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONF_FILE_MAX          (4u << 20) /* bytes; a larger file is an error */
+#define CONF_NAME_MAX          63         /* of a listener or service */
+#define CONF_DEFAULT_PATH_NAME "baton/server.ini"
+
+/* Bounds that keep the checks of a hostile file quick. */
+#define CONF_SECTIONS_MAX 256  /* listeners, and as many services */
+#define CONF_ADDR_MAX     1024 /* addresses of all listeners together */
+
+enum conf_section { CONF_SERVER, CONF_DRAIN, CONF_LISTEN, CONF_SERVICE };
+
+/* All flaws of a file, one sentence each, in the order of the lines. */
+struct conf_errors {
+	char **text;
+	size_t n;
+};
+
+enum conf_addr_kind { CONF_ADDR_TCP, CONF_ADDR_UNIX, CONF_ADDR_SYSTEMD };
+
+struct conf_addr {
+	char *text; /* as written in the file: "127.0.0.1:0" */
+	int line;
+	enum conf_addr_kind kind;
+	struct sockaddr_storage sa; /* TCP and UNIX */
+	socklen_t salen;
+	char *name; /* SYSTEMD: the name after "systemd:" */
+};
+
+struct conf_listen {
+	char *name;
+	int line;
+	struct conf_addr *addr; /* at least one */
+	size_t naddr;
+	char *service;     /* as written */
+	size_t service_ix; /* into conf.service */
+	int64_t backlog;
+	bool reuseport; /* one socket per slot; TCP only */
+	int64_t mode;   /* permissions of a unix socket, octal in the file */
+	bool handoff;   /* may its connections move */
+};
+
+/* What a listener speaks.  All keys of all types stand side by side; keys that
+ * the type does not have hold their defaults. */
+struct conf_service {
+	char *name;
+	int line;
+	char *type; /* "echo", "http" */
+
+	/* http */
+	char *respond; /* NULL: not set */
+	char *root;    /* NULL: not set */
+	char *index;
+	char *health;           /* path of the health check; NULL: none */
+	int64_t max_header;     /* bytes of request line and headers */
+	int64_t max_body;       /* bytes */
+	int64_t header_timeout; /* ms, as all of these */
+	int64_t body_timeout;
+	int64_t send_timeout;
+	int64_t request_timeout;
+	int64_t idle_timeout; /* of both: without a byte in either direction */
+};
+
+struct conf_server {
+	int64_t workers; /* 0: auto */
+	char *control;   /* NULL: the default place */
+	char *user;      /* NULL: not set */
+	char *group;
+	char *log;
+	int64_t log_level; /* enum log_level */
+	char *pid_file;    /* NULL: none */
+	int64_t start_timeout;
+	int64_t probation;
+	int64_t max_generations;
+	int64_t max_connections; /* per worker; 0: what RLIMIT_NOFILE allows */
+};
+
+struct conf_drain {
+	int64_t lame_duck;
+	int64_t deadline;
+	bool handoff;
+	int64_t cut_over; /* always <= deadline */
+};
+
+/* What became of a line that names a key. */
+enum conf_fate {
+	CONF_SET,     /* its value is in the tree */
+	CONF_BAD,     /* its value was refused; the default is in the tree */
+	CONF_GUESSED, /* it was misspelled, and this key was probably meant */
+	CONF_CAPPED   /* no line: the default was lowered to keep an inequality */
+};
+
+/* Which line a key comes from.  A key without one holds its default. */
+struct conf_origin {
+	enum conf_section section;
+	size_t index; /* which listener or service; 0 for the others */
+	int head;     /* the line of the section's title */
+	int line;
+	const char *key; /* name in the table of keys */
+	enum conf_fate fate;
+};
+
+struct conf {
+	char *path; /* as given */
+	char *text; /* the bytes of the file, NUL-terminated */
+	size_t len;
+	struct conf_server server;
+	struct conf_drain drain;
+	struct conf_listen *listen; /* in the order of the file */
+	size_t nlisten;
+	struct conf_service *service;
+	size_t nservice;
+	struct conf_origin *origin; /* at most one per key of a section */
+	size_t norigin;
+};
+
+/* Read path and parse it.  The tree, owned by the caller, or NULL with at
+ * least one sentence in *errors. */
+struct conf *conf_load(const char *path, struct conf_errors *errors);
+
+/* The same from len bytes of memory; path is only used in sentences. */
+struct conf *conf_parse(const char *path, const char *text, size_t len,
+                        struct conf_errors *errors);
+
+/* Read the bytes of a configuration file, with the checks that need no parser
+ * (a directory, too large).  malloc'd text, or NULL with a sentence added. */
+char *conf_read(const char *path, size_t *len, struct conf_errors *errors);
+
+/* Every key with value, default and origin, as an INI file that parses to the
+ * same tree; malloc'd. */
+char *conf_print(const struct conf *conf);
+
+/* The sample server.ini, made from the table of keys; malloc'd. */
+char *conf_sample(void);
+
+/* The service of that name, or NULL. */
+const struct conf_service *conf_find_service(const struct conf *conf, const char *name);
+
+/* How many sections of a kind the tree has, and the struct of one of them. */
+size_t conf_count(const struct conf *conf, enum conf_section section);
+void *conf_base(const struct conf *conf, enum conf_section section, size_t index);
+
+/* "[server]", "[listen:web]", fit for a sentence; malloc'd. */
+char *conf_title(const struct conf *conf, enum conf_section section, size_t index);
+
+/* The bits of a service's type (keys_type_bit); 0 for another section. */
+unsigned conf_types(const struct conf *conf, enum conf_section section, size_t index);
+
+/* Where a key comes from, or NULL: it holds its default. */
+struct conf_origin *conf_find_origin(const struct conf *conf, enum conf_section section,
+                                     size_t index, const char *key);
+
+void conf_free(struct conf **conf);
+
+/* Add a sentence to errors. */
+void conf_error(struct conf_errors *errors, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void conf_errors_free(struct conf_errors *errors);
+
+/* The sentences joined by newlines, malloc'd. */
+char *conf_errors_join(const struct conf_errors *errors);
+
+#endif

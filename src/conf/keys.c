@@ -1,0 +1,471 @@
+#include "conf/keys.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/suggest.h"
+#include "conf/value.h"
+
+const char *const keys_sections[] = {"server", "drain", "listen", "service", NULL};
+
+const char *const keys_service_types[] = {"echo", "http", NULL};
+
+/* Bits in the order of keys_service_types. */
+#define ECHO (1u << 0)
+#define HTTP (1u << 1)
+
+static const char *const log_words[] = {"auto", "stderr", NULL};
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+#define IN_SERVER(field)                                                                       \
+	.section = CONF_SERVER, .name = #field, .offset = offsetof(struct conf_server, field)
+#define IN_DRAIN(field)                                                                        \
+	.section = CONF_DRAIN, .name = #field, .offset = offsetof(struct conf_drain, field)
+#define IN_LISTEN(field)                                                                       \
+	.section = CONF_LISTEN, .name = #field, .offset = offsetof(struct conf_listen, field)
+#define IN_SERVICE(field)                                                                      \
+	.section = CONF_SERVICE, .name = #field, .offset = offsetof(struct conf_service, field)
+
+/* clang-format off */
+const struct keys_row keys_table[] = {
+	{ IN_SERVER(workers), .type = KEYS_INT, .min = 1, .max = 256, .zero = "auto", .dflt = "auto",
+	  .help = "one per CPU this process may use" },
+	{ IN_SERVER(control), .type = KEYS_PATH, .max = 107, .flags = KEYS_MAY_EMPTY,
+	  .example = "/run/baton/control.sock",
+	  .help = "where batonctl finds baton; empty: a place that both know" },
+	{ IN_SERVER(user), .type = KEYS_USER, .flags = KEYS_MAY_EMPTY, .example = "baton",
+	  .help = "of the workers; the master keeps what it was started with" },
+	{ IN_SERVER(group), .type = KEYS_USER, .flags = KEYS_MAY_EMPTY, .example = "baton",
+	  .help = "of the workers; empty: the user's group" },
+	{ IN_SERVER(log), .type = KEYS_PATH, .words = log_words, .dflt = "auto",
+	  .help = "journal under systemd, else stderr; or a file" },
+	{ IN_SERVER(log_level), .type = KEYS_ENUM, .words = log_level_names, .dflt = "info",
+	  .help = "debug, info, warn or error" },
+	{ IN_SERVER(pid_file), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY, .example = "/run/baton/baton.pid",
+	  .help = "a file with the master's pid; empty: none" },
+	{ IN_SERVER(start_timeout), .type = KEYS_DURATION, .min = 10, .max = HOUR, .dflt = "10s",
+	  .help = "a new generation reports ready by then, or it is rolled back" },
+	{ IN_SERVER(probation), .type = KEYS_DURATION, .min = 0, .max = 10 * MINUTE, .dflt = "1s",
+	  .help = "a crash this soon after promotion rolls back" },
+	{ IN_SERVER(max_generations), .type = KEYS_INT, .min = 2, .max = 64, .dflt = "8",
+	  .help = "beyond it the oldest is cut first" },
+	{ IN_SERVER(max_connections), .type = KEYS_INT, .min = 0, .max = 10000000, .dflt = "0",
+	  .help = "per worker; 0: what RLIMIT_NOFILE allows" },
+
+	{ IN_DRAIN(lame_duck), .type = KEYS_DURATION, .min = 0, .max = HOUR, .dflt = "0s",
+	  .help = "on stop: health says no, still accepting, for this long" },
+	{ IN_DRAIN(deadline), .type = KEYS_DURATION, .min = 0, .max = 168 * HOUR, .dflt = "30s",
+	  .help = "busy connections may finish until then" },
+	{ IN_DRAIN(handoff), .type = KEYS_BOOL, .dflt = "yes",
+	  .help = "live connections move to the next generation" },
+	{ IN_DRAIN(cut_over), .type = KEYS_DURATION, .min = 0, .max = 10 * MINUTE, .dflt = "1s",
+	  .cap = "deadline",
+	  .help = "forced closes are spread over this long, not one storm" },
+
+	{ .section = CONF_LISTEN, .name = "address", .offset = offsetof(struct conf_listen, addr),
+	  .type = KEYS_ADDR, .flags = KEYS_REQUIRED | KEYS_REPEAT, .example = "127.0.0.1:8080",
+	  .help = "repeatable; also [::]:80, unix:/run/x.sock, systemd:NAME" },
+	{ IN_LISTEN(service), .type = KEYS_TEXT, .flags = KEYS_REQUIRED, .example = "site",
+	  .help = "the [service:NAME] that is spoken here" },
+	{ IN_LISTEN(backlog), .type = KEYS_INT, .min = 1, .max = 65535, .dflt = "4096",
+	  .help = "clients that may wait to be accepted" },
+	{ IN_LISTEN(reuseport), .type = KEYS_BOOL, .dflt = "yes",
+	  .help = "one socket per worker (TCP only)" },
+	{ IN_LISTEN(mode), .type = KEYS_MODE, .min = 0, .max = 0777, .dflt = "0666",
+	  .help = "permissions of a unix socket" },
+	{ IN_LISTEN(handoff), .type = KEYS_BOOL, .dflt = "yes",
+	  .help = "its connections may move to the next generation" },
+
+	{ IN_SERVICE(type), .type = KEYS_WORD, .words = keys_service_types, .flags = KEYS_REQUIRED,
+	  .example = "http",
+	  .help = "echo or http" },
+	{ IN_SERVICE(respond), .type = KEYS_TEXT, .types = HTTP, .flags = KEYS_ONE_OF,
+	  .example = "hello, world",
+	  .help = "the answer to every request; or root = DIRECTORY" },
+	{ IN_SERVICE(root), .type = KEYS_PATH, .types = HTTP, .flags = KEYS_ONE_OF, .example = "/srv/www",
+	  .help = "a directory of files, instead of respond" },
+	{ IN_SERVICE(index), .type = KEYS_FILE, .types = HTTP, .dflt = "index.html",
+	  .help = "the file that answers for a directory" },
+	{ IN_SERVICE(health), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY, .example = "/health",
+	  .help = "path of the health check; empty: none" },
+	{ IN_SERVICE(max_header), .type = KEYS_SIZE, .types = HTTP, .min = 256, .max = 1 << 20, .dflt = "16k",
+	  .help = "request line and headers" },
+	{ IN_SERVICE(max_body), .type = KEYS_SIZE, .types = HTTP, .min = 0, .max = INT64_C(1) << 40, .dflt = "1m",
+	  .help = "of a request" },
+	{ IN_SERVICE(header_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR, .dflt = "10s",
+	  .help = "from a request's first byte to the end of its headers" },
+	{ IN_SERVICE(body_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR, .dflt = "30s",
+	  .help = "to receive a request's body" },
+	{ IN_SERVICE(send_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR, .dflt = "60s",
+	  .help = "without the client taking a byte of the answer" },
+	{ IN_SERVICE(request_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = 24 * HOUR,
+	  .dflt = "60s",
+	  .help = "to make an answer; after it the client gets 504" },
+	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
+	  .dflt = "75s",
+	  .help = "between requests; 0: none" },
+	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = ECHO, .min = 0, .max = 168 * HOUR,
+	  .dflt = "0s",
+	  .help = "without a byte in either direction; 0: none" },
+};
+/* clang-format on */
+
+const size_t keys_count = sizeof keys_table / sizeof keys_table[0];
+
+bool
+keys_section_named(enum conf_section section)
+{
+	return section == CONF_LISTEN || section == CONF_SERVICE;
+}
+
+unsigned
+keys_type_bit(const char *type)
+{
+	for (size_t i = 0; type != NULL && keys_service_types[i] != NULL; i++)
+		if (strcmp(type, keys_service_types[i]) == 0)
+			return 1u << i;
+	return 0;
+}
+
+bool
+keys_fits(const struct keys_row *row, unsigned types)
+{
+	return row->types == 0 || types == 0 || (row->types & types) != 0;
+}
+
+const struct keys_row *
+keys_find(enum conf_section section, const char *name, unsigned types)
+{
+	const struct keys_row *found = NULL;
+
+	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++) {
+		if (row->section != section || strcmp(row->name, name) != 0)
+			continue;
+		if (keys_fits(row, types))
+			return row;
+		if (found == NULL)
+			found = row;
+	}
+	return found;
+}
+
+static void *
+field(const struct keys_row *row, void *base)
+{
+	return (char *)base + row->offset;
+}
+
+static const void *
+const_field(const struct keys_row *row, const void *base)
+{
+	return (const char *)base + row->offset;
+}
+
+/* The sentence of a refused value: what was probably meant, or what may be. */
+static int
+refuse(const struct keys_row *row, const char *value, char **cause)
+{
+	struct suggest s = suggest_for(value);
+	char *expected;
+
+	if (row->words != NULL)
+		suggest_offer_all(&s, row->words);
+	if (row->zero != NULL)
+		suggest_offer(&s, row->zero);
+	if (s.best != NULL)
+		return cause_set(cause, "did you mean '%s'?", s.best);
+	expected = keys_expect(row);
+	cause_set(cause, "expected %s", expected);
+	mem_free(&expected);
+	return -1;
+}
+
+/* The index of value among the words, or -1. */
+static int
+find_word(const char *const *words, const char *value)
+{
+	for (int i = 0; words != NULL && words[i] != NULL; i++)
+		if (strcmp(words[i], value) == 0)
+			return i;
+	return -1;
+}
+
+static int
+read_number(const struct keys_row *row, const char *value, int64_t *out)
+{
+	if (row->zero != NULL && strcmp(value, row->zero) == 0) {
+		*out = 0;
+		return 0;
+	}
+	switch (row->type) {
+	case KEYS_INT:
+		return value_int(value, out);
+	case KEYS_MODE:
+		return value_octal(value, out);
+	case KEYS_SIZE:
+		return value_size(value, out);
+	case KEYS_DURATION:
+		return value_duration(value, out);
+	case KEYS_ENUM:
+		*out = find_word(row->words, value);
+		return *out < 0 ? -1 : 0;
+	default:
+		log_panic("key '%s' is not a number", row->name);
+	}
+}
+
+static int
+set_number(const struct keys_row *row, int64_t *to, const char *value, char **cause)
+{
+	int64_t n;
+
+	if (read_number(row, value, &n) != 0)
+		return refuse(row, value, cause);
+	if (row->type != KEYS_ENUM && (n < row->min || n > row->max) &&
+	    !(n == 0 && row->zero != NULL && strcmp(value, row->zero) == 0))
+		return refuse(row, value, cause);
+	*to = n;
+	return 0;
+}
+
+/* Only bytes that show, and none of those in `without`. */
+static bool
+is_plain(const char *value, const char *without)
+{
+	for (; *value != '\0'; value++)
+		if ((unsigned char)*value <= ' ' || *value == 0x7f ||
+		    strchr(without, *value) != NULL)
+			return false;
+	return true;
+}
+
+static bool
+text_is_good(const struct keys_row *row, const char *value)
+{
+	if (row->max != 0 && strlen(value) > (size_t)row->max)
+		return false;
+	switch (row->type) {
+	case KEYS_WORD:
+		return find_word(row->words, value) >= 0;
+	case KEYS_PATH:
+		return *value == '/' || find_word(row->words, value) >= 0;
+	case KEYS_URL:
+		return *value == '/' && is_plain(value, "?#");
+	case KEYS_FILE:
+		return strchr(value, '/') == NULL && strcmp(value, ".") != 0 &&
+		       strcmp(value, "..") != 0;
+	case KEYS_USER:
+		return is_plain(value, ":/");
+	default:
+		return true;
+	}
+}
+
+static int
+set_text(const struct keys_row *row, char **to, const char *value, char **cause)
+{
+	if (*value != '\0' && !text_is_good(row, value))
+		return refuse(row, value, cause);
+	mem_free(to);
+	if (*value != '\0')
+		*to = mem_strdup(value);
+	return 0;
+}
+
+static int
+add_addr(struct conf_listen *listen, int line, const char *value, char **cause)
+{
+	struct conf_addr addr;
+
+	if (value_addr(value, &addr, cause) != 0)
+		return -1;
+	addr.line = line;
+	listen->addr = mem_grow(listen->addr, listen->naddr, sizeof *listen->addr);
+	listen->addr[listen->naddr++] = addr;
+	return 0;
+}
+
+int
+keys_set(const struct keys_row *row, void *base, int line, const char *value, char **cause)
+{
+	if (*value == '\0' && !(row->flags & KEYS_MAY_EMPTY))
+		return refuse(row, value, cause);
+	switch (row->type) {
+	case KEYS_BOOL:
+		if (value_bool(value, field(row, base)) != 0)
+			return refuse(row, value, cause);
+		return 0;
+	case KEYS_INT:
+	case KEYS_MODE:
+	case KEYS_SIZE:
+	case KEYS_DURATION:
+	case KEYS_ENUM:
+		return set_number(row, field(row, base), value, cause);
+	case KEYS_WORD:
+	case KEYS_TEXT:
+	case KEYS_PATH:
+	case KEYS_URL:
+	case KEYS_FILE:
+	case KEYS_USER:
+		return set_text(row, field(row, base), value, cause);
+	case KEYS_ADDR:
+		return add_addr(base, line, value, cause);
+	}
+	log_panic("key '%s' has no type", row->name);
+}
+
+void
+keys_set_default(const struct keys_row *row, void *base)
+{
+	if (row->dflt != NULL)
+		AN(keys_set(row, base, 0, row->dflt, NULL) == 0);
+}
+
+int64_t
+keys_number(const struct keys_row *row, const void *base)
+{
+	const void *from = const_field(row, base);
+
+	AN(row->type <= KEYS_ENUM);
+	return row->type == KEYS_BOOL ? *(const bool *)from : *(const int64_t *)from;
+}
+
+static char *
+number_text(const struct keys_row *row, int64_t n)
+{
+	if (n == 0 && row->zero != NULL)
+		return mem_strdup(row->zero);
+	switch (row->type) {
+	case KEYS_BOOL:
+		return mem_strdup(n != 0 ? "yes" : "no");
+	case KEYS_INT:
+		return mem_printf("%lld", (long long)n);
+	case KEYS_MODE:
+		return mem_printf("%04llo", (unsigned long long)n);
+	case KEYS_SIZE:
+		return value_size_text(n);
+	case KEYS_DURATION:
+		return value_duration_text(n);
+	case KEYS_ENUM:
+		return mem_strdup(row->words[n]);
+	default:
+		log_panic("key '%s' is not a number", row->name);
+	}
+}
+
+char *
+keys_text(const struct keys_row *row, const void *base, size_t i)
+{
+	const char *text;
+
+	if (row->type == KEYS_ADDR) {
+		const struct conf_listen *listen = base;
+
+		return i < listen->naddr ? mem_strdup(listen->addr[i].text) : NULL;
+	}
+	if (row->type <= KEYS_ENUM)
+		return number_text(row, keys_number(row, base));
+	text = *(char *const *)const_field(row, base);
+	return text != NULL ? mem_strdup(text) : NULL;
+}
+
+/* "auto, stderr or an absolute path", "echo or http". */
+static char *
+words_text(const char *const *words, const char *last)
+{
+	const char *all[8] = {NULL};
+	char *list = mem_strdup("");
+	size_t n = 0;
+
+	for (; words != NULL && words[n] != NULL && n < 6; n++)
+		all[n] = words[n];
+	if (last != NULL)
+		all[n++] = last;
+	for (size_t i = 0; i < n; i++) {
+		const char *before = i == 0 ? "" : i == n - 1 ? " or " : ", ";
+		char *longer = mem_printf("%s%s%s", list, before, all[i]);
+
+		mem_free(&list);
+		list = longer;
+	}
+	return list;
+}
+
+static char *
+range_text(const struct keys_row *row, const char *what, const char *like)
+{
+	char *min = number_text(row, row->min), *max = number_text(row, row->max);
+	char *text = mem_printf("%s%s%s from %s to %s%s", row->zero != NULL ? row->zero : "",
+	                        row->zero != NULL ? " or " : "", what, min, max, like);
+
+	mem_free(&min);
+	mem_free(&max);
+	return text;
+}
+
+static char *
+path_text(const struct keys_row *row)
+{
+	if (row->max != 0)
+		return mem_printf("an absolute path of at most %d bytes", (int)row->max);
+	return words_text(row->words, "an absolute path");
+}
+
+char *
+keys_expect(const struct keys_row *row)
+{
+	switch (row->type) {
+	case KEYS_BOOL:
+		return mem_strdup("yes or no");
+	case KEYS_INT:
+		return range_text(row, "a number", "");
+	case KEYS_MODE:
+		return range_text(row, "octal permissions", "");
+	case KEYS_SIZE:
+		return range_text(row, "a size", ", like 64k, 1m or plain bytes");
+	case KEYS_DURATION:
+		return range_text(row, "a duration", ", like 250ms, 30s, 5m or 1h");
+	case KEYS_ENUM:
+	case KEYS_WORD:
+		return words_text(row->words, NULL);
+	case KEYS_TEXT:
+		return mem_strdup("some text");
+	case KEYS_PATH:
+		return path_text(row);
+	case KEYS_URL:
+		return mem_strdup("a path that begins with '/'");
+	case KEYS_FILE:
+		return mem_strdup("a file name without '/'");
+	case KEYS_USER:
+		return mem_strdup("a name or a number");
+	case KEYS_ADDR:
+		return mem_strdup("HOST:PORT, [IPV6]:PORT, unix:/PATH or systemd:NAME");
+	}
+	log_panic("key '%s' has no type", row->name);
+}
+
+static void
+clear_addrs(struct conf_listen *listen)
+{
+	for (size_t i = 0; i < listen->naddr; i++)
+		value_addr_clear(&listen->addr[i]);
+	mem_free(&listen->addr);
+	listen->naddr = 0;
+}
+
+void
+keys_clear(enum conf_section section, void *base)
+{
+	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++) {
+		if (row->section != section)
+			continue;
+		if (row->type == KEYS_ADDR)
+			clear_addrs(base);
+		else if (row->type > KEYS_ENUM)
+			mem_free(field(row, base));
+	}
+}

@@ -1,0 +1,32 @@
+/*
+ * lines: the bytes of a file as section titles and keys, each with its line.
+ *
+ * inih does the splitting of `key = value ; comment`.  It is fed line by line
+ * through its reader, because what it says by itself is not enough: it tells
+ * only the first malformed line, cuts long lines and titles silently, and
+ * gives no line numbers.  So this file keeps the count, reads the titles, and
+ * takes a line that no key came of as malformed.  Every line is either
+ * reported to the sink, blank, a comment, or a flaw.
+ */
+#ifndef BATON_CONF_LINES_H
+#define BATON_CONF_LINES_H
+
+#include <stddef.h>
+
+struct flaws;
+
+#define LINES_LONGEST 65536 /* bytes of a line */
+
+/* Who is told.  The strings last only for the call. */
+struct lines_sink {
+	void (*section)(void *arg, int line, const char *title);
+	void (*key)(void *arg, int line, const char *name, const char *value);
+	void *arg;
+};
+
+/* Go through all of text.  Not to be called by two threads at once: inih's
+ * settings are global. */
+void lines_read(const char *text, size_t len, const struct lines_sink *sink,
+                struct flaws *flaws);
+
+#endif

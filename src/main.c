@@ -1,0 +1,275 @@
+/*
+ * main: argv to role.  The only file that sees both master/ and worker/.
+ */
+#include <config.h>
+
+#include <sys/auxv.h>
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "conf/conf.h"
+#include "master/master.h"
+#include "master/preflight.h"
+#include "master/privileges.h"
+#include "master/upgrade.h"
+#include "wire/heritage.h"
+#include "worker/service.h"
+#include "worker/worker.h"
+
+static const char usage[] =
+    "usage: baton [-c FILE]            serve, in the foreground\n"
+    "       baton --check [-c FILE]    is the configuration good?\n"
+    "       baton --print-config [-c FILE]\n"
+    "                                  every key with value, default and origin\n"
+    "       baton --version | --help\n"
+    "\n"
+    "FILE is " SYSCONFDIR "/" CONF_DEFAULT_PATH_NAME " unless named; see server.ini(5).\n"
+    "Signals: TERM, INT, QUIT drain and stop (the second: now); HUP reload; USR2 upgrade;\n"
+    "USR1 reopen log files; TTIN, TTOU one worker more, one less.  See also batonctl --help.\n";
+
+enum command { SERVE, CHECK, PRINT, PREFLIGHT };
+
+struct options {
+	enum command command;
+	const char *conf;
+	int state; /* of a preflight */
+};
+
+/* What --check says beyond the syntax: do the things exist that the file names? */
+static void
+check_world(const struct conf *conf, struct conf_errors *errors)
+{
+	struct heritage unused;
+	char *cause = NULL;
+
+	if (privileges_of(conf, &unused, &cause) < 0)
+		conf_error(errors, "%s: %s", conf->path, cause);
+	for (size_t i = 0; i < conf->nservice; i++) {
+		const struct conf_service *s = &conf->service[i];
+		const struct service_type *type = service_type_find(s->type);
+
+		if (type == NULL)
+			conf_error(errors, "%s:%d: type '%s' is not in this binary", conf->path,
+			           s->line, s->type);
+		else if (type->check != NULL && type->check(s, &cause) < 0)
+			conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line, s->name,
+			           cause);
+	}
+	free(cause);
+}
+
+static const struct program program = {
+    .version = PACKAGE_VERSION,
+    .worker = worker_main,
+    .check = check_world,
+};
+
+/* The way that this process was started by, absolute but not resolved: a link in
+ * it is followed afresh at each upgrade.  AT_EXECFN is what execve was given, so
+ * a search through PATH is done with. */
+static char *
+executable_path(const char *argv0)
+{
+	const char *name = (const char *)getauxval(AT_EXECFN);
+	char *cwd, *path;
+
+	if (name == NULL || *name == '\0')
+		name = argv0;
+	if (*name == '/')
+		return mem_strdup(name);
+	cwd = get_current_dir_name(); /* honours PWD: a directory may be a link, too */
+	path = mem_printf("%s/%s", cwd != NULL ? cwd : "", name);
+	free(cwd);
+	return path;
+}
+
+static char *
+absolute(const char *path)
+{
+	char *cwd, *result;
+
+	if (*path == '/')
+		return mem_strdup(path);
+	cwd = get_current_dir_name();
+	result = mem_printf("%s/%s", cwd != NULL ? cwd : "", path);
+	free(cwd);
+	return result;
+}
+
+static _Noreturn void
+misused(void)
+{
+	fputs(usage, stderr);
+	exit(2);
+}
+
+static void
+parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {{"check", no_argument, NULL, 'k'},
+	                                      {"config", required_argument, NULL, 'c'},
+	                                      {"help", no_argument, NULL, 'h'},
+	                                      {"version", no_argument, NULL, 'V'},
+	                                      {"print-config", no_argument, NULL, 'p'},
+	                                      {"preflight", required_argument, NULL, 'P'},
+	                                      {NULL, 0, NULL, 0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->conf = optarg;
+			break;
+		case 'k':
+			o->command = CHECK;
+			break;
+		case 'p':
+			o->command = PRINT;
+			break;
+		case 'P':
+			o->command = PREFLIGHT;
+			o->state = atoi(optarg);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		case 'V':
+			puts("baton " PACKAGE_VERSION);
+			exit(0);
+		default:
+			misused();
+		}
+	}
+	if (optind < argc)
+		misused();
+}
+
+static struct conf *
+load_or_complain(const char *path, bool world)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(path, &errors);
+
+	if (conf != NULL && world)
+		check_world(conf, &errors);
+	for (size_t i = 0; i < errors.n; i++)
+		fprintf(stderr, "%s\n", errors.text[i]);
+	if (errors.n > 0)
+		conf_free(&conf);
+	conf_errors_free(&errors);
+	return conf;
+}
+
+static int
+check(const char *path)
+{
+	struct conf *conf = load_or_complain(path, true);
+
+	if (conf == NULL)
+		return 1;
+	printf("%s is good\n", path);
+	conf_free(&conf);
+	return 0;
+}
+
+static int
+print(const char *path)
+{
+	struct conf *conf = load_or_complain(path, false);
+	char *text;
+
+	if (conf == NULL)
+		return 1;
+	text = conf_print(conf);
+	fputs(text, stdout);
+	free(text);
+	conf_free(&conf);
+	return 0;
+}
+
+/* Run by an older baton that would like to become this one. */
+static _Noreturn void
+preflight(const char *path, int state)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(path, &errors);
+	char *cause = NULL;
+
+	FAULT("preflight");
+	if (conf != NULL)
+		check_world(conf, &errors);
+	if (errors.n > 0)
+		preflight_answer(false, conf_errors_join(&errors));
+	master.program = &program;
+	if (upgrade_try_state(state, &cause) < 0)
+		preflight_answer(false, cause);
+	preflight_answer(true, PACKAGE_VERSION);
+}
+
+/* A signal before its handler is installed would kill: all wait until then. */
+static void
+block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGALRM);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static int
+serve(const char *conf, char **argv)
+{
+	char *exe = executable_path(argv[0]);
+	char *path = absolute(conf);
+	int status;
+
+	fault_init(exe);
+	status = master_main(&program, path, exe);
+	free(exe);
+	free(path);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {.conf = SYSCONFDIR "/" CONF_DEFAULT_PATH_NAME};
+	int status = 1;
+
+	block_signals();
+	upgrade_begin(argv);
+	unsetenv("EVENT_EPOLL_USE_CHANGELIST"); /* it breaks with descriptors that are shared */
+	parse(argc, argv, &o);
+	if (o.command != SERVE) {
+		char *exe = executable_path(argv[0]);
+
+		fault_init(exe);
+		free(exe);
+		spawn_unblock_signals();
+	}
+	switch (o.command) {
+	case SERVE:
+		status = serve(o.conf, argv);
+		break;
+	case CHECK:
+		status = check(o.conf);
+		break;
+	case PRINT:
+		status = print(o.conf);
+		break;
+	case PREFLIGHT:
+		preflight(o.conf, o.state);
+	}
+	return status;
+}

@@ -1,0 +1,868 @@
+#include "master/change.h"
+
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/history.h"
+#include "master/listener.h"
+#include "master/master.h"
+#include "master/notify.h"
+#include "master/pidfile.h"
+#include "master/preflight.h"
+#include "master/privileges.h"
+#include "master/upgrade.h"
+#include "wire/heritage.h"
+#include "wire/stats.h"
+
+#define UPGRADE_MARGIN_MS 2000 /* the alarm of an upgrade, beyond what it may take */
+
+enum phase { IDLE, PREFLIGHT, STARTING, PROBATION };
+
+/* Somebody who waits for an answer. */
+struct request {
+	TAILQ_ENTRY(request) link;
+	struct control_client *client; /* NULL: a signal, or it hung up */
+	bool wait;                     /* for the generations before, too */
+	bool abort;                    /* asked for the way back: a rollback is its success */
+	uint32_t gen;                  /* waits until those before this one are gone */
+	uint64_t cut;                  /* connections cut in those gone since */
+};
+
+TAILQ_HEAD(request_list, request);
+
+static struct {
+	enum phase phase;
+	enum change_kind kind;
+	struct generation *gen; /* the new one */
+	struct generation *old; /* the one to go back to */
+	uint64_t since_ms;
+	char *binary; /* of an upgrade */
+	char *text;   /* the bytes that were checked */
+	size_t len;
+	struct preflight *preflight;
+	struct request_list now;     /* answered by this run */
+	struct request_list next;    /* coalesced into one more run */
+	struct request_list waiting; /* committed; for old generations to be gone */
+	enum change_kind next_kind;
+	char *next_binary;
+} ch = {.now = TAILQ_HEAD_INITIALIZER(ch.now),
+        .next = TAILQ_HEAD_INITIALIZER(ch.next),
+        .waiting = TAILQ_HEAD_INITIALIZER(ch.waiting)};
+
+static void run(enum change_kind kind);
+
+struct generation *
+change_new(void)
+{
+	return ch.gen;
+}
+
+struct generation *
+change_old(void)
+{
+	return ch.old;
+}
+
+bool
+change_busy(void)
+{
+	return ch.phase != IDLE;
+}
+
+enum change_kind
+change_kind(void)
+{
+	return ch.kind;
+}
+
+static const char *
+kind_name(void)
+{
+	static const char *const names[] = {"start", "reload", "upgrade"};
+
+	return names[ch.kind];
+}
+
+/* --- requests --- */
+
+static struct request *
+request_add(struct request_list *list, struct control_client *client, bool wait)
+{
+	struct request *r = mem_alloc(sizeof *r);
+
+	r->client = client;
+	r->wait = wait;
+	TAILQ_INSERT_TAIL(list, r, link);
+	return r;
+}
+
+static void
+answer_all(struct request_list *list, int exit_code, const char *text)
+{
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(list)) != NULL) {
+		struct control_client *client = r->client;
+		bool abort = r->abort;
+
+		TAILQ_REMOVE(list, r, link);
+		free(r);
+		if (client == NULL)
+			continue;
+		if (abort)
+			control_answer(client, 0, NULL, "the old generation takes over again");
+		else
+			control_answer(client, exit_code, NULL, "%s", text);
+	}
+}
+
+static bool
+older_lives(uint32_t gen)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->id < gen)
+			return true;
+	return false;
+}
+
+static void
+answer_waited(struct request *r)
+{
+	struct control_client *client = r->client;
+	uint64_t cut = r->cut;
+	uint32_t gen = r->gen;
+
+	TAILQ_REMOVE(&ch.waiting, r, link);
+	free(r);
+	if (client == NULL)
+		return;
+	if (cut == 0)
+		control_answer(client, 0, NULL,
+		               "generation %u serves, the ones before it are gone", gen);
+	else
+		control_answer(
+		    client, 4, NULL,
+		    "generation %u serves; %llu connections of the ones before it had "
+		    "to be cut",
+		    gen, (unsigned long long)cut);
+}
+
+static void
+answer_those_who_waited(void)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(&ch.waiting); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (!older_lives(r->gen))
+			answer_waited(r);
+	}
+}
+
+void
+change_generation_gone(const struct generation *g)
+{
+	struct generation *other;
+	struct request *r;
+	bool foreign = false;
+
+	TAILQ_FOREACH (r, &ch.waiting, link)
+		if (g->id < r->gen)
+			r->cut += g->cut;
+	TAILQ_FOREACH (other, generation_all(), link)
+		if (other->image != master.image)
+			foreign = true;
+	if (!foreign && ch.phase == IDLE)
+		upgrade_forget_old();
+	answer_those_who_waited();
+}
+
+static void
+forget_in(struct request_list *list, const struct control_client *client)
+{
+	struct request *r;
+
+	TAILQ_FOREACH (r, list, link)
+		if (r->client == client)
+			r->client = NULL;
+}
+
+void
+change_forget(struct control_client *client)
+{
+	forget_in(&ch.now, client);
+	forget_in(&ch.next, client);
+	forget_in(&ch.waiting, client);
+}
+
+static bool
+owes_in(const struct request_list *list, const struct control_client *client)
+{
+	const struct request *r;
+
+	TAILQ_FOREACH (r, list, link)
+		if (r->client == client)
+			return true;
+	return false;
+}
+
+bool
+change_owes(const struct control_client *client)
+{
+	return owes_in(&ch.now, client) || owes_in(&ch.next, client) ||
+	       owes_in(&ch.waiting, client);
+}
+
+/* --- the end of a run --- */
+
+static void
+start_next(void)
+{
+	if (TAILQ_EMPTY(&ch.next) || master.stop != STOP_NO)
+		return;
+	TAILQ_CONCAT(&ch.now, &ch.next, link);
+	free(ch.binary);
+	ch.binary = ch.next_binary;
+	ch.next_binary = NULL;
+	run(ch.next_kind);
+}
+
+static void
+clear(void)
+{
+	ch.phase = IDLE;
+	ch.gen = ch.old = NULL;
+	mem_free(&ch.text);
+	preflight_cancel(&ch.preflight);
+	notify_reload_done();
+}
+
+/* Not done: everybody learns why, and the state before goes on. */
+static void
+end_badly(const char *outcome, const char *reason)
+{
+	char *why = mem_strdup(reason); /* it may stand in what is cleared */
+
+	log_error("%s %s: %s", kind_name(), outcome, why);
+	history_add(kind_name(), outcome, why, clock_ms() - ch.since_ms);
+	clear();
+	answer_all(&ch.now, 1, why);
+	free(why);
+	start_next();
+	master_converge();
+}
+
+static void
+refuse(const char *reason)
+{
+	end_badly("refused", reason);
+}
+
+/* --- the steps --- */
+
+static void
+apply_server_settings(const struct conf *conf)
+{
+	char *cause = NULL;
+
+	if (control_move(conf->server.control, &cause) < 0)
+		log_error("the control socket stays where it is: %s", cause);
+	if (pidfile_set(conf->server.pid_file, &cause) < 0)
+		log_error("%s", cause);
+	free(cause);
+}
+
+static int
+open_log(const struct conf *conf, char **cause)
+{
+	return log_open(conf->server.log, (enum log_level)conf->server.log_level, cause);
+}
+
+/* Bind what is new, then ask for the workers.  conf is owned from here on. */
+static int
+begin_generation(struct conf *conf, char **cause)
+{
+	uint32_t want = master_workers(conf);
+	struct heritage unused;
+	struct generation_use *use;
+	size_t nuse;
+	struct generation *g;
+
+	if (privileges_of(conf, &unused, cause) < 0 ||
+	    listener_acquire(conf, want, &use, &nuse, cause) < 0) {
+		conf_free(&conf);
+		return -1;
+	}
+	if (open_log(conf, cause) < 0) {
+		free(use);
+		conf_free(&conf);
+		listener_retire_unused();
+		return -1;
+	}
+	g = generation_new(conf, want);
+	g->use = use;
+	g->nuse = nuse;
+	ch.old = generation_active();
+	ch.gen = g;
+	ch.phase = STARTING;
+	FAULT("begin-generation");
+	master_converge();
+	return 0;
+}
+
+/* A number given by `scale` holds until the file names another one itself. */
+static void
+forget_scale(const struct conf *conf)
+{
+	const struct generation *g = generation_active();
+
+	if (g != NULL && g->conf->server.workers != conf->server.workers)
+		master.scale = 0;
+}
+
+static void
+begin_reloaded(void)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_parse(master.conf_path, ch.text, ch.len, &errors);
+	char *cause = NULL;
+
+	if (conf == NULL) {
+		char *all = conf_errors_join(&errors);
+
+		conf_errors_free(&errors);
+		refuse(all);
+		free(all);
+		return;
+	}
+	forget_scale(conf);
+	if (begin_generation(conf, &cause) < 0)
+		refuse(cause);
+	free(cause);
+}
+
+static void
+execute_upgrade(void)
+{
+	const struct conf_server *limits = &generation_active()->conf->server;
+	uint64_t limit =
+	    (uint64_t)(limits->start_timeout + limits->probation) + UPGRADE_MARGIN_MS;
+	char *cause = NULL;
+
+	FAULT("upgrade-exec");
+	upgrade_exec(ch.binary, limit, &cause);
+	refuse(cause);
+	free(cause);
+}
+
+static void
+preflight_done(void *arg, bool yes, const char *text)
+{
+	(void)arg;
+	ch.preflight = NULL;
+	FAULT("preflight-done");
+	if (!yes)
+		refuse(text);
+	else if (ch.kind == CHANGE_UPGRADE)
+		execute_upgrade();
+	else
+		begin_reloaded();
+}
+
+static uint64_t
+check_limit(void)
+{
+	const struct generation *g = generation_active();
+
+	return g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000;
+}
+
+static void
+begin_reload(void)
+{
+	struct conf_errors errors = {0};
+	char *cause = NULL;
+
+	ch.text = conf_read(master.conf_path, &ch.len, &errors);
+	if (ch.text == NULL) {
+		char *all = conf_errors_join(&errors);
+
+		conf_errors_free(&errors);
+		refuse(all);
+		free(all);
+		return;
+	}
+	ch.preflight = preflight_conf(master.conf_path, ch.text, ch.len, check_limit(),
+	                              preflight_done, NULL, &cause);
+	if (ch.preflight == NULL)
+		refuse(cause);
+	free(cause);
+}
+
+static int
+check_binary(const char *binary, char **cause)
+{
+	if (access(binary, F_OK) < 0)
+		return cause_set(cause, "%s: %s", binary, strerror(errno));
+	if (access(binary, X_OK) < 0)
+		return cause_set(cause, "%s is not executable: %s", binary, strerror(errno));
+	return 0;
+}
+
+static void
+begin_upgrade(void)
+{
+	char *cause = NULL;
+	int state = -1;
+
+	if (ch.binary == NULL)
+		ch.binary = mem_strdup(master.exe_path);
+	if (check_binary(ch.binary, &cause) == 0 && (state = upgrade_make_state(&cause)) >= 0)
+		ch.preflight = preflight_binary(ch.binary, state, master.conf_path,
+		                                check_limit(), preflight_done, NULL, &cause);
+	fd_close(&state);
+	if (ch.preflight == NULL)
+		refuse(cause);
+	free(cause);
+}
+
+static void
+run(enum change_kind kind)
+{
+	ch.kind = kind;
+	ch.phase = PREFLIGHT;
+	ch.since_ms = clock_ms();
+	notify_reload_begun();
+	log_info("%s begins", kind_name());
+	if (kind == CHANGE_UPGRADE)
+		begin_upgrade();
+	else
+		begin_reload();
+}
+
+static void
+set_binary(char **to, const char *binary)
+{
+	free(*to);
+	*to = binary != NULL ? mem_strdup(binary) : NULL;
+}
+
+/* One more run serves all who came meanwhile; an upgrade includes a reload, and
+ * of several binaries the last one counts. */
+static void
+coalesce(enum change_kind kind, const char *binary)
+{
+	if (TAILQ_EMPTY(&ch.next))
+		ch.next_kind = kind;
+	if (kind != CHANGE_UPGRADE)
+		return;
+	ch.next_kind = kind;
+	set_binary(&ch.next_binary, binary);
+}
+
+void
+change_request(enum change_kind kind, const char *binary, bool wait,
+               struct control_client *client)
+{
+	if (master.stop != STOP_NO) {
+		log_warn("a request for a change is refused: baton is stopping");
+		if (client != NULL)
+			control_answer(client, 1, NULL, "baton is stopping");
+		return;
+	}
+	if (ch.phase != IDLE) {
+		coalesce(kind, binary);
+		request_add(&ch.next, client, wait);
+		return;
+	}
+	set_binary(&ch.binary, binary);
+	request_add(&ch.now, client, wait);
+	run(kind);
+}
+
+int
+change_first(struct conf *conf, char **cause)
+{
+	ch.kind = CHANGE_START;
+	ch.since_ms = clock_ms();
+	return begin_generation(conf, cause);
+}
+
+void
+change_promote(struct generation *g)
+{
+	AN(g == ch.gen && ch.phase == STARTING);
+	FAULT("promote");
+	ch.phase = PROBATION;
+	generation_activate(g);
+	if (ch.old != NULL)
+		generation_pause(ch.old);
+	listener_apply(g);
+	notify_ready();
+	FAULT("promoted");
+}
+
+static void
+to_waiting(uint32_t gen)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(&ch.now); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (!r->wait)
+			continue;
+		TAILQ_REMOVE(&ch.now, r, link);
+		r->gen = gen;
+		TAILQ_INSERT_TAIL(&ch.waiting, r, link);
+	}
+}
+
+void
+change_commit(struct generation *g)
+{
+	uint64_t took = clock_ms() - ch.since_ms;
+	struct generation *old = ch.old;
+	char text[128];
+
+	AN(g == ch.gen && ch.phase == PROBATION);
+	FAULT("commit");
+	upgrade_commit();
+	if (ch.kind != CHANGE_START)
+		apply_server_settings(g->conf);
+	if (old != NULL)
+		generation_drain(old);
+	listener_retire_unused();
+	log_info("%s committed: generation %u serves, after %llu ms", kind_name(), g->id,
+	         (unsigned long long)took);
+	if (ch.kind != CHANGE_START)
+		history_add(kind_name(), "committed", "", took);
+	snprintf(text, sizeof text, "generation %u serves (version %s), after %llu ms", g->id,
+	         g->version, (unsigned long long)took);
+	clear();
+	to_waiting(g->id);
+	answer_all(&ch.now, 0, text);
+	answer_those_who_waited();
+	start_next();
+}
+
+/* In the new image of an upgrade the state before is another executable's. */
+static void
+roll_back(const char *reason)
+{
+	struct generation *failed = ch.gen, *old = ch.old;
+	char *cause = NULL;
+
+	if (ch.kind == CHANGE_UPGRADE) {
+		if (failed != NULL)
+			generation_fail(failed);
+		upgrade_back(reason);
+		log_fatal("the old binary cannot be executed again; reason of the rollback: %s",
+		          reason);
+	}
+	if (old != NULL && open_log(old->conf, &cause) < 0)
+		log_error("%s", cause);
+	free(cause);
+	if (old != NULL && old->state == GEN_PAUSED)
+		generation_resume(old);
+	generation_fail(failed);
+	listener_retire_unused();
+	end_badly("rolled back", reason);
+}
+
+void
+change_fail(struct generation *g, const char *reason)
+{
+	char *why = mem_printf("generation %u failed: %s", g->id, reason);
+
+	AN(g == ch.gen);
+	if (ch.kind == CHANGE_START)
+		log_fatal("%s", reason);
+	roll_back(why);
+	free(why);
+}
+
+/* After the commit: the generation before, still draining, becomes active. */
+static int
+take_over(struct generation *old, struct generation *active, char **cause)
+{
+	struct generation_use *use;
+	size_t nuse;
+
+	if (listener_acquire(old->conf, old->want, &use, &nuse, cause) < 0)
+		return -1;
+	free(old->use);
+	old->use = use;
+	old->nuse = nuse;
+	generation_resume(old);
+	generation_drain(active);
+	listener_retire_unused();
+	history_add("abort", "committed", "aborted by request", 0);
+	master_converge();
+	return 0;
+}
+
+static int
+abort_drain(struct control_client *client, char **cause)
+{
+	struct generation *active = generation_active();
+	struct generation *old = active != NULL ? generation_before(active) : NULL;
+
+	if (old == NULL)
+		return cause_set(cause,
+		                 "nothing to abort: no change and no drain is under way");
+	if (old->image != master.image) {
+		if (!upgrade_has_old())
+			return cause_set(
+			    cause, "the binary of generation %u is no longer at hand", old->id);
+		ch.since_ms = clock_ms();
+		ch.kind = CHANGE_UPGRADE;
+		request_add(&ch.now, client, false)->abort = true;
+		upgrade_back("aborted by request");
+		answer_all(&ch.now, 1, "");
+		return cause_set(cause, "the old binary cannot be executed again");
+	}
+	if (take_over(old, active, cause) < 0)
+		return -1;
+	control_answer(client, 0, NULL, "generation %u takes over again", old->id);
+	return 0;
+}
+
+int
+change_abort(struct control_client *client, char **cause)
+{
+	if (ch.phase == IDLE)
+		return abort_drain(client, cause);
+	if (ch.phase == PREFLIGHT)
+		return cause_set(cause, "the %s has changed nothing yet; it is being checked",
+		                 kind_name());
+	if (ch.old == NULL)
+		return cause_set(cause, "there is no generation to go back to");
+	request_add(&ch.now, client, false)->abort = true;
+	roll_back("aborted by request");
+	return 0;
+}
+
+void
+change_stop(void)
+{
+	answer_all(&ch.next, 1, "baton is stopping");
+	if (ch.phase == PREFLIGHT)
+		refuse("baton is stopping");
+	else if (ch.phase != IDLE && ch.old != NULL && ch.kind == CHANGE_RELOAD)
+		roll_back("baton is stopping");
+	else if (ch.phase != IDLE) {
+		/* A first start or an upgrade: what there is drains, in this image. */
+		upgrade_commit();
+		if (ch.old != NULL && ch.old->state == GEN_PAUSED)
+			generation_drain(ch.old);
+		clear();
+		answer_all(&ch.now, 1, "baton is stopping");
+	}
+}
+
+static json_t *
+save_requests(const struct request_list *list)
+{
+	json_t *j = json_array();
+	const struct request *r;
+
+	TAILQ_FOREACH (r, list, link)
+		json_array_append_new(
+		    j, json_pack("{s:i, s:b, s:b, s:i, s:I}", "client",
+		                 r->client != NULL ? (int)control_id(r->client) : 0, "wait",
+		                 r->wait, "abort", r->abort, "gen", (int)r->gen, "cut",
+		                 (json_int_t)r->cut));
+	return j;
+}
+
+static void
+restore_requests(struct request_list *list, const json_t *j)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach((json_t *)(uintptr_t)j, i, one)
+	{
+		int client, wait, abort, gen;
+		json_int_t cut;
+		struct request *r;
+
+		if (json_unpack(one, "{s:i, s:b, s:b, s:i, s:I}", "client", &client, "wait",
+		                &wait, "abort", &abort, "gen", &gen, "cut", &cut) < 0)
+			continue;
+		r = request_add(list, control_find((uint32_t)client), wait);
+		r->abort = abort;
+		r->gen = (uint32_t)gen;
+		r->cut = (uint64_t)cut;
+	}
+}
+
+json_t *
+change_save(void)
+{
+	return json_pack("{s:I, s:o, s:o, s:o, s:i, s:s?}", "since_ms", (json_int_t)ch.since_ms,
+	                 "now", save_requests(&ch.now), "next", save_requests(&ch.next),
+	                 "waiting", save_requests(&ch.waiting), "next_kind", (int)ch.next_kind,
+	                 "next_binary", ch.next_binary);
+}
+
+int
+change_restore(const json_t *j, char **cause)
+{
+	int next_kind;
+	json_int_t since;
+	json_t *now, *next, *waiting;
+	const char *next_binary = json_string_value(json_object_get(j, "next_binary"));
+
+	if (json_unpack((json_t *)(uintptr_t)j, "{s:I, s:o, s:o, s:o, s:i}", "since_ms", &since,
+	                "now", &now, "next", &next, "waiting", &waiting, "next_kind",
+	                &next_kind) < 0)
+		return cause_set(cause, "the record of the change is damaged");
+	ch.kind = CHANGE_UPGRADE;
+	ch.phase = PREFLIGHT;
+	ch.since_ms = (uint64_t)since;
+	ch.next_kind = (enum change_kind)next_kind;
+	set_binary(&ch.next_binary, next_binary);
+	restore_requests(&ch.now, now);
+	restore_requests(&ch.next, next);
+	restore_requests(&ch.waiting, waiting);
+	return 0;
+}
+
+void
+change_continue_upgrade(void)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(master.conf_path, &errors);
+	char *cause = NULL;
+
+	notify_reload_begun();
+	FAULT("continue-upgrade");
+	if (conf != NULL)
+		forget_scale(conf);
+	if (conf == NULL) {
+		cause = conf_errors_join(&errors);
+		roll_back(cause);
+	} else if (begin_generation(conf, &cause) < 0) {
+		roll_back(cause);
+	}
+	free(cause);
+}
+
+/* The newest generation of our own executable goes on; those of the failed one
+ * drain. */
+void
+change_rolled_back(const char *reason)
+{
+	struct generation *g, *own = NULL;
+	char *cause = NULL;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->image == master.image && g->state != GEN_FAILED)
+			own = g;
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->image > master.image && g->state != GEN_FAILED)
+			generation_fail(g);
+	if (own == NULL)
+		log_fatal("rolled back, but no generation of this binary is left");
+	free(own->use);
+	if (listener_acquire(own->conf, own->want, &own->use, &own->nuse, &cause) < 0)
+		log_fatal("rolled back, but: %s", cause);
+	if (own->state != GEN_ACTIVE)
+		generation_resume(own);
+	if (open_log(own->conf, &cause) < 0 ||
+	    pidfile_set(own->conf->server.pid_file, &cause) < 0)
+		log_error("%s", cause);
+	free(cause);
+	listener_retire_unused();
+	end_badly("rolled back", reason);
+}
+
+static const char *
+starting_progress(const struct generation *g, int *percent)
+{
+	static char text[96];
+	struct worker *w;
+	unsigned ready = 0;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		ready += w->ready;
+	*percent = g->want > 0 ? (int)(ready * 100 / g->want) : 0;
+	snprintf(text, sizeof text, "generation %u: %u of %u workers ready", g->id, ready,
+	         g->want);
+	return text;
+}
+
+static const char *
+phase_text(int *percent)
+{
+	*percent = 0;
+	switch (ch.phase) {
+	case PREFLIGHT:
+		return ch.kind == CHANGE_UPGRADE ? "checking the new binary"
+		                                 : "checking the new configuration";
+	case STARTING:
+		return starting_progress(ch.gen, percent);
+	case PROBATION:
+		*percent = 100;
+		return "on probation";
+	case IDLE:
+		break;
+	}
+	return "waiting";
+}
+
+static const char *
+drain_progress(uint32_t gen)
+{
+	static char text[96];
+	struct generation *g;
+	struct worker *w;
+	uint64_t n = 0;
+	unsigned gens = 0;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		if (g->id >= gen)
+			continue;
+		gens++;
+		TAILQ_FOREACH (w, &g->workers, link)
+			n += w->page->fresh + w->page->idle + w->page->busy;
+	}
+	snprintf(text, sizeof text, "%u old generation%s with %llu connections", gens,
+	         gens == 1 ? "" : "s", (unsigned long long)n);
+	return text;
+}
+
+bool
+change_tell_progress(void)
+{
+	struct request *r;
+	int percent;
+	const char *text = phase_text(&percent);
+
+	TAILQ_FOREACH (r, &ch.now, link)
+		if (r->client != NULL)
+			control_progress(r->client, text, percent);
+	TAILQ_FOREACH (r, &ch.next, link)
+		if (r->client != NULL)
+			control_progress(r->client, "waiting for the change before", 0);
+	TAILQ_FOREACH (r, &ch.waiting, link)
+		if (r->client != NULL)
+			control_progress(r->client, drain_progress(r->gen), 100);
+	return !TAILQ_EMPTY(&ch.now) || !TAILQ_EMPTY(&ch.next) || !TAILQ_EMPTY(&ch.waiting);
+}

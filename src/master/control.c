@@ -1,0 +1,582 @@
+#include "master/control.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/change.h"
+#include "master/fdlist.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/master.h"
+#include "master/preflight.h"
+#include "master/scale.h"
+#include "master/status.h"
+#include "master/survey.h"
+#include "wire/control.h"
+
+#define CLIENTS_MAX 64
+
+struct control_client {
+	TAILQ_ENTRY(control_client) link;
+	uint32_t id;
+	struct bufferevent *bev;
+	bool asked;   /* its line was read; the answer is owed */
+	bool stop;    /* waits for the end */
+	bool closing; /* answered; the last bytes are on their way */
+	struct preflight *check;
+};
+
+static struct {
+	TAILQ_HEAD(, control_client) clients;
+	size_t n;
+	uint32_t last_id;
+	int fd;
+	char *path;
+	ino_t inode;
+	struct event *acceptable;
+	int reserve; /* given up to answer when no descriptor is left */
+} ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .fd = -1, .reserve = -1};
+
+static void
+keep_reserve(void)
+{
+	if (ct.reserve < 0)
+		ct.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+client_free(struct control_client *c)
+{
+	change_forget(c);
+	survey_forget(c);
+	scale_forget(c);
+	preflight_cancel(&c->check);
+	TAILQ_REMOVE(&ct.clients, c, link);
+	ct.n--;
+	bufferevent_free(c->bev);
+	free(c);
+	keep_reserve();
+}
+
+static void
+send_json(struct control_client *c, json_t *j)
+{
+	char *line = json_dumps(j, JSON_COMPACT);
+
+	bufferevent_write(c->bev, line, strlen(line));
+	bufferevent_write(c->bev, "\n", 1);
+	free(line);
+	json_decref(j);
+}
+
+/* What the socket takes now goes now: an exec or the end may follow.  (A
+ * bufferevent keeps its output frozen for all but itself.) */
+static void
+push(struct control_client *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	evbuffer_unfreeze(out, 1);
+	while (evbuffer_get_length(out) > 0 &&
+	       evbuffer_write(out, bufferevent_getfd(c->bev)) > 0)
+		;
+	evbuffer_freeze(out, 1);
+}
+
+static void
+vanswer(struct control_client *c, int exit_code, json_t *data, const char *fmt, va_list ap)
+{
+	char *text = mem_vprintf(fmt, ap);
+
+	send_json(c, json_pack("{s:i, s:s, s:o}", "exit", exit_code, "text", text, "data",
+	                       data != NULL ? data : json_null()));
+	free(text);
+	push(c);
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+		client_free(c);
+	else
+		c->closing = true;
+}
+
+void
+control_answer(struct control_client *c, int exit_code, json_t *data, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vanswer(c, exit_code, data, fmt, ap);
+	va_end(ap);
+}
+
+void
+control_progress(struct control_client *c, const char *text, int percent)
+{
+	if (!c->closing)
+		send_json(c, json_pack("{s:{s:s, s:i}}", "progress", "text", text, "percent",
+		                       percent));
+}
+
+void
+control_answer_stop(int exit_code, const char *text)
+{
+	struct control_client *c, *next;
+
+	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->stop && !c->closing)
+			control_answer(c, exit_code, NULL, "%s", text);
+	}
+}
+
+void
+control_tell_stop(const char *text)
+{
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (c->stop)
+			control_progress(c, text, 0);
+}
+
+/* --- verbs --- */
+
+static void
+do_status(struct control_client *c, const json_t *request)
+{
+	(void)request;
+	control_answer(c, 0, status_json(), "%s", status_sentence());
+}
+
+static const char *
+argument(const json_t *request)
+{
+	return json_string_value(json_array_get(json_object_get(request, "args"), 0));
+}
+
+static void
+do_reload(struct control_client *c, const json_t *request)
+{
+	change_request(CHANGE_RELOAD, NULL, json_is_true(json_object_get(request, "wait")), c);
+}
+
+static void
+do_upgrade(struct control_client *c, const json_t *request)
+{
+	change_request(CHANGE_UPGRADE, argument(request),
+	               json_is_true(json_object_get(request, "wait")), c);
+}
+
+static void
+do_stop(struct control_client *c, const json_t *request)
+{
+	c->stop = true;
+	if (json_is_true(json_object_get(request, "now")))
+		master_stop(true);
+	else if (master.stop == STOP_NO)
+		master_stop(false);
+}
+
+static void
+do_scale(struct control_client *c, const json_t *request)
+{
+	const char *text = argument(request);
+	char *end = NULL;
+	long n = text != NULL ? strtol(text, &end, 10) : 0;
+
+	if (text == NULL || *text == '\0' || *end != '\0' || n < 1 || n > 256)
+		control_answer(c, 2, NULL, "scale needs a number of workers from 1 to 256");
+	else
+		scale_request((uint32_t)n, c);
+}
+
+static void
+do_drain(struct control_client *c, const json_t *request)
+{
+	(void)request;
+	survey_begin(c);
+}
+
+static void
+do_abort(struct control_client *c, const json_t *request)
+{
+	char *cause = NULL;
+
+	(void)request;
+	if (master.stop == STOP_NO) {
+		if (change_abort(c, &cause) < 0)
+			control_answer(c, 1, NULL, "%s", cause);
+	} else if (master_unstop(&cause) < 0) {
+		control_answer(c, 1, NULL, "%s", cause);
+	} else {
+		control_answer(c, 0, NULL, "the stop is called off");
+	}
+	free(cause);
+}
+
+static void
+checked(void *arg, bool yes, const char *text)
+{
+	struct control_client *c = arg;
+
+	c->check = NULL;
+	control_answer(c, yes ? 0 : 1, NULL, "%s", text);
+}
+
+static void
+do_check(struct control_client *c, const json_t *request)
+{
+	const char *path = argument(request);
+	const struct generation *g = generation_active();
+	uint64_t limit = g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000;
+	char *cause = NULL;
+
+	c->check = preflight_conf(path != NULL ? path : master.conf_path, NULL, 0, limit,
+	                          checked, c, &cause);
+	if (c->check == NULL)
+		control_answer(c, 1, NULL, "%s", cause);
+	free(cause);
+}
+
+static void
+do_reopen(struct control_client *c, const json_t *request)
+{
+	char *cause = NULL;
+
+	(void)request;
+	if (master_reopen_log(&cause) < 0)
+		control_answer(c, 1, NULL, "%s", cause);
+	else
+		control_answer(c, 0, NULL, "log files are open again");
+	free(cause);
+}
+
+static const struct verb {
+	const char *name;
+	void (*run)(struct control_client *c, const json_t *request);
+} verbs[] = {
+    {"status", do_status}, {"reload", do_reload}, {"upgrade", do_upgrade},
+    {"stop", do_stop},     {"scale", do_scale},   {"drain", do_drain},
+    {"abort", do_abort},   {"check", do_check},   {"reopen", do_reopen},
+};
+
+static void
+run(struct control_client *c, const char *line)
+{
+	json_error_t error;
+	json_t *request = json_loads(line, 0, &error);
+	const char *name = json_string_value(json_object_get(request, "verb"));
+	size_t i = 0, n = sizeof verbs / sizeof *verbs;
+
+	c->asked = true;
+	while (name != NULL && i < n && strcmp(verbs[i].name, name) != 0)
+		i++;
+	if (request == NULL)
+		control_answer(c, 2, NULL, "the request is not JSON: %s", error.text);
+	else if (name == NULL || i == n)
+		control_answer(c, 2, NULL, "this baton (%s) does not know the verb '%s'",
+		               master.program->version, name != NULL ? name : "");
+	else
+		verbs[i].run(c, request);
+	json_decref(request);
+}
+
+/* --- clients --- */
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct control_client *c = arg;
+	struct evbuffer *in = bufferevent_get_input(bev);
+	char *line;
+
+	if (c->asked) {
+		evbuffer_drain(in, evbuffer_get_length(in));
+		return;
+	}
+	line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF);
+	if (line != NULL)
+		run(c, line);
+	else if (evbuffer_get_length(in) > CONTROL_REQUEST_MAX)
+		control_answer(c, 2, NULL, "the request is too long");
+	free(line);
+}
+
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	struct control_client *c = arg;
+
+	(void)bev;
+	if (c->closing)
+		client_free(c);
+}
+
+static void
+on_end(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	(void)what;
+	client_free(arg);
+}
+
+static struct control_client *
+client_new(int fd, uint32_t id)
+{
+	struct control_client *c = mem_alloc(sizeof *c);
+
+	c->id = id;
+	c->bev = bufferevent_socket_new(master.base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (c->bev == NULL)
+		log_fatal("cannot make a buffer for a control client");
+	bufferevent_setcb(c->bev, on_read, on_written, on_end, c);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	TAILQ_INSERT_TAIL(&ct.clients, c, link);
+	ct.n++;
+	return c;
+}
+
+static bool
+may_ask(int fd, struct ucred *peer)
+{
+	socklen_t len = sizeof *peer;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
+	       (peer->uid == 0 || peer->uid == geteuid());
+}
+
+static void
+on_acceptable(evutil_socket_t sock, short what, void *arg)
+{
+	int fd = accept4((int)sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct control_client *c;
+	struct ucred peer = {.uid = (uid_t)-1};
+
+	(void)what;
+	(void)arg;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && ct.reserve >= 0) {
+		log_warn("no descriptor is left; the reserve answers a control request");
+		fd_close(&ct.reserve);
+		fd = accept4((int)sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	if (fd < 0)
+		return;
+	c = client_new(fd, ++ct.last_id);
+	if (!may_ask(fd, &peer)) {
+		log_warn("control request of uid %d refused", (int)peer.uid);
+		control_answer(c, 1, NULL, "uid %d may not control this baton", (int)peer.uid);
+	} else if (ct.n > CLIENTS_MAX) {
+		control_answer(c, 1, NULL, "too many control requests are open");
+	}
+}
+
+struct control_client *
+control_find(uint32_t id)
+{
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (c->id == id)
+			return c;
+	return NULL;
+}
+
+uint32_t
+control_id(const struct control_client *client)
+{
+	return client->id;
+}
+
+/* --- the socket --- */
+
+static bool
+in_use(const struct sockaddr_un *un)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes = fd >= 0 && (connect(fd, (const struct sockaddr *)un, sizeof *un) == 0 ||
+	                       errno == EAGAIN);
+
+	fd_close(&fd);
+	return yes;
+}
+
+/* Bind to a temporary name and rename, so that the path never misses a socket
+ * and a stale one is replaced. */
+static int
+bind_path(const char *path, char **cause)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX}, temp = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int fd, bound;
+
+	if (strlen(path) + 5 > sizeof un.sun_path)
+		return cause_set(cause, "control socket %s: the path is too long", path);
+	strcpy(un.sun_path, path);
+	snprintf(temp.sun_path, sizeof temp.sun_path, "%s.new", path);
+	if (control_make_directory(path, cause) < 0)
+		return -1;
+	if (in_use(&un))
+		return cause_set(cause, "another baton is running: it answers at %s", path);
+	unlink(temp.sun_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(0177);
+	bound = fd >= 0 ? bind(fd, (struct sockaddr *)&temp, sizeof temp) : -1;
+	umask(mask);
+	if (bound < 0 || listen(fd, 64) < 0 || rename(temp.sun_path, path) < 0) {
+		cause_set(cause, "cannot listen at control socket %s: %s", path,
+		          strerror(errno));
+		fd_close(&fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void
+unlink_own(void)
+{
+	struct stat st;
+
+	if (ct.path != NULL && lstat(ct.path, &st) == 0 && st.st_ino == ct.inode)
+		unlink(ct.path);
+}
+
+static void
+leave_path(void)
+{
+	if (ct.acceptable != NULL)
+		event_free(ct.acceptable);
+	ct.acceptable = NULL;
+	fd_close(&ct.fd);
+	mem_free(&ct.path);
+}
+
+static void
+take(int fd, const char *path)
+{
+	struct stat st;
+
+	ct.fd = fd;
+	ct.path = mem_strdup(path);
+	ct.inode = lstat(path, &st) == 0 ? st.st_ino : 0;
+	ct.acceptable = event_new(master.base, fd, EV_READ | EV_PERSIST, on_acceptable, NULL);
+	if (ct.acceptable == NULL || event_add(ct.acceptable, NULL) < 0)
+		log_fatal("cannot watch the control socket");
+	keep_reserve();
+}
+
+int
+control_start(const char *path, char **cause)
+{
+	char *place = path != NULL ? mem_strdup(path) : control_path_default();
+	int fd = bind_path(place, cause);
+
+	if (fd >= 0)
+		take(fd, place);
+	free(place);
+	return fd >= 0 ? 0 : -1;
+}
+
+int
+control_move(const char *path, char **cause)
+{
+	char *place = path != NULL ? mem_strdup(path) : control_path_default();
+	int fd = 0;
+
+	if (strcmp(place, ct.path) != 0 && (fd = bind_path(place, cause)) >= 0) {
+		unlink_own();
+		leave_path();
+		take(fd, place);
+	}
+	free(place);
+	return fd >= 0 ? 0 : -1;
+}
+
+void
+control_stop(void)
+{
+	struct control_client *c;
+
+	unlink_own();
+	leave_path();
+	while ((c = TAILQ_FIRST(&ct.clients)) != NULL)
+		client_free(c);
+	fd_close(&ct.reserve);
+}
+
+json_t *
+control_save(struct fdlist *fds)
+{
+	json_t *list = json_array();
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link) {
+		push(c);
+		if (c->closing)
+			continue;
+		json_array_append_new(
+		    list, json_pack("{s:i, s:o, s:b, s:b}", "id", (int)c->id, "socket",
+		                    fdlist_put(fds, bufferevent_getfd(c->bev)), "asked",
+		                    c->asked, "stop", c->stop));
+	}
+	return json_pack("{s:s, s:i, s:o, s:o}", "path", ct.path, "last_id", (int)ct.last_id,
+	                 "socket", fdlist_put(fds, ct.fd), "clients", list);
+}
+
+static void
+restore_client(const json_t *j)
+{
+	int id, asked, stop, fd = fdlist_get(json_object_get(j, "socket"));
+	struct control_client *c;
+
+	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:i, s:b, s:b}", "id", &id, "asked",
+	                          &asked, "stop", &stop) < 0)
+		return;
+	c = client_new(fd, (uint32_t)id);
+	c->asked = asked;
+	c->stop = stop;
+}
+
+int
+control_restore(const json_t *j, char **cause)
+{
+	const char *path;
+	int last_id, fd = fdlist_get(json_object_get(j, "socket"));
+	size_t i;
+	json_t *one;
+
+	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:s, s:i}", "path", &path,
+	                          "last_id", &last_id) < 0)
+		return cause_set(cause, "the control socket did not come over");
+	take(fd, path);
+	ct.last_id = (uint32_t)last_id;
+	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);
+	return 0;
+}
+
+void
+control_after_restore(void)
+{
+	struct control_client *c, *next;
+
+	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->asked && !c->stop && !change_owes(c))
+			control_answer(c, 1, NULL, "baton was upgraded meanwhile; ask again");
+	}
+}

@@ -1,0 +1,440 @@
+#include "master/generation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/change.h"
+#include "master/fdlist.h"
+#include "master/listener.h"
+#include "master/master.h"
+#include "wire/stats.h"
+
+static struct generation_list all = TAILQ_HEAD_INITIALIZER(all);
+
+struct generation_list *
+generation_all(void)
+{
+	return &all;
+}
+
+static void
+set_state(struct generation *g, enum gen_state state)
+{
+	if (g->state != state)
+		log_info("generation %u: %s -> %s", g->id, policy_gen_name(g->state),
+		         policy_gen_name(state));
+	g->state = state;
+	g->since_ms = clock_ms();
+}
+
+static void
+grow_slots(struct generation *g, uint32_t n)
+{
+	if (n <= g->nslots)
+		return;
+	g->slot = mem_realloc(g->slot, n * sizeof *g->slot);
+	memset(g->slot + g->nslots, 0, (n - g->nslots) * sizeof *g->slot);
+	g->nslots = n;
+}
+
+static struct generation *
+make(uint32_t id)
+{
+	struct generation *g = mem_alloc(sizeof *g);
+
+	g->id = id;
+	TAILQ_INIT(&g->workers);
+	TAILQ_INSERT_TAIL(&all, g, link);
+	return g;
+}
+
+struct generation *
+generation_new(struct conf *conf, uint32_t want)
+{
+	struct generation *g = make(stats_next_generation(master.stats));
+
+	g->conf = conf;
+	g->image = master.image;
+	g->version = mem_strdup(master.program->version);
+	g->state = GEN_STARTING;
+	g->born_ms = g->since_ms = clock_ms();
+	g->want = want;
+	grow_slots(g, want);
+	log_info("generation %u: starting with %u workers", g->id, want);
+	return g;
+}
+
+struct generation *
+generation_find(uint32_t id)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &all, link)
+		if (g->id == id)
+			return g;
+	return NULL;
+}
+
+struct generation *
+generation_active(void)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &all, link)
+		if (g->state == GEN_ACTIVE)
+			return g;
+	return NULL;
+}
+
+struct generation *
+generation_before(const struct generation *g)
+{
+	struct generation *b = TAILQ_PREV(g, generation_list, link);
+
+	while (b != NULL && b->state != GEN_DRAINING)
+		b = TAILQ_PREV(b, generation_list, link);
+	return b;
+}
+
+void
+generation_activate(struct generation *g)
+{
+	g->died = false;
+	set_state(g, GEN_ACTIVE);
+}
+
+void
+generation_pause(struct generation *g)
+{
+	set_state(g, GEN_PAUSED);
+}
+
+static uint64_t
+deadline(const struct generation *g)
+{
+	const struct generation *now = generation_active();
+
+	return clock_ms() + (uint64_t)(now != NULL ? now : g)->conf->drain.deadline;
+}
+
+static void
+drain_workers(struct generation *g, uint32_t flags)
+{
+	uint64_t by = deadline(g);
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link) {
+		if (w->leaving && w->deadline_ms < by && w->deadline_ms != 0)
+			slot_drain(w, w->deadline_ms, flags);
+		else
+			slot_drain(w, by, flags);
+	}
+}
+
+static uint32_t
+drain_flags(void)
+{
+	return MSG_DRAIN_SWEEP | (master.stop == STOP_NO ? MSG_DRAIN_SUCCESSOR : 0);
+}
+
+void
+generation_drain(struct generation *g)
+{
+	set_state(g, GEN_DRAINING);
+	drain_workers(g, drain_flags());
+}
+
+void
+generation_fail(struct generation *g)
+{
+	struct worker *w;
+
+	set_state(g, GEN_FAILED);
+	TAILQ_FOREACH (w, &g->workers, link) {
+		if (w->ready) {
+			slot_drain(w, deadline(g), drain_flags());
+			continue;
+		}
+		w->leaving = true; /* it will not be missed */
+		slot_kill(w);
+	}
+}
+
+void
+generation_resume(struct generation *g)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		if (w->leaving && !w->killed && w->slot < g->want)
+			slot_resume(w);
+	g->told_to_cut = false;
+	generation_activate(g);
+}
+
+void
+generation_cut(struct generation *g)
+{
+	struct worker *w;
+
+	log_warn("generation %u is cut: there are more than %u generations", g->id,
+	         (unsigned)generation_active()->conf->server.max_generations);
+	g->told_to_cut = true;
+	TAILQ_FOREACH (w, &g->workers, link)
+		slot_drain(w, clock_ms(), MSG_DRAIN_SUCCESSOR);
+}
+
+void
+generation_scale(struct generation *g, uint32_t want)
+{
+	log_info("generation %u: %u -> %u workers", g->id, g->want, want);
+	grow_slots(g, want);
+	g->want = want;
+}
+
+void
+generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms, const char *cause)
+{
+	struct policy_slot *s;
+
+	g->died = true;
+	cause_set(&g->cause, "%s", cause);
+	if (slot >= g->nslots)
+		return;
+	s = &g->slot[slot];
+	if (lived_ms >= POLICY_HEALTHY_MS)
+		s->deaths = 0;
+	s->deaths++;
+	s->retry_ms = clock_ms() + policy_backoff_ms(s->deaths);
+	log_warn("generation %u: %s%s", g->id, cause,
+	         s->deaths > 1 ? "; its slot waits before the next try" : "");
+}
+
+uint64_t
+generation_cut_count(const struct generation *g)
+{
+	uint64_t n = g->cut;
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		n += w->page->counter[STATS_CUT];
+	return n;
+}
+
+void
+generation_free(struct generation *g)
+{
+	struct worker *w;
+
+	log_info("generation %u: gone", g->id);
+	TAILQ_REMOVE(&all, g, link);
+	change_generation_gone(g);
+	while ((w = TAILQ_FIRST(&g->workers)) != NULL)
+		slot_free(w);
+	conf_free(&g->conf);
+	free(g->version);
+	free(g->cause);
+	free(g->slot);
+	free(g->use);
+	free(g);
+}
+
+void
+generation_free_all(void)
+{
+	struct generation *g;
+
+	while ((g = TAILQ_FIRST(&all)) != NULL)
+		generation_free(g);
+}
+
+static json_t *
+save_workers(const struct generation *g, struct fdlist *fds)
+{
+	json_t *list = json_array();
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		json_array_append_new(list, slot_save(w, fds));
+	return list;
+}
+
+static json_t *
+save_uses(const struct generation *g)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < g->nuse; i++)
+		json_array_append_new(list, json_pack("{s:i, s:i, s:i}", "listener",
+		                                      g->use[i].listener != NULL
+		                                          ? (int)listener_id(g->use[i].listener)
+		                                          : 0,
+		                                      "listen_ix", (int)g->use[i].listen_ix,
+		                                      "addr_ix", (int)g->use[i].addr_ix));
+	return list;
+}
+
+/* Hexadecimal: a configuration need not be UTF-8, JSON must. */
+static json_t *
+save_text(const char *text, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *hex = mem_alloc(len * 2 + 1);
+	json_t *j;
+
+	for (size_t i = 0; i < len; i++) {
+		hex[2 * i] = digits[(unsigned char)text[i] >> 4];
+		hex[2 * i + 1] = digits[(unsigned char)text[i] & 15];
+	}
+	j = json_string(hex);
+	free(hex);
+	return j;
+}
+
+static char *
+restore_text(const char *hex, size_t *len)
+{
+	size_t n = strlen(hex) / 2;
+	char *text = mem_alloc(n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned byte = 0;
+
+		sscanf(hex + 2 * i, "%2x", &byte);
+		text[i] = (char)byte;
+	}
+	*len = n;
+	return text;
+}
+
+/* The configuration travels as its text: rebuilt from what it was born with,
+ * whatever the file says by then. */
+json_t *
+generation_save(struct fdlist *fds)
+{
+	json_t *list = json_array();
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &all, link)
+		json_array_append_new(
+		    list,
+		    json_pack("{s:i, s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}",
+		              "id", (int)g->id, "image", (int)g->image, "version", g->version,
+		              "path", g->conf->path, "conf", save_text(g->conf->text, g->conf->len),
+		              "state", policy_gen_name(g->state), "born_ms",
+		              (json_int_t)g->born_ms, "since_ms", (json_int_t)g->since_ms,
+		              "want", (int)g->want, "cut", (json_int_t)g->cut, "workers",
+		              save_workers(g, fds), "uses", save_uses(g)));
+	return list;
+}
+
+static enum gen_state
+state_of(const char *name)
+{
+	for (enum gen_state s = GEN_STARTING; s < GEN_GONE; s++)
+		if (strcmp(name, policy_gen_name(s)) == 0)
+			return s;
+	return GEN_DRAINING;
+}
+
+static void
+restore_uses(struct generation *g, const json_t *list)
+{
+	size_t i;
+	json_t *j;
+
+	g->use = mem_alloc((json_array_size(list) + 1) * sizeof *g->use);
+	json_array_foreach((json_t *)(uintptr_t)list, i, j)
+	{
+		int id, listen_ix, addr_ix;
+
+		if (json_unpack(j, "{s:i, s:i, s:i}", "listener", &id, "listen_ix", &listen_ix,
+		                "addr_ix", &addr_ix) < 0)
+			continue;
+		g->use[g->nuse++] =
+		    (struct generation_use){.listener = listener_find((uint32_t)id),
+		                            .listen_ix = (uint32_t)listen_ix,
+		                            .addr_ix = (uint32_t)addr_ix};
+	}
+}
+
+/* A configuration that this version cannot read belongs to a generation that
+ * another version made; its workers have their own copy.  Only the drain's
+ * limits are missed here: the defaults do. */
+static struct conf *
+restore_conf(const char *path, const char *text, size_t len)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_parse(path, text, len, &errors);
+
+	if (conf == NULL) {
+		static const char fallback[] =
+		    "[listen:x]\naddress = 127.0.0.1:0\nservice = x\n"
+		    "[service:x]\ntype = echo\n";
+
+		log_warn("the configuration of an earlier generation is not ours to read: %s",
+		         errors.text[0]);
+		conf_errors_free(&errors);
+		conf = conf_parse(path, fallback, sizeof fallback - 1, &errors);
+		AN(conf != NULL);
+	}
+	conf_errors_free(&errors);
+	return conf;
+}
+
+static int
+restore_one(const json_t *j, char **cause)
+{
+	int id, image, want;
+	json_int_t born, since, cut;
+	const char *version, *path, *hex, *state;
+	char *text;
+	size_t len, i;
+	json_t *workers, *uses, *worker;
+	struct generation *g;
+
+	if (json_unpack((json_t *)(uintptr_t)j,
+	                "{s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:o, s:o}", "id",
+	                &id, "image", &image, "version", &version, "path", &path, "conf", &hex,
+	                "state", &state, "born_ms", &born, "since_ms", &since, "want", &want,
+	                "cut", &cut, "workers", &workers, "uses", &uses) < 0)
+		return cause_set(cause, "the record of a generation is damaged");
+	g = make((uint32_t)id);
+	g->image = (uint32_t)image;
+	g->version = mem_strdup(version);
+	text = restore_text(hex, &len);
+	g->conf = restore_conf(path, text, len);
+	free(text);
+	g->state = state_of(state);
+	g->born_ms = (uint64_t)born;
+	g->since_ms = (uint64_t)since;
+	g->want = (uint32_t)want;
+	g->cut = (uint64_t)cut;
+	grow_slots(g, g->want);
+	restore_uses(g, uses);
+	json_array_foreach(workers, i, worker)
+	{
+		if (slot_restore(g, worker) == NULL)
+			log_warn("generation %u: the record of a worker does not fit; skipped",
+			         g->id);
+	}
+	return 0;
+}
+
+int
+generation_restore(const json_t *j, char **cause)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach((json_t *)(uintptr_t)j, i, one)
+	{
+		if (restore_one(one, cause) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,100 @@
+/*
+ * generation: the workers born from one (binary, configuration).
+ *
+ * A generation owns its configuration and its workers, and knows which
+ * listeners it uses.  Its state changes only through the functions here, each a
+ * transition; they are called by the change in progress and by the stop.
+ */
+#ifndef BATON_MASTER_GENERATION_H
+#define BATON_MASTER_GENERATION_H
+
+#include <sys/queue.h>
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "master/policy.h"
+#include "master/slot.h"
+
+struct fdlist;
+struct listener;
+
+/* A listener as this generation uses it. */
+struct generation_use {
+	struct listener *listener; /* NULL: was closed after the commit of another */
+	uint32_t listen_ix;        /* into conf.listen */
+	uint32_t addr_ix;          /* into its addresses */
+};
+
+struct generation {
+	TAILQ_ENTRY(generation) link; /* oldest first */
+	uint32_t id;
+	uint32_t image; /* of the master that made it: whose binary its workers run */
+	char *version;
+	struct conf *conf;
+	enum gen_state state;
+	uint64_t born_ms;
+	uint64_t since_ms; /* of the state */
+	uint32_t want;
+	bool died;
+	bool told_to_cut;
+	char *cause;  /* why it failed */
+	uint64_t cut; /* connections cut by workers that are gone */
+	struct policy_slot *slot;
+	uint32_t nslots;
+	struct worker_list workers;
+	struct generation_use *use;
+	size_t nuse;
+};
+
+TAILQ_HEAD(generation_list, generation);
+
+struct generation_list *generation_all(void);
+
+/* A new one, STARTING, that owns conf.  Its listeners must be acquired first. */
+struct generation *generation_new(struct conf *conf, uint32_t want);
+
+struct generation *generation_find(uint32_t id);
+
+/* The one that accepts; NULL. */
+struct generation *generation_active(void);
+
+/* The newest draining one that is older than g; NULL. */
+struct generation *generation_before(const struct generation *g);
+
+void generation_activate(struct generation *g);
+void generation_pause(struct generation *g);
+
+/* Drain by the active generation's limits; sweep what listeners it still holds. */
+void generation_drain(struct generation *g);
+
+/* It did not make it: the ready workers drain, the others are killed. */
+void generation_fail(struct generation *g);
+
+/* Its drain is called off and it accepts again. */
+void generation_resume(struct generation *g);
+
+/* The deadline is now. */
+void generation_cut(struct generation *g);
+
+/* Another number of slots. */
+void generation_scale(struct generation *g, uint32_t want);
+
+/* Forget one whose workers are gone. */
+void generation_free(struct generation *g);
+void generation_free_all(void);
+
+/* A worker died or could not be born. */
+void generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms,
+                           const char *cause);
+
+/* How many drain connections were cut, those of its dead and its living. */
+uint64_t generation_cut_count(const struct generation *g);
+
+json_t *generation_save(struct fdlist *fds);
+int generation_restore(const json_t *j, char **cause);
+
+#endif

@@ -1,0 +1,38 @@
+#include "master/history.h"
+
+static json_t *last; /* NULL: none yet */
+
+void
+history_add(const char *what, const char *outcome, const char *reason, uint64_t took_ms)
+{
+	history_stop();
+	last = json_pack("{s:s, s:s, s:s, s:I}", "what", what, "outcome", outcome, "reason",
+	                 reason, "took_ms", (json_int_t)took_ms);
+}
+
+json_t *
+history_last(void)
+{
+	return last != NULL ? json_incref(last) : json_null();
+}
+
+json_t *
+history_save(void)
+{
+	return history_last();
+}
+
+void
+history_restore(const json_t *j)
+{
+	history_stop();
+	if (json_is_object(j))
+		last = json_deep_copy(j);
+}
+
+void
+history_stop(void)
+{
+	json_decref(last);
+	last = NULL;
+}

@@ -1,0 +1,73 @@
+/*
+ * listener: the listening sockets, which the master holds for ever.
+ *
+ * A listener is an address.  Its sockets are never closed while a generation
+ * uses it: a TCP address has one socket per slot (SO_REUSEPORT), a unix or
+ * inherited one has a single socket that all share.  Which worker accepts on
+ * which socket is decided in listener_assign, from the facts, after every
+ * change; a socket whose slot is empty is served by another slot meanwhile.
+ * A retired listener drops bare SYNs, is swept by who held it, and then closed.
+ */
+#ifndef BATON_MASTER_LISTENER_H
+#define BATON_MASTER_LISTENER_H
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+struct fdlist;
+struct generation;
+struct generation_use;
+struct listener;
+
+/* Take over what the service manager passed (LISTEN_FDS); once, at first start. */
+void listener_start(void);
+void listener_stop(void);
+
+/*
+ * Find or bind every address of conf, with sockets for so many slots.  *use,
+ * owned by the caller, lists them in the order of the file.  0; or -1 with
+ * *cause, and nothing that was bound for it remains.
+ */
+int listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use **use,
+                     size_t *nuse, char **cause);
+
+/* Sockets for more slots.  0 or -1 with *cause; what there was stays. */
+int listener_grow(const struct generation *g, uint32_t slots, char **cause);
+
+/* Apply what needs no new socket (backlog, mode) for the generation that serves. */
+void listener_apply(const struct generation *g);
+
+/* Retire every listener that no generation but draining ones uses. */
+void listener_retire_unused(void);
+
+/* Close the retired ones that nobody sweeps any more. */
+void listener_close_swept(void);
+
+/* Tell each worker of the active and the paused generation what to accept on. */
+void listener_assign(void);
+
+/* Stop: drop bare SYNs on every listener (or no more). */
+void listener_filter(bool on);
+
+/* Handshakes that the kernel has under way on our addresses. */
+bool listener_half_open(void);
+
+/* Stop: every queue was swept; close all. */
+void listener_close_all(void);
+bool listener_all_closed(void);
+
+/* The actual address of a listener, with the port that the kernel chose. */
+const char *listener_address(const struct listener *l);
+
+json_t *listener_save(struct fdlist *fds);
+int listener_restore(const json_t *j, char **cause);
+
+/* Use by number, for the records of generations. */
+uint32_t listener_id(const struct listener *l);
+struct listener *listener_find(uint32_t id);
+
+#endif

@@ -1,0 +1,658 @@
+#include "master/master.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "master/change.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/history.h"
+#include "master/listener.h"
+#include "master/notify.h"
+#include "master/pidfile.h"
+#include "master/scale.h"
+#include "master/slot.h"
+#include "master/status.h"
+#include "master/survey.h"
+#include "master/upgrade.h"
+#include "wire/chan.h"
+#include "wire/stats.h"
+
+#define PULSE_MS  200   /* progress, status line, systemd's patience */
+#define EXTEND_MS 10000 /* each time, while a stop drains */
+#define ROUNDS    10000 /* a policy that never settles is our bug */
+
+_Static_assert(EXTEND_MS > 10 * PULSE_MS,
+               "systemd is asked again long before it loses patience");
+
+struct master master;
+
+static struct {
+	struct event *converge;
+	struct event *wake;
+	struct event *pulse;
+	struct event *signals[16];
+	size_t nsignals;
+	uint32_t stopped_gen; /* the one that a called-off stop resumes */
+	bool killed_at_stop;
+} loop;
+
+/* --- the view and the actions --- */
+
+struct facts {
+	struct policy_view view;
+	struct policy_gen *gens;
+	struct generation **gen;
+	struct worker ***worker; /* per generation, as listed in the view */
+	size_t n;
+};
+
+static void
+list_workers(const struct generation *g, struct policy_gen *pg, struct worker ***out)
+{
+	struct policy_worker *list = NULL;
+	struct worker **who = NULL, *w;
+	size_t n = 0;
+
+	TAILQ_FOREACH (w, &g->workers, link) {
+		list = mem_grow(list, n, sizeof *list);
+		who = mem_grow(who, n, sizeof *who);
+		who[n] = w;
+		list[n++] = (struct policy_worker){.slot = w->slot,
+		                                   .ready = w->ready,
+		                                   .leaving = w->leaving,
+		                                   .cutting = w->page->state == STATS_CUTTING,
+		                                   .killed = w->killed,
+		                                   .since_ms = w->since_ms,
+		                                   .deadline_ms = w->deadline_ms};
+	}
+	pg->worker = list;
+	pg->nworkers = n;
+	*out = who;
+}
+
+static void
+list_generations(struct facts *f)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		struct policy_gen pg = {.state = g->state,
+		                        .since_ms = g->since_ms,
+		                        .want = g->want,
+		                        .may_spawn = g->image == master.image,
+		                        .died = g->died,
+		                        .told = g->told_to_cut,
+		                        .slot = g->slot};
+
+		f->gens = mem_grow(f->gens, f->n, sizeof *f->gens);
+		f->gen = mem_grow(f->gen, f->n, sizeof *f->gen);
+		f->worker = mem_grow(f->worker, f->n, sizeof *f->worker);
+		list_workers(g, &pg, &f->worker[f->n]);
+		if (g == change_new())
+			f->view.changing = (int)f->n;
+		if ((uint64_t)g->conf->drain.cut_over > f->view.cut_over_ms)
+			f->view.cut_over_ms = (uint64_t)g->conf->drain.cut_over;
+		f->gens[f->n] = pg;
+		f->gen[f->n++] = g;
+	}
+}
+
+/* The limits in force are those of the newest generation. */
+static void
+gather(struct facts *f)
+{
+	const struct generation *newest = TAILQ_LAST(generation_all(), generation_list);
+
+	memset(f, 0, sizeof *f);
+	f->view.changing = -1;
+	f->view.now_ms = clock_ms();
+	f->view.has_old = change_old() != NULL;
+	f->view.stop = master.stop;
+	f->view.stop_since_ms = master.stop_since_ms;
+	f->view.half_open = master.stop == STOP_FILTER && listener_half_open();
+	f->view.max_generations = UINT32_MAX;
+	list_generations(f);
+	f->view.gen = f->gens;
+	f->view.ngen = f->n;
+	if (newest == NULL)
+		return;
+	f->view.start_timeout_ms = (uint64_t)newest->conf->server.start_timeout;
+	f->view.probation_ms = (uint64_t)newest->conf->server.probation;
+	f->view.max_generations = (uint32_t)newest->conf->server.max_generations;
+	f->view.lame_duck_ms = (uint64_t)newest->conf->drain.lame_duck;
+}
+
+static void
+release(struct facts *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		free((void *)(uintptr_t)f->gens[i].worker);
+		free(f->worker[i]);
+	}
+	free(f->gens);
+	free(f->gen);
+	free(f->worker);
+}
+
+static void
+spawn(struct generation *g, uint32_t slot)
+{
+	char *cause = NULL;
+
+	if (slot_spawn(g, slot, &cause) == NULL)
+		generation_note_death(g, slot, 0, cause);
+	free(cause);
+}
+
+static void
+set_stop(enum policy_stop stop)
+{
+	master.stop = stop;
+	master.stop_since_ms = clock_ms();
+}
+
+static void
+drain_for_stop(void)
+{
+	struct generation *g;
+
+	set_stop(STOP_DRAIN);
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->state == GEN_ACTIVE || g->state == GEN_PAUSED)
+			loop.stopped_gen = g->id;
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->state != GEN_FAILED)
+			generation_drain(g);
+	listener_retire_unused();
+}
+
+static void
+timed_out(struct generation *g)
+{
+	char *why = mem_printf("its workers were not ready within start_timeout (%lld ms)",
+	                       (long long)g->conf->server.start_timeout);
+
+	change_fail(g, why);
+	free(why);
+}
+
+/* True: the facts were freed under the plan, it is void. */
+static bool
+perform(const struct facts *f, const struct policy_action *a)
+{
+	struct generation *g = f->n > 0 ? f->gen[a->gen] : NULL;
+	struct worker *w;
+
+	switch (a->verb) {
+	case POLICY_SPAWN:
+		spawn(g, (uint32_t)a->index);
+		return false;
+	case POLICY_PROMOTE:
+		change_promote(g);
+		return true;
+	case POLICY_FAIL_DIED:
+		change_fail(g, g->cause);
+		return true;
+	case POLICY_FAIL_TIMEOUT:
+		timed_out(g);
+		return true;
+	case POLICY_COMMIT:
+		change_commit(g);
+		return true;
+	case POLICY_LEAVE:
+		w = f->worker[a->gen][a->index];
+		slot_drain(w, clock_ms() + (uint64_t)g->conf->drain.deadline,
+		           MSG_DRAIN_SUCCESSOR);
+		return false;
+	case POLICY_KILL:
+		slot_kill(f->worker[a->gen][a->index]);
+		loop.killed_at_stop |= master.stop != STOP_NO;
+		return false;
+	case POLICY_CUT:
+		generation_cut(g);
+		return false;
+	case POLICY_RETIRE:
+		generation_free(g);
+		return true;
+	case POLICY_STOP_FILTER:
+		listener_filter(true);
+		set_stop(STOP_FILTER);
+		return true;
+	case POLICY_STOP_DRAIN:
+		drain_for_stop();
+		return true;
+	case POLICY_EXIT:
+		event_base_loopbreak(master.base);
+		return true;
+	}
+	return true;
+}
+
+/* One plan.  Sets *wake_ms.  True: something was done, ask again. */
+static bool
+converge_once(uint64_t *wake_ms)
+{
+	struct facts f;
+	struct policy_plan plan;
+	bool acted;
+
+	gather(&f);
+	policy_next(&f.view, &plan);
+	acted = plan.n > 0;
+	*wake_ms = plan.wake_ms;
+	for (size_t i = 0; i < plan.n; i++) {
+		acted = plan.action[i].verb != POLICY_EXIT;
+		if (perform(&f, &plan.action[i]))
+			break;
+	}
+	release(&f);
+	return acted;
+}
+
+static void
+wake_at(uint64_t ms)
+{
+	uint64_t now = clock_ms(), in = ms > now ? ms - now : 0;
+	struct timeval tv = {.tv_sec = (time_t)(in / 1000),
+	                     .tv_usec = (suseconds_t)(in % 1000 * 1000)};
+
+	if (ms == 0)
+		evtimer_del(loop.wake);
+	else
+		evtimer_add(loop.wake, &tv);
+}
+
+static void
+on_converge(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t wake_ms = 0;
+	int rounds = 0;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	do {
+		listener_assign();
+		listener_close_swept();
+		AN(rounds++ < ROUNDS);
+	} while (converge_once(&wake_ms));
+	listener_assign();
+	listener_close_swept();
+	scale_settle();
+	wake_at(wake_ms);
+}
+
+void
+master_converge(void)
+{
+	event_active(loop.converge, EV_TIMEOUT, 0);
+}
+
+/* --- wishes --- */
+
+static uint32_t
+cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) < 0)
+		return 1;
+	return (uint32_t)CPU_COUNT(&set);
+}
+
+uint32_t
+master_workers(const struct conf *conf)
+{
+	uint32_t n = conf->server.workers > 0 ? (uint32_t)conf->server.workers : cpus();
+
+	if (master.scale > 0)
+		n = master.scale;
+	return n < 256 ? n : 256;
+}
+
+static void
+tell_all(enum msg_type type, const void *body, size_t len)
+{
+	struct generation *g;
+	struct worker *w;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			slot_tell(w, type, body, len);
+}
+
+static void
+stop_now(void)
+{
+	struct generation *g;
+	struct worker *w;
+
+	if (master.stop == STOP_NOW)
+		return;
+	log_warn("stop now: what is open is cut");
+	set_stop(STOP_NOW);
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			slot_cut(w);
+}
+
+void
+master_stop(bool now)
+{
+	uint32_t on = 1;
+
+	if (master.stop == STOP_NO) {
+		log_info("stop: %s", now ? "at once" : "drain");
+		master.cut_at_stop = stats_sum(master.stats, STATS_CUT);
+		notify_stopping();
+		notify_extend(EXTEND_MS);
+		set_stop(STOP_LAME);
+		change_stop();
+		tell_all(MSG_LAME, &on, sizeof on);
+	} else {
+		now = true;
+	}
+	if (now)
+		stop_now();
+	master_converge();
+}
+
+/* The listeners may be closed already: then they are bound again first. */
+static int
+resume_stopped(char **cause)
+{
+	struct generation *g = generation_find(loop.stopped_gen);
+	struct generation_use *use;
+	size_t nuse;
+
+	if (g == NULL)
+		return cause_set(cause, "nothing is left that could go on");
+	if (listener_acquire(g->conf, g->want, &use, &nuse, cause) < 0)
+		return -1;
+	free(g->use);
+	g->use = use;
+	g->nuse = nuse;
+	master.stop = STOP_NO;
+	generation_resume(g);
+	return 0;
+}
+
+int
+master_unstop(char **cause)
+{
+	uint32_t off = 0;
+
+	if (master.stop == STOP_NOW)
+		return cause_set(cause, "baton is stopping at once");
+	if (master.stop == STOP_DRAIN && resume_stopped(cause) < 0)
+		return -1;
+	master.stop = STOP_NO;
+	listener_filter(false);
+	tell_all(MSG_LAME, &off, sizeof off);
+	control_answer_stop(1, "the stop was called off");
+	notify_ready();
+	log_info("the stop is called off");
+	master_converge();
+	return 0;
+}
+
+int
+master_reopen_log(char **cause)
+{
+	struct generation *g;
+	struct worker *w;
+	int fd;
+
+	if (log_reopen(cause) < 0) {
+		log_error("%s", *cause);
+		return -1;
+	}
+	fd = log_fd();
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (w->chan != NULL)
+				chan_send(w->chan, MSG_LOG, w->birth, NULL, 0, &fd, 1);
+	log_info("log files are open again");
+	return 0;
+}
+
+const char *
+master_state_name(void)
+{
+	if (master.stop != STOP_NO)
+		return "stopping";
+	if (!change_busy())
+		return "running";
+	switch (change_kind()) {
+	case CHANGE_START:
+		return "starting";
+	case CHANGE_RELOAD:
+		return "reloading";
+	case CHANGE_UPGRADE:
+		break;
+	}
+	return "upgrading";
+}
+
+/* --- signals: each becomes a verb --- */
+
+static void
+on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	char *cause = NULL;
+
+	(void)what;
+	(void)arg;
+	switch (sig) {
+	case SIGTERM:
+	case SIGINT:
+	case SIGQUIT:
+		master_stop(false);
+		break;
+	case SIGHUP:
+		change_request(CHANGE_RELOAD, NULL, false, NULL);
+		break;
+	case SIGUSR2:
+		change_request(CHANGE_UPGRADE, NULL, false, NULL);
+		break;
+	case SIGUSR1:
+		master_reopen_log(&cause);
+		free(cause);
+		break;
+	case SIGTTIN:
+		scale_step(1);
+		break;
+	case SIGTTOU:
+		scale_step(-1);
+		break;
+	case SIGCHLD:
+		slot_reap();
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+start_signals(void)
+{
+	static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,
+	                           SIGUSR1, SIGTTIN, SIGTTOU, SIGCHLD};
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+		struct event *ev = evsignal_new(master.base, list[i], on_signal, NULL);
+
+		if (ev == NULL || event_add(ev, NULL) < 0)
+			log_fatal("cannot watch for signal %d", list[i]);
+		loop.signals[loop.nsignals++] = ev;
+	}
+	spawn_unblock_signals();
+}
+
+/* --- life --- */
+
+static void
+on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify_status(status_sentence());
+	change_tell_progress();
+	scale_settle();
+	if (master.stop != STOP_NO) {
+		notify_extend(EXTEND_MS);
+		control_tell_stop(status_sentence());
+	}
+}
+
+static void
+start_loop(void)
+{
+	struct timeval tv = {.tv_usec = PULSE_MS * 1000};
+
+	master.base = event_base_new();
+	if (master.base == NULL)
+		log_fatal("cannot make an event loop");
+	loop.converge = event_new(master.base, -1, 0, on_converge, NULL);
+	loop.wake = evtimer_new(master.base, on_converge, NULL);
+	loop.pulse = event_new(master.base, -1, EV_PERSIST, on_pulse, NULL);
+	if (loop.converge == NULL || loop.wake == NULL || loop.pulse == NULL)
+		log_fatal("cannot make the loop's events");
+	event_add(loop.pulse, &tv);
+}
+
+static void
+stop_loop(void)
+{
+	for (size_t i = 0; i < loop.nsignals; i++)
+		event_free(loop.signals[i]);
+	event_free(loop.converge);
+	event_free(loop.wake);
+	event_free(loop.pulse);
+	event_base_free(master.base);
+}
+
+static void
+report_and_exit(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++)
+		fprintf(stderr, "%s\n", errors->text[i]);
+	exit(1);
+}
+
+static void
+start_first(void)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(master.conf_path, &errors);
+	char *cause = NULL;
+
+	if (conf == NULL)
+		report_and_exit(&errors);
+	if (log_open(conf->server.log, (enum log_level)conf->server.log_level, &cause) < 0)
+		log_fatal("%s", cause);
+	log_info("baton %s starts, pid %d, configuration %s", master.program->version,
+	         (int)getpid(), master.conf_path);
+	start_loop();
+	master.stats = stats_create(&cause);
+	if (master.stats == NULL || control_start(conf->server.control, &cause) < 0 ||
+	    pidfile_set(conf->server.pid_file, &cause) < 0)
+		log_fatal("%s", cause);
+	listener_start();
+	start_signals();
+	if (change_first(conf, &cause) < 0)
+		log_fatal("%s", cause);
+}
+
+/* Executed by another image of ourselves: take over, or go back. */
+static void
+start_again(enum upgrade_role role)
+{
+	char *cause = NULL;
+
+	if (upgrade_read(&cause) < 0)
+		log_fatal("%s", cause);
+	start_loop();
+	if (upgrade_restore(&cause) < 0)
+		log_fatal("%s", cause);
+	FAULT("restored");
+	start_signals();
+	slot_reap();
+	if (role == UPGRADE_UP)
+		change_continue_upgrade();
+	else
+		change_rolled_back(upgrade_reason());
+	master_converge();
+}
+
+static int
+farewell(void)
+{
+	uint64_t cut = stats_sum(master.stats, STATS_CUT) - master.cut_at_stop;
+	int exit_code = cut > 0 || loop.killed_at_stop ? 4 : 0;
+	char text[128];
+
+	if (cut > 0)
+		snprintf(text, sizeof text, "stopped; %llu connection%s had to be cut",
+		         (unsigned long long)cut, cut == 1 ? "" : "s");
+	else if (loop.killed_at_stop)
+		snprintf(text, sizeof text, "stopped; a worker had to be killed");
+	else
+		snprintf(text, sizeof text, "stopped; every connection was drained");
+	log_info("%s", text);
+	control_answer_stop(exit_code, text);
+	return exit_code;
+}
+
+static void
+stop_parts(void)
+{
+	pidfile_stop();
+	survey_stop();
+	scale_stop();
+	generation_free_all();
+	control_stop();
+	listener_stop();
+	history_stop();
+	stats_free(&master.stats);
+	stop_loop();
+	mem_free(&master.conf_path);
+	mem_free(&master.exe_path);
+}
+
+int
+master_main(const struct program *program, const char *conf_path, const char *exe_path)
+{
+	enum upgrade_role role = upgrade_role();
+	int exit_code;
+
+	master.program = program;
+	master.conf_path = mem_strdup(conf_path);
+	master.exe_path = mem_strdup(exe_path);
+	master.started_ms = clock_ms();
+	master.image = 1;
+	log_set_who("master");
+	FAULT("main");
+	if (role == UPGRADE_NONE)
+		start_first();
+	else
+		start_again(role);
+	event_base_dispatch(master.base);
+	exit_code = farewell();
+	stop_parts();
+	return exit_code;
+}

@@ -1,0 +1,255 @@
+#include "master/policy.h"
+
+static void
+act(struct policy_plan *plan, enum policy_verb verb, size_t gen, size_t index)
+{
+	if (plan->n < POLICY_ACTIONS_MAX)
+		plan->action[plan->n++] =
+		    (struct policy_action){.verb = verb, .gen = gen, .index = index};
+}
+
+/* Ask again by ms.  True when ms has come. */
+static bool
+due(const struct policy_view *v, struct policy_plan *plan, uint64_t ms)
+{
+	if (v->now_ms >= ms)
+		return true;
+	if (plan->wake_ms == 0 || ms < plan->wake_ms)
+		plan->wake_ms = ms;
+	return false;
+}
+
+uint64_t
+policy_backoff_ms(uint32_t deaths)
+{
+	uint64_t ms = POLICY_BACKOFF_MIN_MS;
+
+	if (deaths <= 1)
+		return 0;
+	for (uint32_t i = 2; i < deaths && ms < POLICY_BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	return ms < POLICY_BACKOFF_MAX_MS ? ms : POLICY_BACKOFF_MAX_MS;
+}
+
+static bool
+slot_taken(const struct policy_gen *g, uint32_t slot)
+{
+	for (size_t i = 0; i < g->nworkers; i++)
+		if (g->worker[i].slot == slot && !g->worker[i].leaving)
+			return true;
+	return false;
+}
+
+static void
+fill_slots(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+
+	if (!g->may_spawn)
+		return;
+	for (uint32_t s = 0; s < g->want; s++)
+		if (!slot_taken(g, s) && due(v, plan, g->slot[s].retry_ms))
+			act(plan, POLICY_SPAWN, gi, s);
+}
+
+static bool
+all_ready(const struct policy_gen *g)
+{
+	uint32_t ready = 0;
+
+	for (size_t i = 0; i < g->nworkers; i++)
+		if (!g->worker[i].leaving && g->worker[i].ready && g->worker[i].slot < g->want)
+			ready++;
+	return ready == g->want;
+}
+
+static void
+starting(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+
+	if (g->died)
+		act(plan, POLICY_FAIL_DIED, gi, 0);
+	else if (all_ready(g))
+		act(plan, POLICY_PROMOTE, gi, 0);
+	else if (due(v, plan, g->since_ms + v->start_timeout_ms))
+		act(plan, POLICY_FAIL_TIMEOUT, gi, 0);
+	else
+		fill_slots(v, gi, plan);
+}
+
+/* A single worker that is not ready in time is a death like any other. */
+static void
+kill_late_starters(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+
+	for (size_t i = 0; i < g->nworkers; i++) {
+		const struct policy_worker *w = &g->worker[i];
+
+		if (!w->ready && !w->leaving && !w->killed &&
+		    due(v, plan, w->since_ms + v->start_timeout_ms))
+			act(plan, POLICY_KILL, gi, i);
+	}
+}
+
+static void
+shrink(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+
+	for (size_t i = 0; i < g->nworkers; i++)
+		if (g->worker[i].slot >= g->want && !g->worker[i].leaving)
+			act(plan, POLICY_LEAVE, gi, i);
+}
+
+static void
+active(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+	bool on_probation = v->changing == (int)gi;
+
+	if (on_probation && v->has_old && g->died) {
+		act(plan, POLICY_FAIL_DIED, gi, 0);
+		return;
+	}
+	if (on_probation && (!v->has_old || due(v, plan, g->since_ms + v->probation_ms))) {
+		act(plan, POLICY_COMMIT, gi, 0);
+		return;
+	}
+	if (v->stop >= STOP_DRAIN)
+		return;
+	fill_slots(v, gi, plan);
+	kill_late_starters(v, gi, plan);
+	shrink(v, gi, plan);
+}
+
+/*
+ * A worker at its deadline cuts what is left by itself and says so; it then has
+ * cut_over more.  One that says nothing is stuck.
+ */
+static void
+enforce_deadlines(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+
+	for (size_t i = 0; i < g->nworkers; i++) {
+		const struct policy_worker *w = &g->worker[i];
+		uint64_t end = w->deadline_ms + POLICY_KILL_GRACE_MS;
+
+		if (!w->leaving || w->killed)
+			continue;
+		if (w->cutting)
+			end += v->cut_over_ms;
+		if (due(v, plan, end))
+			act(plan, POLICY_KILL, gi, i);
+	}
+}
+
+static void
+cap_generations(const struct policy_view *v, struct policy_plan *plan)
+{
+	size_t alive = 0, over;
+
+	for (size_t i = 0; i < v->ngen; i++)
+		if (v->gen[i].state != GEN_GONE)
+			alive++;
+	over = alive > v->max_generations ? alive - v->max_generations : 0;
+	for (size_t i = 0; i < v->ngen && over > 0; i++) {
+		if (v->gen[i].state != GEN_DRAINING && v->gen[i].state != GEN_FAILED)
+			continue;
+		if (!v->gen[i].told)
+			act(plan, POLICY_CUT, i, 0);
+		over--;
+	}
+}
+
+static size_t
+count_workers(const struct policy_view *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->ngen; i++)
+		n += v->gen[i].nworkers;
+	return n;
+}
+
+static void
+kill_all(const struct policy_view *v, struct policy_plan *plan)
+{
+	for (size_t gi = 0; gi < v->ngen; gi++)
+		for (size_t i = 0; i < v->gen[gi].nworkers; i++)
+			if (!v->gen[gi].worker[i].killed)
+				act(plan, POLICY_KILL, gi, i);
+}
+
+static void
+stopping(const struct policy_view *v, struct policy_plan *plan)
+{
+	switch (v->stop) {
+	case STOP_NO:
+		return;
+	case STOP_LAME:
+		if (due(v, plan, v->stop_since_ms + v->lame_duck_ms))
+			act(plan, POLICY_STOP_FILTER, 0, 0);
+		return;
+	case STOP_FILTER:
+		if (!v->half_open || due(v, plan, v->stop_since_ms + POLICY_HALF_OPEN_MS))
+			act(plan, POLICY_STOP_DRAIN, 0, 0);
+		else
+			due(v, plan, v->now_ms + 5);
+		return;
+	case STOP_NOW:
+		if (due(v, plan, v->stop_since_ms + POLICY_NOW_MS))
+			kill_all(v, plan);
+		break;
+	case STOP_DRAIN:
+		break;
+	}
+	if (count_workers(v) == 0)
+		act(plan, POLICY_EXIT, 0, 0);
+}
+
+static void
+generation(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+
+	switch (g->state) {
+	case GEN_STARTING:
+		starting(v, gi, plan);
+		break;
+	case GEN_ACTIVE:
+		active(v, gi, plan);
+		break;
+	case GEN_DRAINING:
+	case GEN_FAILED:
+		if (g->nworkers == 0)
+			act(plan, POLICY_RETIRE, gi, 0);
+		break;
+	case GEN_PAUSED:
+	case GEN_GONE:
+		break;
+	}
+	enforce_deadlines(v, gi, plan);
+}
+
+void
+policy_next(const struct policy_view *view, struct policy_plan *plan)
+{
+	plan->n = 0;
+	plan->wake_ms = 0;
+	for (size_t i = 0; i < view->ngen; i++)
+		generation(view, i, plan);
+	cap_generations(view, plan);
+	stopping(view, plan);
+}
+
+const char *
+policy_gen_name(enum gen_state state)
+{
+	static const char *const names[] = {"starting", "active", "paused",
+	                                    "draining", "failed", "gone"};
+
+	return state <= GEN_GONE ? names[state] : "unknown";
+}

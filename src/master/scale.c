@@ -1,0 +1,150 @@
+#include "master/scale.h"
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/master.h"
+
+#define WORKERS_MAX 256
+
+struct waiter {
+	TAILQ_ENTRY(waiter) link;
+	struct control_client *client;
+	uint32_t workers;
+	uint64_t until_ms;
+};
+
+static TAILQ_HEAD(, waiter) all = TAILQ_HEAD_INITIALIZER(all);
+
+/* Sockets first: nothing has changed when they cannot be had. */
+static int
+apply(uint32_t workers, char **cause)
+{
+	struct generation *g;
+
+	if (master.stop != STOP_NO)
+		return cause_set(cause, "baton is stopping");
+	TAILQ_FOREACH (g, generation_all(), link)
+		if ((g->state == GEN_ACTIVE || g->state == GEN_STARTING) &&
+		    listener_grow(g, workers, cause) < 0)
+			return -1;
+	master.scale = workers;
+	TAILQ_FOREACH (g, generation_all(), link)
+		if ((g->state == GEN_ACTIVE || g->state == GEN_STARTING) && g->want != workers)
+			generation_scale(g, workers);
+	master_converge();
+	return 0;
+}
+
+void
+scale_request(uint32_t workers, struct control_client *client)
+{
+	char *cause = NULL;
+	struct waiter *w;
+
+	if (apply(workers, &cause) < 0) {
+		log_error("scale to %u: %s", workers, cause);
+		if (client != NULL)
+			control_answer(client, 1, NULL, "%s", cause);
+		free(cause);
+		return;
+	}
+	if (client == NULL)
+		return;
+	w = mem_alloc(sizeof *w);
+	w->client = client;
+	w->workers = workers;
+	w->until_ms = clock_ms() + (uint64_t)generation_active()->conf->server.start_timeout;
+	TAILQ_INSERT_TAIL(&all, w, link);
+}
+
+void
+scale_step(int step)
+{
+	const struct generation *g = generation_active();
+	int64_t n = g != NULL ? (int64_t)g->want + step : 0;
+
+	if (n >= 1 && n <= WORKERS_MAX)
+		scale_request((uint32_t)n, NULL);
+	else
+		log_warn("the number of workers stays: it is from 1 to %d", WORKERS_MAX);
+}
+
+static bool
+settled(const struct generation *g)
+{
+	struct worker *w;
+	uint32_t able = 0;
+
+	TAILQ_FOREACH (w, &g->workers, link) {
+		if (w->slot >= g->want && !w->leaving)
+			return false;
+		able += slot_able(w);
+	}
+	return able == g->want;
+}
+
+/* A later request has the last word; the earlier one is done by it. */
+static void
+finish(struct waiter *w, bool done, const struct generation *g)
+{
+	struct control_client *client = w->client;
+	uint32_t n = w->workers;
+
+	TAILQ_REMOVE(&all, w, link);
+	free(w);
+	if (done)
+		control_answer(client, 0, NULL, "%u worker%s serve%s", g->want,
+		               g->want == 1 ? "" : "s", g->want == 1 ? "s" : "");
+	else
+		control_answer(client, 1, NULL, "not all of %u workers are ready: %s", n,
+		               g != NULL && g->cause != NULL ? g->cause : "they take too long");
+}
+
+void
+scale_settle(void)
+{
+	const struct generation *g = generation_active();
+	struct waiter *w, *next;
+
+	for (w = TAILQ_FIRST(&all); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (g != NULL && settled(g))
+			finish(w, true, g);
+		else if (g == NULL || clock_ms() >= w->until_ms)
+			finish(w, false, g);
+	}
+}
+
+void
+scale_forget(const struct control_client *client)
+{
+	struct waiter *w, *next;
+
+	for (w = TAILQ_FIRST(&all); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (w->client != client)
+			continue;
+		TAILQ_REMOVE(&all, w, link);
+		free(w);
+	}
+}
+
+void
+scale_stop(void)
+{
+	struct waiter *w;
+
+	while ((w = TAILQ_FIRST(&all)) != NULL) {
+		TAILQ_REMOVE(&all, w, link);
+		free(w);
+	}
+}

@@ -1,0 +1,383 @@
+#include "master/slot.h"
+
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "master/fdlist.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/master.h"
+#include "master/preflight.h"
+#include "master/privileges.h"
+#include "master/survey.h"
+#include "master/upgrade.h"
+#include "wire/chan.h"
+#include "wire/heritage.h"
+#include "wire/stats.h"
+
+static void on_message(struct chan *ch, struct msg *m, void *arg);
+
+/* In the child: the worker's life, with nothing of the master but the heritage.
+ * The loop's epoll set is shared with the parent: it is replaced before anything
+ * in it is taken down. */
+static _Noreturn void
+child(const struct heritage *h)
+{
+	event_reinit(master.base);
+	event_base_free(master.base);
+	upgrade_disown();
+	exit(master.program->worker(h));
+}
+
+static pid_t
+fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause)
+{
+	pid_t pid;
+
+	h->generation = gen->id;
+	h->conf = gen->conf;
+	h->stats = master.stats;
+	if (privileges_of(gen->conf, h, cause) < 0)
+		return -1;
+	h->birth = stats_next_birth(master.stats);
+	h->page = stats_page_open(master.stats, h->birth, gen->id, h->slot);
+	if (h->page == NULL)
+		return cause_set(cause, "no page of statistics is free");
+	h->channel = end[1];
+	pid = spawn_fork();
+	if (pid == 0) {
+		h->page->pid = getpid();
+		child(h);
+	}
+	if (pid < 0) {
+		stats_page_fold(master.stats, h->page);
+		return cause_set(cause, "cannot fork: %s", strerror(errno));
+	}
+	h->page->pid = pid;
+	return pid;
+}
+
+struct worker *
+slot_spawn(struct generation *gen, uint32_t slot, char **cause)
+{
+	struct heritage h = {.slot = slot};
+	struct worker *w;
+	int end[2];
+	pid_t pid;
+
+	FAULT("spawn");
+	if (chan_pair(end) < 0) {
+		cause_set(cause, "cannot make a channel: %s", strerror(errno));
+		return NULL;
+	}
+	pid = fork_worker(&h, gen, end, cause);
+	fd_close(&end[1]);
+	if (pid < 0) {
+		fd_close(&end[0]);
+		return NULL;
+	}
+	w = mem_alloc(sizeof *w);
+	w->gen = gen;
+	w->birth = h.birth;
+	w->slot = slot;
+	w->pid = pid;
+	w->page = h.page;
+	w->since_ms = clock_ms();
+	w->chan = chan_new(master.base, end[0], on_message, w);
+	TAILQ_INSERT_TAIL(&gen->workers, w, link);
+	log_debug("worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
+	          (unsigned long long)w->birth, (int)pid);
+	return w;
+}
+
+bool
+slot_able(const struct worker *w)
+{
+	return w->ready && !w->leaving && !w->killed && w->chan != NULL;
+}
+
+void
+slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len)
+{
+	if (w->chan != NULL)
+		chan_send(w->chan, type, w->birth, body, len, NULL, 0);
+}
+
+void
+slot_drain(struct worker *w, uint64_t deadline_ms, uint32_t flags)
+{
+	const struct conf_drain *limits = &w->gen->conf->drain;
+	struct msg_drain order = {.deadline_ms = deadline_ms,
+	                          .cut_over_ms = (uint32_t)limits->cut_over,
+	                          .flags = flags};
+
+	w->leaving = true;
+	w->swept = false;
+	w->deadline_ms = deadline_ms;
+	slot_tell(w, MSG_DRAIN, &order, sizeof order);
+	if (!(flags & MSG_DRAIN_SWEEP)) {
+		mem_free(&w->held);
+		w->nheld = 0;
+	}
+}
+
+void
+slot_resume(struct worker *w)
+{
+	w->leaving = false;
+	w->unsure = true;
+	slot_tell(w, MSG_RESUME, NULL, 0);
+}
+
+void
+slot_cut(struct worker *w)
+{
+	w->leaving = true;
+	slot_tell(w, MSG_CUT, NULL, 0);
+}
+
+void
+slot_kill(struct worker *w)
+{
+	if (w->killed)
+		return;
+	log_warn("worker %u of generation %u (pid %d) is killed: %s", w->slot, w->gen->id,
+	         (int)w->pid,
+	         w->leaving ? "it has not left by its deadline" : "it is not ready in time");
+	w->killed = true;
+	kill(w->pid, SIGKILL);
+}
+
+static void
+became_ready(struct worker *w)
+{
+	if (w->ready)
+		return;
+	w->ready = true;
+	log_debug("worker %u of generation %u is ready after %llu ms", w->slot, w->gen->id,
+	          (unsigned long long)(clock_ms() - w->since_ms));
+}
+
+/* Asked to go by a signal: a successor takes the slot while it drains. */
+static void
+wants_to_leave(struct worker *w)
+{
+	if (w->leaving)
+		return;
+	log_info("worker %u of generation %u was asked to leave", w->slot, w->gen->id);
+	slot_drain(w, clock_ms() + (uint64_t)w->gen->conf->drain.deadline, MSG_DRAIN_SUCCESSOR);
+}
+
+static void
+swept(struct worker *w)
+{
+	w->swept = true;
+	mem_free(&w->held);
+	w->nheld = 0;
+}
+
+static void
+take_last_words(struct worker *w, const struct msg *m)
+{
+	free(w->last_words);
+	w->last_words = mem_strndup(m->data, m->len);
+}
+
+static void
+on_message(struct chan *ch, struct msg *m, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)ch;
+	if (m == NULL) {
+		chan_free(&w->chan); /* SIGCHLD tells the rest */
+	} else if (m->birth != w->birth) {
+		log_warn("message '%s' of birth %llu came from birth %llu; dropped",
+		         msg_name(m->type), (unsigned long long)m->birth,
+		         (unsigned long long)w->birth);
+		return;
+	} else {
+		switch (m->type) {
+		case MSG_READY:
+			became_ready(w);
+			break;
+		case MSG_FAILED:
+			take_last_words(w, m);
+			break;
+		case MSG_LEAVING:
+			wants_to_leave(w);
+			break;
+		case MSG_SWEPT:
+			swept(w);
+			break;
+		case MSG_CONN:
+			survey_line(w, m->data);
+			return;
+		case MSG_LIST_END:
+			survey_end(w, *(const uint64_t *)m->data);
+			return;
+		default:
+			log_warn("message '%s' is not for a master; dropped",
+			         msg_name(m->type));
+			return;
+		}
+	}
+	master_converge();
+}
+
+static struct worker *
+find_pid(pid_t pid)
+{
+	struct generation *g;
+	struct worker *w;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (w->pid == pid)
+				return w;
+	return NULL;
+}
+
+static void
+log_end(const struct worker *w, int status, uint64_t lost)
+{
+	bool orderly = w->leaving && !w->killed && status == 0;
+
+	if (orderly && lost == 0)
+		log_debug("worker %u of generation %u has left", w->slot, w->gen->id);
+	else
+		log_warn(
+		    "worker %u of generation %u (pid %d) ended with %s; %llu connections went "
+		    "with it",
+		    w->slot, w->gen->id, (int)w->pid, spawn_status_text(status),
+		    (unsigned long long)lost);
+}
+
+static void
+buried(struct worker *w, int status)
+{
+	struct generation *g = w->gen;
+	bool missed = !w->leaving;
+	char *cause = NULL;
+	uint64_t lost;
+
+	if (w->chan != NULL)
+		chan_read_rest(w->chan); /* its last words may still be there */
+	g->cut += w->page->counter[STATS_CUT];
+	lost = stats_page_fold(master.stats, w->page);
+	g->cut += lost;
+	log_end(w, status, lost);
+	if (missed) {
+		stats_total_add(master.stats, STATS_WORKER_DEATHS, 1);
+		if (w->last_words != NULL)
+			cause_set(&cause, "%s", w->last_words);
+		else
+			cause_set(&cause, "worker %u %s with %s", w->slot,
+			          w->killed && !w->ready ? "was not ready in time and ended"
+			          : w->ready             ? "died"
+			                                 : "died before it was ready",
+			          spawn_status_text(status));
+		generation_note_death(g, w->slot, clock_ms() - w->since_ms, cause);
+		free(cause);
+	}
+	slot_free(w);
+}
+
+/* A child of an image that was rolled back: nobody knows it but its page. */
+static void
+bury_stranger(pid_t pid)
+{
+	struct stats_page *page = stats_page_of_pid(master.stats, pid);
+
+	if (page != NULL)
+		stats_page_fold(master.stats, page);
+}
+
+void
+slot_reap(void)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct worker *w = find_pid(pid);
+
+		if (w != NULL)
+			buried(w, status);
+		else if (!preflight_reaped(pid, status))
+			bury_stranger(pid);
+	}
+	master_converge();
+}
+
+void
+slot_free(struct worker *w)
+{
+	TAILQ_REMOVE(&w->gen->workers, w, link);
+	survey_end(w, 0);
+	chan_free(&w->chan);
+	free(w->held);
+	free(w->last_words);
+	free(w);
+}
+
+json_t *
+slot_save(const struct worker *w, struct fdlist *fds)
+{
+	return json_pack("{s:I, s:i, s:i, s:o, s:b, s:b, s:b, s:I, s:I}", "birth",
+	                 (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid,
+	                 "channel", fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1),
+	                 "ready", w->ready, "leaving", w->leaving, "killed", w->killed,
+	                 "since_ms", (json_int_t)w->since_ms, "deadline_ms",
+	                 (json_int_t)w->deadline_ms);
+}
+
+struct worker *
+slot_restore(struct generation *gen, const json_t *j)
+{
+	json_int_t birth, since, deadline;
+	int slot, pid, ready, leaving, killed, fd;
+	struct stats_page *page;
+	struct worker *w;
+
+	if (json_unpack((json_t *)(uintptr_t)j, "{s:I, s:i, s:i, s:b, s:b, s:b, s:I, s:I}",
+	                "birth", &birth, "slot", &slot, "pid", &pid, "ready", &ready, "leaving",
+	                &leaving, "killed", &killed, "since_ms", &since, "deadline_ms",
+	                &deadline) < 0)
+		return NULL;
+	page = stats_page_find(master.stats, (uint64_t)birth);
+	if (page == NULL || page->pid != pid)
+		return NULL;
+	w = mem_alloc(sizeof *w);
+	w->gen = gen;
+	w->birth = (uint64_t)birth;
+	w->slot = (uint32_t)slot;
+	w->pid = pid;
+	w->page = page;
+	w->ready = ready;
+	w->leaving = leaving;
+	w->killed = killed;
+	w->since_ms = (uint64_t)since;
+	w->deadline_ms = (uint64_t)deadline;
+	w->unsure = true;
+	fd = fdlist_get(json_object_get(j, "channel"));
+	if (fd >= 0)
+		w->chan = chan_new(master.base, fd, on_message, w);
+	TAILQ_INSERT_TAIL(&gen->workers, w, link);
+	return w;
+}

@@ -1,0 +1,77 @@
+/*
+ * slot: the birth, the orders and the death of workers.
+ *
+ * A worker is the process in a slot of a generation.  Every report carries its
+ * birth number; a process is only signalled while it is our unreaped child.
+ */
+#ifndef BATON_MASTER_SLOT_H
+#define BATON_MASTER_SLOT_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/msg.h"
+
+struct generation;
+struct stats_page;
+
+struct worker {
+	TAILQ_ENTRY(worker) link; /* in the generation, oldest first */
+	struct generation *gen;
+	uint64_t birth;
+	uint32_t slot;
+	pid_t pid;
+	struct chan *chan; /* NULL: ended */
+	struct stats_page *page;
+	bool ready;
+	bool leaving; /* was told to drain; will not be missed */
+	bool killed;
+	bool swept; /* told so after a drain with a sweep */
+	uint64_t since_ms;
+	uint64_t deadline_ms;
+	uint32_t *held; /* ids of the sockets it accepts on or sweeps */
+	size_t nheld;
+	bool unsure; /* what it holds is not known: say it again */
+	char *last_words;
+};
+
+TAILQ_HEAD(worker_list, worker);
+
+/* Fork a worker into a slot.  NULL with *cause; nothing is left behind then. */
+struct worker *slot_spawn(struct generation *gen, uint32_t slot, char **cause);
+
+/* Reap every dead child; called on SIGCHLD and after a restore. */
+void slot_reap(void);
+
+/* Drain: idempotent.  flags: MSG_DRAIN_*. */
+void slot_drain(struct worker *w, uint64_t deadline_ms, uint32_t flags);
+
+/* A drain is called off. */
+void slot_resume(struct worker *w);
+
+/* Close everything at once and leave. */
+void slot_cut(struct worker *w);
+
+void slot_kill(struct worker *w);
+
+/* Send an order without a body worth a name. */
+void slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len);
+
+/* May accept: ready and not leaving. */
+bool slot_able(const struct worker *w);
+
+/* For the next image: descriptors go to fds.  And back; NULL: not alive any more. */
+struct fdlist;
+json_t *slot_save(const struct worker *w, struct fdlist *fds);
+struct worker *slot_restore(struct generation *gen, const json_t *j);
+
+/* Forget a worker whose process is gone, or is given up at our exit. */
+void slot_free(struct worker *w);
+
+#endif

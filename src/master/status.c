@@ -1,0 +1,132 @@
+#include "master/status.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "master/change.h"
+#include "master/generation.h"
+#include "master/history.h"
+#include "master/listener.h"
+#include "master/master.h"
+#include "wire/stats.h"
+
+struct counts {
+	uint64_t fresh, idle, busy;
+};
+
+static void
+count(const struct generation *g, struct counts *n)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link) {
+		n->fresh += w->page->fresh;
+		n->idle += w->page->idle;
+		n->busy += w->page->busy;
+	}
+}
+
+static json_t *
+workers(const struct generation *g)
+{
+	json_t *list = json_array();
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		json_array_append_new(
+		    list, json_pack("{s:i, s:I, s:i, s:s, s:i}", "slot", (int)w->slot, "birth",
+		                    (json_int_t)w->birth, "pid", (int)w->pid, "state",
+		                    w->killed ? "killed" : stats_state_name(w->page->state),
+		                    "listeners", (int)w->nheld));
+	return list;
+}
+
+static json_t *
+generations(void)
+{
+	json_t *list = json_array();
+	uint64_t now = clock_ms();
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		struct counts n = {0};
+
+		count(g, &n);
+		json_array_append_new(
+		    list,
+		    json_pack("{s:i, s:s, s:s, s:I, s:i, s:o, s:I, s:I, s:I}", "id", (int)g->id,
+		              "state", policy_gen_name(g->state), "version", g->version,
+		              "age_ms", (json_int_t)(now - g->born_ms), "slots", (int)g->want,
+		              "workers", workers(g), "new", (json_int_t)n.fresh, "idle",
+		              (json_int_t)n.idle, "busy", (json_int_t)n.busy));
+	}
+	return list;
+}
+
+static json_t *
+listeners(void)
+{
+	const struct generation *g = generation_active();
+	json_t *list = json_array();
+
+	for (size_t i = 0; g != NULL && i < g->nuse; i++) {
+		const struct conf_listen *l = &g->conf->listen[g->use[i].listen_ix];
+
+		if (g->use[i].listener != NULL)
+			json_array_append_new(
+			    list, json_pack("{s:s, s:s, s:s}", "name", l->name, "address",
+			                    listener_address(g->use[i].listener), "service",
+			                    l->service));
+	}
+	return list;
+}
+
+static json_t *
+totals(void)
+{
+	json_t *j = json_object();
+
+	for (enum stats_counter c = 0; c < STATS_COUNTERS_N; c++)
+		json_object_set_new(j, stats_counter_name(c),
+		                    json_integer((json_int_t)stats_sum(master.stats, c)));
+	return j;
+}
+
+json_t *
+status_json(void)
+{
+	const struct generation *g = generation_active();
+
+	return json_pack("{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o}", "pid", (int)getpid(),
+	                 "version", master.program->version, "uptime_ms",
+	                 (json_int_t)(clock_ms() - master.started_ms), "state",
+	                 master_state_name(), "generation", g != NULL ? (int)g->id : 0,
+	                 "generations", generations(), "listeners", listeners(), "last",
+	                 history_last(), "totals", totals());
+}
+
+const char *
+status_sentence(void)
+{
+	static char text[200];
+	const struct generation *active = generation_active(), *g;
+	struct counts now = {0}, old = {0};
+	unsigned draining = 0;
+	int n;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		count(g, g == active ? &now : &old);
+		draining += g->state == GEN_DRAINING || g->state == GEN_FAILED;
+	}
+	n = snprintf(text, sizeof text, "%s: generation %u, %u workers, %llu connections",
+	             master_state_name(), active != NULL ? active->id : 0,
+	             active != NULL ? active->want : 0,
+	             (unsigned long long)(now.fresh + now.idle + now.busy));
+	if (draining > 0)
+		snprintf(text + n, sizeof text - (size_t)n,
+		         "; %u old generation%s drain%s with %llu", draining,
+		         draining == 1 ? "" : "s", draining == 1 ? "s" : "",
+		         (unsigned long long)(old.fresh + old.idle + old.busy));
+	return text;
+}

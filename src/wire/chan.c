@@ -1,0 +1,305 @@
+#include "wire/chan.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define MESSAGES_PER_TURN 64 /* a talkative peer does not starve the others */
+
+/* A message that waits for room; its descriptors are copies of its own. */
+struct queued {
+	STAILQ_ENTRY(queued) link;
+	size_t len;
+	size_t nfd;
+	int fd[MSG_FDS_MAX];
+	char bytes[];
+};
+
+struct chan {
+	int fd;
+	struct event *readable;
+	struct event *writable;
+	STAILQ_HEAD(, queued) queue;
+	chan_fn *fn;
+	void *arg;
+	bool gone;
+	bool *freed; /* set while a callback runs: tells that it freed us */
+};
+
+int
+chan_pair(int end[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, end);
+}
+
+static void
+put_fds(struct msghdr *mh, char *control, const int *fd, size_t nfd)
+{
+	struct cmsghdr *c;
+
+	if (nfd == 0)
+		return;
+	mh->msg_control = control;
+	mh->msg_controllen = CMSG_SPACE(nfd * sizeof(int));
+	c = CMSG_FIRSTHDR(mh);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(nfd * sizeof(int));
+	memcpy(CMSG_DATA(c), fd, nfd * sizeof(int));
+}
+
+static ssize_t
+send_now(int sock, struct iovec *iov, size_t niov, const int *fd, size_t nfd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
+	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = niov};
+	ssize_t n;
+
+	put_fds(&mh, control, fd, nfd);
+	do
+		n = sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static void
+queued_free(struct queued *q)
+{
+	for (size_t i = 0; i < q->nfd; i++)
+		fd_close(&q->fd[i]);
+	free(q);
+}
+
+/* ETOOMANYREFS: too many descriptors are in flight; the peer has to read first. */
+static bool
+must_wait(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ||
+	       errno == ETOOMANYREFS;
+}
+
+/* Send from the queue's head.  True when the queue is empty. */
+static bool
+drain_queue(struct chan *ch)
+{
+	struct queued *q;
+
+	while ((q = STAILQ_FIRST(&ch->queue)) != NULL) {
+		struct iovec iov = {.iov_base = q->bytes, .iov_len = q->len};
+
+		if (send_now(ch->fd, &iov, 1, q->fd, q->nfd) < 0 && must_wait())
+			return false;
+		STAILQ_REMOVE_HEAD(&ch->queue, link);
+		queued_free(q);
+	}
+	return true;
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct chan *ch = arg;
+
+	(void)fd;
+	(void)what;
+	if (drain_queue(ch))
+		event_del(ch->writable);
+}
+
+static int
+enqueue(struct chan *ch, const struct msg_head *head, const void *body, const int *fd,
+        size_t nfd)
+{
+	size_t len = sizeof *head + head->length;
+	struct queued *q = mem_alloc(sizeof *q + len);
+
+	q->len = len;
+	memcpy(q->bytes, head, sizeof *head);
+	if (head->length > 0)
+		memcpy(q->bytes + sizeof *head, body, head->length);
+	for (; q->nfd < nfd; q->nfd++) {
+		q->fd[q->nfd] = fcntl(fd[q->nfd], F_DUPFD_CLOEXEC, 3);
+		if (q->fd[q->nfd] < 0) {
+			int saved = errno;
+
+			queued_free(q);
+			errno = saved;
+			return -1;
+		}
+	}
+	STAILQ_INSERT_TAIL(&ch->queue, q, link);
+	event_add(ch->writable, NULL);
+	return 0;
+}
+
+int
+chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body, size_t len,
+          const int *fd, size_t nfd)
+{
+	struct msg_head head = {.version = MSG_VERSION,
+	                        .type = (uint16_t)type,
+	                        .length = (uint32_t)len,
+	                        .birth = birth};
+	struct iovec iov[2] = {{.iov_base = &head, .iov_len = sizeof head},
+	                       {.iov_base = (void *)(uintptr_t)body, .iov_len = len}};
+
+	AN(len <= MSG_BODY_MAX && nfd <= MSG_FDS_MAX);
+	if (ch->gone)
+		return 0;
+	if (STAILQ_EMPTY(&ch->queue)) {
+		if (send_now(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || !must_wait())
+			return 0;
+	}
+	return enqueue(ch, &head, body, fd, nfd);
+}
+
+void
+chan_flush(struct chan *ch, int ms)
+{
+	struct pollfd p = {.fd = ch->fd, .events = POLLOUT};
+
+	while (!ch->gone && !drain_queue(ch) && poll(&p, 1, ms) > 0)
+		;
+}
+
+static size_t
+take_fds(struct msghdr *mh, int *fd)
+{
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
+		size_t bytes;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		bytes = c->cmsg_len - CMSG_LEN(0);
+		memcpy(fd + n, CMSG_DATA(c), bytes);
+		n += bytes / sizeof(int);
+	}
+	return n;
+}
+
+static void
+dispatch(struct chan *ch, const char *bytes, size_t len, int *fd, size_t nfd, bool truncated)
+{
+	struct msg m = {.fd = fd, .nfd = nfd};
+	const char *fault = truncated ? "truncated: no room for its descriptors"
+	                              : msg_check(bytes, len, nfd, &m);
+
+	if (fault != NULL)
+		log_warn("a message on channel %d is %s; dropped", ch->fd, fault);
+	else
+		ch->fn(ch, &m, ch->arg);
+	for (size_t i = 0; i < nfd; i++)
+		fd_close(&fd[i]);
+}
+
+/* One message.  False when there is no more for now; the end is told here. */
+static bool
+receive(struct chan *ch)
+{
+	static char bytes[sizeof(struct msg_head) + MSG_BODY_MAX + 1];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
+	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
+	struct msghdr mh = {.msg_iov = &iov,
+	                    .msg_iovlen = 1,
+	                    .msg_control = control,
+	                    .msg_controllen = sizeof control};
+	int fd[MSG_FDS_MAX];
+	ssize_t n = recvmsg(ch->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		ch->gone = true;
+		event_del(ch->readable);
+		event_del(ch->writable);
+		ch->fn(ch, NULL, ch->arg);
+		return false;
+	}
+	dispatch(ch, bytes, (size_t)n, fd, take_fds(&mh, fd),
+	         (mh.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0);
+	return true;
+}
+
+static void
+receive_many(struct chan *ch, int max)
+{
+	bool freed = false;
+
+	ch->freed = &freed;
+	while (max-- > 0 && receive(ch) && !freed)
+		;
+	if (!freed)
+		ch->freed = NULL;
+}
+
+static void
+on_readable(evutil_socket_t sock, short what, void *arg)
+{
+	(void)sock;
+	(void)what;
+	receive_many(arg, MESSAGES_PER_TURN);
+}
+
+void
+chan_read_rest(struct chan *ch)
+{
+	receive_many(ch, INT_MAX);
+}
+
+struct chan *
+chan_new(struct event_base *base, int fd, chan_fn *fn, void *arg)
+{
+	struct chan *ch = mem_alloc(sizeof *ch);
+
+	ch->fd = fd;
+	ch->fn = fn;
+	ch->arg = arg;
+	STAILQ_INIT(&ch->queue);
+	ch->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ch);
+	ch->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, ch);
+	if (ch->readable == NULL || ch->writable == NULL || event_add(ch->readable, NULL) < 0)
+		log_fatal("cannot watch a channel");
+	return ch;
+}
+
+void
+chan_free(struct chan **chp)
+{
+	struct chan *ch = *chp;
+	struct queued *q;
+
+	if (ch == NULL)
+		return;
+	if (ch->freed != NULL)
+		*ch->freed = true;
+	while ((q = STAILQ_FIRST(&ch->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&ch->queue, link);
+		queued_free(q);
+	}
+	event_free(ch->readable);
+	event_free(ch->writable);
+	fd_close(&ch->fd);
+	mem_free(chp);
+}
+
+int
+chan_fd(const struct chan *ch)
+{
+	return ch->fd;
+}

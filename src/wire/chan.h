@@ -1,0 +1,49 @@
+/*
+ * chan: one end of a SOCK_SEQPACKET pair on a libevent loop.
+ *
+ * Messages go out in order; what the socket does not take now is queued.  What
+ * comes in passes msg_check; anything wrong is logged and dropped.  The end of
+ * the peer is told once, as a NULL message, and is the death notice that both
+ * sides live by.
+ */
+#ifndef BATON_WIRE_CHAN_H
+#define BATON_WIRE_CHAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/msg.h"
+
+struct chan;
+struct event_base;
+
+/* m is NULL when the peer is gone; the channel is then still to be freed.  The
+ * callback may free the channel. */
+typedef void chan_fn(struct chan *ch, struct msg *m, void *arg);
+
+/* A pair of connected ends, close-on-exec and non-blocking.  0 or -1, errno. */
+int chan_pair(int end[2]);
+
+/* Take over fd.  Never fails. */
+struct chan *chan_new(struct event_base *base, int fd, chan_fn *fn, void *arg);
+
+/* Close the descriptor and drop what was queued. */
+void chan_free(struct chan **ch);
+
+int chan_fd(const struct chan *ch);
+
+/*
+ * Send a message; descriptors stay the caller's.  0, or -1 with errno when it
+ * could be neither sent nor queued (EMFILE while a copy of a descriptor had to
+ * be kept); a dead peer is not an error here, the callback tells it.
+ */
+int chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body, size_t len,
+              const int *fd, size_t nfd);
+
+/* Deliver what the peer had sent before it died, until the end or nothing. */
+void chan_read_rest(struct chan *ch);
+
+/* Wait until all that is queued is sent, at most ms; before an exec or exit. */
+void chan_flush(struct chan *ch, int ms);
+
+#endif

@@ -1,0 +1,85 @@
+#include "wire/msg.h"
+
+#include <string.h>
+
+/* One row per type: how its body must look. */
+static const struct shape {
+	enum msg_type type;
+	const char *name;
+	uint32_t min, max; /* body, bytes */
+	uint32_t unit;     /* the body is a multiple of it */
+	enum { NO_FD, ONE_FD, FD_PER_UNIT } fds;
+} shapes[] = {
+    {MSG_GIVE, "give", sizeof(struct msg_socket), MSG_FDS_MAX * sizeof(struct msg_socket),
+     sizeof(struct msg_socket), FD_PER_UNIT},
+    {MSG_ACCEPT, "accept", 0, MSG_BODY_MAX, sizeof(uint32_t), NO_FD},
+    {MSG_LAME, "lame", sizeof(uint32_t), sizeof(uint32_t), 1, NO_FD},
+    {MSG_DRAIN, "drain", sizeof(struct msg_drain), MSG_BODY_MAX, 1, NO_FD},
+    {MSG_RESUME, "resume", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_CUT, "cut", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_LOG, "log", 0, MSG_BODY_MAX, 1, ONE_FD},
+    {MSG_LIST, "list", sizeof(uint64_t), sizeof(uint64_t), 1, NO_FD},
+    {MSG_READY, "ready", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_FAILED, "failed", 1, MSG_TEXT_MAX, 1, NO_FD},
+    {MSG_LEAVING, "leaving", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_SWEPT, "swept", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_CONN, "conn", sizeof(struct msg_conn), MSG_BODY_MAX, 1, NO_FD},
+    {MSG_LIST_END, "list-end", sizeof(uint64_t), sizeof(uint64_t), 1, NO_FD},
+};
+
+static const struct shape *
+shape_of(unsigned type)
+{
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		if (shapes[i].type == type)
+			return &shapes[i];
+	return NULL;
+}
+
+static size_t
+fds_needed(const struct shape *s, size_t len)
+{
+	switch (s->fds) {
+	case NO_FD:
+		return 0;
+	case ONE_FD:
+		return 1;
+	case FD_PER_UNIT:
+		return len / s->unit;
+	}
+	return 0;
+}
+
+const char *
+msg_check(const void *bytes, size_t len, size_t nfd, struct msg *m)
+{
+	struct msg_head head;
+	const struct shape *s;
+
+	if (len < sizeof head)
+		return "shorter than a head";
+	memcpy(&head, bytes, sizeof head);
+	if (head.version != MSG_VERSION)
+		return "of another version";
+	if (head.length != len - sizeof head)
+		return "not as long as it says";
+	if ((s = shape_of(head.type)) == NULL)
+		return "of an unknown type";
+	if (head.length < s->min || head.length > s->max || head.length % s->unit != 0)
+		return "of a length that its type does not have";
+	if (nfd != fds_needed(s, head.length))
+		return "with the wrong number of descriptors";
+	m->type = s->type;
+	m->birth = head.birth;
+	m->data = (const char *)bytes + sizeof head;
+	m->len = head.length;
+	return NULL;
+}
+
+const char *
+msg_name(enum msg_type type)
+{
+	const struct shape *s = shape_of(type);
+
+	return s != NULL ? s->name : "unknown";
+}

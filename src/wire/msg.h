@@ -1,0 +1,98 @@
+/*
+ * msg: the messages between master and worker, and the one door at which they
+ * are checked.  Pure.
+ *
+ * A message is a head and a body of known shape.  msg_check accepts only what
+ * is whole, of a known type, of a length that the type allows and with the
+ * number of descriptors that it needs; behind it code is straight.  Orders are
+ * idempotent: a master that is not sure (after an upgrade) says them again.
+ */
+#ifndef BATON_WIRE_MSG_H
+#define BATON_WIRE_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MSG_VERSION  1
+#define MSG_BODY_MAX (64u * 1024)
+#define MSG_FDS_MAX  252 /* the kernel takes 253 */
+#define MSG_TEXT_MAX 1024
+
+/* Numbers are for ever: a worker may be older or newer than its master. */
+enum msg_type {
+	/* master to worker */
+	MSG_GIVE = 1, /* struct msg_socket[n] and n listening sockets */
+	MSG_ACCEPT,   /* uint32_t id[n]: accept on these, close all others */
+	MSG_LAME,     /* uint32_t: 1 a stop is announced, 0 called off */
+	MSG_DRAIN,    /* struct msg_drain */
+	MSG_RESUME,   /* the drain is called off */
+	MSG_CUT,      /* close everything now and leave */
+	MSG_LOG,      /* one descriptor: log there from now on */
+	MSG_LIST,     /* uint64_t token: tell your connections */
+	/* worker to master */
+	MSG_READY = 64, /* start-up is done */
+	MSG_FAILED,     /* text: start-up has failed */
+	MSG_LEAVING,    /* asked to leave by a signal: wants a successor */
+	MSG_SWEPT,      /* the queues of all listening sockets were empty; closed */
+	MSG_CONN,       /* struct msg_conn: one line of a list */
+	MSG_LIST_END,   /* uint64_t token */
+};
+
+struct msg_head {
+	uint16_t version;
+	uint16_t type;
+	uint32_t length; /* of the body */
+	uint64_t birth;  /* of the worker that is spoken to or speaks */
+};
+
+struct msg_socket {
+	uint32_t id;       /* the master's number of this socket */
+	uint32_t listener; /* into conf.listen of the worker's generation */
+};
+
+enum {
+	MSG_DRAIN_SWEEP = 1,     /* accept until EAGAIN first, then close the sockets */
+	MSG_DRAIN_SUCCESSOR = 2, /* another generation or slot goes on serving */
+};
+
+struct msg_drain {
+	uint64_t deadline_ms; /* CLOCK_MONOTONIC; what is left then is cut */
+	uint32_t cut_over_ms; /* the cuts are spread over this long */
+	uint32_t flags;
+};
+
+struct msg_conn {
+	uint64_t token;
+	uint64_t id;
+	uint64_t age_ms;
+	uint64_t state_ms;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t left_ms; /* until it is cut */
+	uint32_t listener;
+	uint32_t requests;
+	char state[8];
+	char peer[64];
+	char why[96];
+};
+
+/* A message that has passed the door.  data and fd belong to the channel. */
+struct msg {
+	enum msg_type type;
+	uint64_t birth;
+	const void *data;
+	size_t len;
+	int *fd; /* taken by setting an element to -1; the rest is closed */
+	size_t nfd;
+};
+
+/*
+ * Check len bytes with nfd descriptors and fill *m (data points into bytes).
+ * Returns NULL, or the reason why it is refused: a literal.
+ */
+const char *msg_check(const void *bytes, size_t len, size_t nfd, struct msg *m);
+
+/* "give", "ready"; "unknown". */
+const char *msg_name(enum msg_type type);
+
+#endif

@@ -1,0 +1,242 @@
+#include "wire/stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define STATS_MAGIC   0x6e6f7461622d7473ull /* "st-baton" */
+#define STATS_VERSION 1
+#define STATS_SIZE    ((size_t)STATS_PAGE_SIZE * STATS_PAGES)
+
+/* Page 0.  Grows at the end only. */
+struct stats_head {
+	uint64_t magic;
+	uint64_t version;
+	uint64_t last_birth;
+	uint64_t last_generation;
+	uint64_t pages; /* pages 1..pages have been used; the rest is untouched memory */
+	_Atomic uint64_t total[STATS_SLOTS];
+};
+
+_Static_assert(sizeof(struct stats_head) <= STATS_PAGE_SIZE, "the head is one page");
+
+struct stats {
+	int fd;
+	char *map;
+};
+
+static const char *const counter_names[] = {
+#define X(id, name, help) name,
+    STATS_COUNTERS(X)
+#undef X
+};
+
+static const char *const counter_helps[] = {
+#define X(id, name, help) help,
+    STATS_COUNTERS(X)
+#undef X
+};
+
+static const char *const state_names[] = {"free",   "starting", "ready",  "active",
+                                          "paused", "draining", "cutting"};
+
+_Static_assert(sizeof state_names / sizeof *state_names == STATS_STATES_N, "a name each");
+
+static struct stats_head *
+head(const struct stats *stats)
+{
+	return (struct stats_head *)stats->map;
+}
+
+static struct stats_page *
+page_at(const struct stats *stats, size_t i)
+{
+	return (struct stats_page *)(stats->map + i * STATS_PAGE_SIZE);
+}
+
+static struct stats *
+map(int fd, char **cause)
+{
+	struct stats *stats;
+	void *p = mmap(NULL, STATS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED) {
+		cause_set(cause, "cannot map the statistics memory: %s", strerror(errno));
+		return NULL;
+	}
+	stats = mem_alloc(sizeof *stats);
+	stats->fd = fd;
+	stats->map = p;
+	return stats;
+}
+
+struct stats *
+stats_create(char **cause)
+{
+	int fd = memfd_create("baton-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct stats *stats;
+
+	if (fd < 0 || ftruncate(fd, (off_t)STATS_SIZE) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		cause_set(cause, "cannot make the statistics memory: %s", strerror(errno));
+		fd_close(&fd);
+		return NULL;
+	}
+	if ((stats = map(fd, cause)) == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	head(stats)->version = STATS_VERSION;
+	head(stats)->magic = STATS_MAGIC;
+	return stats;
+}
+
+struct stats *
+stats_attach(int fd, char **cause)
+{
+	struct stat st;
+	struct stats *stats;
+
+	if (fstat(fd, &st) < 0 || (size_t)st.st_size != STATS_SIZE) {
+		cause_set(cause, "descriptor %d is not statistics memory", fd);
+		return NULL;
+	}
+	if ((stats = map(fd, cause)) == NULL)
+		return NULL;
+	if (head(stats)->magic != STATS_MAGIC || head(stats)->version != STATS_VERSION) {
+		cause_set(cause, "the statistics memory is of another version");
+		munmap(stats->map, STATS_SIZE);
+		mem_free(&stats);
+		return NULL;
+	}
+	return stats;
+}
+
+void
+stats_free(struct stats **stats)
+{
+	if (*stats == NULL)
+		return;
+	munmap((*stats)->map, STATS_SIZE);
+	fd_close(&(*stats)->fd);
+	mem_free(stats);
+}
+
+int
+stats_fd(const struct stats *stats)
+{
+	return stats->fd;
+}
+
+uint64_t
+stats_next_birth(struct stats *stats)
+{
+	return ++head(stats)->last_birth;
+}
+
+uint32_t
+stats_next_generation(struct stats *stats)
+{
+	return (uint32_t)++head(stats)->last_generation;
+}
+
+struct stats_page *
+stats_page_open(struct stats *stats, uint64_t birth, uint32_t generation, uint32_t slot)
+{
+	for (size_t i = 1; i < STATS_PAGES; i++) {
+		struct stats_page *page = page_at(stats, i);
+
+		if (page->birth != 0)
+			continue;
+		if (i > head(stats)->pages)
+			head(stats)->pages = i;
+		memset(page, 0, sizeof *page);
+		page->generation = generation;
+		page->slot = slot;
+		page->state = STATS_STARTING;
+		page->birth = birth;
+		return page;
+	}
+	return NULL;
+}
+
+struct stats_page *
+stats_page_find(struct stats *stats, uint64_t birth)
+{
+	for (size_t i = 1; i <= head(stats)->pages; i++)
+		if (page_at(stats, i)->birth == birth)
+			return page_at(stats, i);
+	return NULL;
+}
+
+struct stats_page *
+stats_page_of_pid(struct stats *stats, int pid)
+{
+	for (size_t i = 1; i <= head(stats)->pages; i++)
+		if (page_at(stats, i)->birth != 0 && page_at(stats, i)->pid == pid)
+			return page_at(stats, i);
+	return NULL;
+}
+
+uint64_t
+stats_page_fold(struct stats *stats, struct stats_page *page)
+{
+	uint64_t lost = page->fresh + page->idle + page->busy;
+
+	stats_add(page, STATS_CLOSED, lost);
+	stats_add(page, STATS_CUT, lost);
+	for (int c = 0; c < STATS_SLOTS; c++)
+		head(stats)->total[c] += page->counter[c];
+	memset(page, 0, sizeof *page);
+	return lost;
+}
+
+void
+stats_total_add(struct stats *stats, enum stats_counter c, uint64_t n)
+{
+	head(stats)->total[c] += n;
+}
+
+uint64_t
+stats_sum(const struct stats *stats, enum stats_counter c)
+{
+	uint64_t sum = head(stats)->total[c];
+
+	for (size_t i = 1; i <= head(stats)->pages; i++)
+		if (page_at(stats, i)->birth != 0)
+			sum += page_at(stats, i)->counter[c];
+	return sum;
+}
+
+void
+stats_protect(struct stats *stats, const struct stats_page *own)
+{
+	if (mprotect(stats->map, STATS_SIZE, PROT_READ) < 0 ||
+	    mprotect((void *)(uintptr_t)own, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE) < 0)
+		log_fatal("cannot protect the statistics memory: %s", strerror(errno));
+}
+
+const char *
+stats_counter_name(enum stats_counter c)
+{
+	return counter_names[c];
+}
+
+const char *
+stats_counter_help(enum stats_counter c)
+{
+	return counter_helps[c];
+}
+
+const char *
+stats_state_name(enum stats_state s)
+{
+	return s < STATS_STATES_N ? state_names[s] : "unknown";
+}

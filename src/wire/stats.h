@@ -1,0 +1,126 @@
+/*
+ * stats: counters in memory that every process of baton shares.
+ *
+ * One page per birth, one page of totals into which the pages of the dead are
+ * folded: what a reader sums up never goes back, over reloads, upgrades and
+ * kill -9.  A page has one writer, its worker; the head has one, the master.
+ * The layout is part of the wire: fields and counters are appended, never
+ * moved, so that a binary of another version reads the same numbers.
+ */
+#ifndef BATON_WIRE_STATS_H
+#define BATON_WIRE_STATS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATS_PAGE_SIZE 4096
+#define STATS_PAGES     4096 /* births alive at one time, and the head */
+#define STATS_SLOTS     192  /* room for counters in a page */
+
+/* name, help: the table that status, metrics and manual come from. */
+#define STATS_COUNTERS(X)                                                                      \
+	X(ACCEPTED, "accepted", "connections accepted")                                        \
+	X(CLOSED, "closed", "connections closed, for any reason")                              \
+	X(CUT, "cut", "connections closed by force: drain deadline or death of their worker")  \
+	X(HANDED_OFF, "handed_off", "connections handed to another process")                   \
+	X(REFUSED, "refused", "connections closed unserved for want of descriptors")           \
+	X(REQUESTS, "requests", "requests received in full or answered with an error")         \
+	X(BYTES_IN, "bytes_in", "bytes read from clients")                                     \
+	X(BYTES_OUT, "bytes_out", "bytes written to clients")                                  \
+	X(WORKER_DEATHS, "worker_deaths", "workers that ended without being asked to")
+
+enum stats_counter {
+#define X(id, name, help) STATS_##id,
+	STATS_COUNTERS(X)
+#undef X
+	    STATS_COUNTERS_N
+};
+
+/* What the worker of a page is doing. */
+enum stats_state {
+	STATS_FREE,
+	STATS_STARTING,
+	STATS_READY,
+	STATS_ACTIVE,
+	STATS_PAUSED,
+	STATS_DRAINING,
+	STATS_CUTTING, /* past the deadline, closing what is left, spread */
+	STATS_STATES_N
+};
+
+struct stats_page {
+	uint64_t birth; /* 0: the page is free */
+	uint32_t generation;
+	uint32_t slot;
+	int32_t pid;
+	_Atomic uint32_t state;        /* enum stats_state, written by the worker */
+	_Atomic uint64_t heartbeat_ms; /* CLOCK_MONOTONIC at the last loop turn seen */
+	_Atomic uint64_t fresh;        /* connections NEW: no byte yet */
+	_Atomic uint64_t idle;         /* between requests */
+	_Atomic uint64_t busy;         /* must finish */
+	_Atomic uint64_t counter[STATS_SLOTS];
+};
+
+_Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");
+_Static_assert(STATS_COUNTERS_N <= STATS_SLOTS, "room for every counter");
+
+struct stats; /* the whole memory, as one process sees it */
+
+/* A fresh memory, in a memfd.  NULL with a sentence in *cause. */
+struct stats *stats_create(char **cause);
+
+/* Attach to the memory behind fd, which the result owns.  NULL with *cause. */
+struct stats *stats_attach(int fd, char **cause);
+
+/* Unmap and close. */
+void stats_free(struct stats **stats);
+
+int stats_fd(const struct stats *stats);
+
+/* The next birth and generation number; each is given out once in the life of
+ * the memory, whichever binary asks. */
+uint64_t stats_next_birth(struct stats *stats);
+uint32_t stats_next_generation(struct stats *stats);
+
+/* A page for a new worker; NULL when all are taken. */
+struct stats_page *stats_page_open(struct stats *stats, uint64_t birth, uint32_t generation,
+                                   uint32_t slot);
+
+/* The page of a birth; NULL when there is none. */
+struct stats_page *stats_page_find(struct stats *stats, uint64_t birth);
+
+/* The page of a process; NULL when there is none. */
+struct stats_page *stats_page_of_pid(struct stats *stats, int pid);
+
+/*
+ * The worker of the page is gone: what it still held is counted as closed and
+ * cut, its counters are added to the totals, the page is free.  Returns the
+ * number of connections that went with it.
+ */
+uint64_t stats_page_fold(struct stats *stats, struct stats_page *page);
+
+/* Add to the totals directly: what the master itself counts. */
+void stats_total_add(struct stats *stats, enum stats_counter c, uint64_t n);
+
+/* Totals of the dead plus every live page. */
+uint64_t stats_sum(const struct stats *stats, enum stats_counter c);
+
+/* Make every page but own unwritable for this process. */
+void stats_protect(struct stats *stats, const struct stats_page *own);
+
+const char *stats_counter_name(enum stats_counter c);
+const char *stats_counter_help(enum stats_counter c);
+const char *stats_state_name(enum stats_state s);
+
+/* One writer per page: no locked instruction needed. */
+static inline void
+stats_add(struct stats_page *page, enum stats_counter c, uint64_t n)
+{
+	uint64_t v = atomic_load_explicit(&page->counter[c], memory_order_relaxed);
+
+	atomic_store_explicit(&page->counter[c], v + n, memory_order_relaxed);
+}
+
+#endif

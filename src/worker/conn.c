@@ -1,0 +1,422 @@
+#include "worker/conn.h"
+
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include <linux/sockios.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "wire/stats.h"
+#include "worker/accept.h"
+#include "worker/drain.h"
+#include "worker/service.h"
+#include "worker/waitgroup.h"
+#include "worker/worker.h"
+
+#define FREE_MAX        256   /* connections kept for re-use */
+#define LINGER_MS       2000  /* after our half-close, for the peer's */
+#define LINGER_DRAIN_MS 15    /* the same while the worker wants to leave */
+#define LINGER_MAX_MS   30000 /* a peer that takes in nothing holds us no longer */
+#define FRESH_MS        1000  /* a stop waits so long for a first byte */
+
+_Static_assert(LINGER_DRAIN_MS < LINGER_MS && LINGER_MS < LINGER_MAX_MS,
+               "each linger limit is a part of the next");
+
+static struct {
+	struct event_base *base;
+	struct stats_page *page;
+	struct conn_list all;
+	struct conn_list dead; /* closed in this loop turn */
+	struct conn_list unused;
+	size_t nunused;
+	uint64_t last_id;
+	struct event bury; /* frees the dead from the top level */
+	struct timelist *linger;
+	struct timelist *linger_drain;
+	struct timelist *fresh;
+} cs;
+
+static void
+on_bury(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	while ((c = TAILQ_FIRST(&cs.dead)) != NULL) {
+		TAILQ_REMOVE(&cs.dead, c, all);
+		if (cs.nunused < FREE_MAX) {
+			TAILQ_INSERT_HEAD(&cs.unused, c, all);
+			cs.nunused++;
+		} else {
+			free(c);
+		}
+	}
+}
+
+static struct conn *
+conn_of(struct timed *t)
+{
+	return timed_owner(t, struct conn, timed);
+}
+
+/* Bytes that the peer has not acknowledged, our FIN included. */
+static bool
+all_acknowledged(const struct conn *c)
+{
+	int n;
+
+	return ioctl(c->fd, SIOCOUTQ, &n) < 0 || n == 0;
+}
+
+static void
+linger_again(struct conn *c)
+{
+	timelist_join(worker_draining() ? cs.linger_drain : cs.linger, &c->timed);
+}
+
+/* The peer has everything and was given time: what it may still send would be
+ * answered by nobody. */
+static void
+on_linger(struct timed *t)
+{
+	struct conn *c = conn_of(t);
+
+	if (all_acknowledged(c) || clock_tick_ms() - c->since_ms > LINGER_MAX_MS)
+		conn_close(c, c->why);
+	else
+		linger_again(c);
+}
+
+static bool
+has_input(const struct conn *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* A stop has waited for the first byte; the last look is part of it. */
+static void
+on_fresh(struct timed *t)
+{
+	struct conn *c = conn_of(t);
+
+	if (c->state == CONN_NEW && !has_input(c))
+		conn_finish(c, "no request came");
+}
+
+void
+conn_start(struct event_base *base)
+{
+	cs.base = base;
+	cs.page = worker_page();
+	TAILQ_INIT(&cs.all);
+	TAILQ_INIT(&cs.dead);
+	TAILQ_INIT(&cs.unused);
+	evtimer_assign(&cs.bury, base, on_bury, NULL);
+	cs.linger = timelist_new(base, LINGER_MS, on_linger);
+	cs.linger_drain = timelist_new(base, LINGER_DRAIN_MS, on_linger);
+	cs.fresh = timelist_new(base, FRESH_MS, on_fresh);
+}
+
+void
+conn_stop(void)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&cs.all)) != NULL)
+		conn_close(c, "the worker leaves");
+	on_bury(-1, 0, NULL);
+	event_del(&cs.bury);
+	while ((c = TAILQ_FIRST(&cs.unused)) != NULL) {
+		TAILQ_REMOVE(&cs.unused, c, all);
+		free(c);
+	}
+	timelist_free(&cs.linger);
+	timelist_free(&cs.linger_drain);
+	timelist_free(&cs.fresh);
+}
+
+/* Half-closed: what still comes is thrown away, until the peer closes. */
+static void
+linger_read(struct conn *c)
+{
+	static char waste[16384];
+
+	for (int i = 0; i < 8; i++) {
+		ssize_t n = conn_read(c, waste, sizeof waste);
+
+		if (n == CONN_AGAIN)
+			return;
+		if (n <= 0) {
+			conn_close(c, c->why);
+			return;
+		}
+	}
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->lingering)
+		linger_read(c);
+	else if (c->writing)
+		c->service->type->writable(c);
+	else
+		c->service->type->readable(c);
+}
+
+static struct conn *
+allocate(void)
+{
+	struct conn *c = TAILQ_FIRST(&cs.unused);
+
+	if (c == NULL)
+		return mem_alloc(sizeof *c);
+	TAILQ_REMOVE(&cs.unused, c, all);
+	cs.nunused--;
+	memset(c, 0, sizeof *c);
+	return c;
+}
+
+void
+conn_open(int fd, uint32_t listener)
+{
+	struct conn *c = allocate();
+
+	c->fd = fd;
+	c->id = ++cs.last_id;
+	c->listener = listener;
+	c->service = worker_service(listener);
+	c->opened_ms = c->since_ms = clock_tick_ms();
+	c->state = CONN_NEW;
+	waitgroup_add(CONN_NEW);
+	stats_add(cs.page, STATS_ACCEPTED, 1);
+	TAILQ_INSERT_TAIL(&cs.all, c, all);
+	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
+	if (event_add(&c->ev, NULL) < 0) {
+		conn_close(c, "cannot be watched");
+		return;
+	}
+	if (c->service->type->open != NULL)
+		c->service->type->open(c);
+	if (!c->closed && c->state == CONN_NEW && drain_is_stop())
+		timelist_join(cs.fresh, &c->timed);
+}
+
+ssize_t
+conn_read(struct conn *c, void *buf, size_t len)
+{
+	ssize_t n = recv(c->fd, buf, len, MSG_DONTWAIT);
+
+	if (n > 0) {
+		c->bytes_in += (uint64_t)n;
+		stats_add(cs.page, STATS_BYTES_IN, (uint64_t)n);
+		return n;
+	}
+	if (n == 0)
+		return 0;
+	return errno == EAGAIN || errno == EINTR ? CONN_AGAIN : CONN_ERROR;
+}
+
+static ssize_t
+written(struct conn *c, ssize_t n)
+{
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? CONN_AGAIN : CONN_ERROR;
+	c->bytes_out += (uint64_t)n;
+	stats_add(cs.page, STATS_BYTES_OUT, (uint64_t)n);
+	return n;
+}
+
+ssize_t
+conn_write(struct conn *c, const struct iovec *iov, int n, bool more)
+{
+	struct msghdr mh = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+
+	if (n == 1)
+		return written(c, send(c->fd, iov->iov_base, iov->iov_len, flags));
+	return written(c, sendmsg(c->fd, &mh, flags));
+}
+
+ssize_t
+conn_sendfile(struct conn *c, int file, off_t *offset, size_t len)
+{
+	return written(c, sendfile(c->fd, file, offset, len));
+}
+
+static void
+turn(struct conn *c, bool writing)
+{
+	if (c->writing == writing)
+		return;
+	event_del(&c->ev);
+	event_assign(&c->ev, cs.base, c->fd, (writing ? EV_WRITE : EV_READ) | EV_PERSIST,
+	             on_event, c);
+	event_add(&c->ev, NULL);
+	c->writing = writing;
+}
+
+void
+conn_want_write(struct conn *c)
+{
+	turn(c, true);
+}
+
+void
+conn_want_read(struct conn *c)
+{
+	turn(c, false);
+}
+
+void
+conn_set_state(struct conn *c, enum conn_state state)
+{
+	if (c->state == state)
+		return;
+	AN(state != CONN_NEW);
+	waitgroup_move(c->state, state);
+	c->state = state;
+	c->since_ms = clock_tick_ms();
+}
+
+void
+conn_count_request(struct conn *c)
+{
+	c->requests++;
+	stats_add(cs.page, STATS_REQUESTS, 1);
+}
+
+static void
+release(struct conn *c)
+{
+	if (c->service->type->release != NULL && !c->lingering)
+		c->service->type->release(c);
+	c->data = NULL;
+}
+
+void
+conn_close(struct conn *c, const char *why)
+{
+	AN(!c->closed);
+	release(c);
+	c->why = why;
+	c->closed = true;
+	timelist_leave(&c->timed);
+	event_del(&c->ev);
+	close(c->fd);
+	c->fd = -1;
+	stats_add(cs.page, STATS_CLOSED, 1);
+	TAILQ_REMOVE(&cs.all, c, all);
+	if (TAILQ_EMPTY(&cs.dead))
+		event_active(&cs.bury, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&cs.dead, c, all);
+	waitgroup_done(c->state);
+	accept_relief();
+}
+
+void
+conn_finish(struct conn *c, const char *why)
+{
+	AN(!c->closed && !c->lingering);
+	release(c);
+	c->why = why;
+	c->lingering = true;
+	c->since_ms = clock_tick_ms();
+	if (shutdown(c->fd, SHUT_WR) < 0) {
+		conn_close(c, why);
+		return;
+	}
+	conn_want_read(c);
+	linger_again(c);
+}
+
+void
+conn_cut(struct conn *c, const char *why)
+{
+	char peer[64];
+	uint64_t now = clock_tick_ms();
+
+	log_warn("cut: %s on listener %s, %s for %llu ms, open for %llu ms, %llu bytes in, "
+	         "%llu out: %s",
+	         conn_peer(c, peer, sizeof peer), worker_listener_name(c->listener),
+	         c->lingering ? "closing" : conn_state_name(c->state),
+	         (unsigned long long)(now - c->since_ms),
+	         (unsigned long long)(now - c->opened_ms), (unsigned long long)c->bytes_in,
+	         (unsigned long long)c->bytes_out, why);
+	stats_add(cs.page, STATS_CUT, 1);
+	conn_close(c, why);
+}
+
+struct conn_list *
+conn_all(void)
+{
+	return &cs.all;
+}
+
+void
+conn_drain_all(bool successor)
+{
+	struct conn *c, *next;
+
+	for (c = TAILQ_FIRST(&cs.all); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, all);
+		if (c->lingering)
+			linger_again(c);
+		else if (c->service->type->drain != NULL)
+			c->service->type->drain(c);
+		if (!c->closed && !c->lingering && c->state == CONN_NEW && !successor)
+			timelist_join(cs.fresh, &c->timed);
+	}
+}
+
+const char *
+conn_peer(const struct conn *c, char *buf, size_t len)
+{
+	struct sockaddr_storage sa;
+	socklen_t salen = sizeof sa;
+	char host[48], port[8];
+
+	if (getpeername(c->fd, (struct sockaddr *)&sa, &salen) < 0)
+		snprintf(buf, len, "gone");
+	else if (sa.ss_family == AF_UNIX)
+		snprintf(buf, len, "unix");
+	else if (getnameinfo((struct sockaddr *)&sa, salen, host, sizeof host, port,
+	                     sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		snprintf(buf, len, "unknown");
+	else
+		snprintf(buf, len, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	return buf;
+}
+
+const char *
+conn_state_name(enum conn_state state)
+{
+	switch (state) {
+	case CONN_NEW:
+		return "new";
+	case CONN_IDLE:
+		return "idle";
+	case CONN_BUSY:
+		return "busy";
+	}
+	return "unknown";
+}

@@ -1,0 +1,118 @@
+/*
+ * conn: a connection, from accept's return to the close of its descriptor.
+ *
+ * A connection has one struct event, registered once for reading.  Only when
+ * an answer does not fit into the socket is it turned to writing; then it is
+ * not read from, which is the backpressure.  conn_close is the only destructor;
+ * the memory is freed from the loop's top level, so a callback may close its
+ * connection and return.
+ */
+#ifndef BATON_WORKER_CONN_H
+#define BATON_WORKER_CONN_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "worker/timelist.h"
+
+struct service;
+
+/* What the waitgroup counts apart. */
+enum conn_state {
+	CONN_NEW,  /* no byte yet */
+	CONN_IDLE, /* between requests; nothing unsent */
+	CONN_BUSY, /* must finish */
+};
+
+struct conn {
+	struct event ev;
+	TAILQ_ENTRY(conn) all; /* every connection of the worker, oldest first */
+	struct timed timed;    /* the limit of its present phase */
+	uint64_t id;           /* never reused in this worker */
+	uint64_t opened_ms;    /* clock_tick_ms at accept */
+	uint64_t since_ms;     /* of the present state */
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	struct service *service;
+	void *data;      /* the service's own; NULL while it needs none */
+	const char *why; /* why it ends; set by conn_finish and conn_close */
+	uint32_t requests;
+	uint32_t listener; /* into conf.listen */
+	int fd;
+	uint8_t state;  /* enum conn_state */
+	bool lingering; /* half-closed by us, read to the end */
+	bool closed;    /* waits to be freed */
+	bool writing;   /* turned to writing */
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+/* results of conn_read and conn_write below 0 */
+#define CONN_AGAIN (-1) /* would block: wait for the next callback */
+#define CONN_ERROR (-2) /* the connection is broken: close it */
+
+/*
+ * Read at most len bytes.  > 0: that many; 0: end of file; CONN_AGAIN;
+ * CONN_ERROR.  Counts bytes_in.  Does not change the state.
+ */
+ssize_t conn_read(struct conn *c, void *buf, size_t len);
+
+/* Write once.  >= 0: that many bytes, perhaps fewer than asked; CONN_AGAIN;
+ * CONN_ERROR.  Counts bytes_out.  more: more follows at once (MSG_MORE). */
+ssize_t conn_write(struct conn *c, const struct iovec *iov, int n, bool more);
+
+/* sendfile(2) likewise; *offset moves on. */
+ssize_t conn_sendfile(struct conn *c, int file, off_t *offset, size_t len);
+
+/* Wait for writability (then the service's `writable` is called and `readable`
+ * is not), or for readability again. */
+void conn_want_write(struct conn *c);
+void conn_want_read(struct conn *c);
+
+/* Tell the waitgroup.  NEW can be left and never entered again. */
+void conn_set_state(struct conn *c, enum conn_state state);
+
+/* A request was received: counts it for the connection and the worker. */
+void conn_count_request(struct conn *c);
+
+/* Close at once.  The service's `release` is called; c is not to be used after
+ * the callback returns.  why: a literal, for the log and for batonctl. */
+void conn_close(struct conn *c, const char *why);
+
+/*
+ * Close in order: nothing more will be written.  Half-closes, reads and throws
+ * away until the peer closes too or the linger limit passes, then closes: an
+ * answer on its way is not destroyed by a reset.  `release` is called at once.
+ */
+void conn_finish(struct conn *c, const char *why);
+
+/* The peer's address as text, "127.0.0.1:4711", "[::1]:4711" or "unix"; buf. */
+const char *conn_peer(const struct conn *c, char *buf, size_t len);
+
+const char *conn_state_name(enum conn_state state);
+
+/* From here on: for worker/ only. */
+
+void conn_start(struct event_base *base);
+void conn_stop(void);
+
+/* Take over what accept returned: counted from here on. */
+void conn_open(int fd, uint32_t listener);
+
+/* Every connection that is not closed, oldest first. */
+struct conn_list *conn_all(void);
+
+/* Close by force; counted as cut and logged with its reason. */
+void conn_cut(struct conn *c, const char *why);
+
+/* The worker drains: let services finish what can be finished. */
+void conn_drain_all(bool successor);
+
+#endif

@@ -1,0 +1,177 @@
+#include "worker/drain.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "wire/msg.h"
+#include "wire/stats.h"
+#include "worker/accept.h"
+#include "worker/conn.h"
+#include "worker/service.h"
+#include "worker/waitgroup.h"
+#include "worker/worker.h"
+
+#define CUT_TICK_MS 10 /* the grain in which forced closes are spread */
+
+static struct {
+	bool on;
+	struct msg_drain order;
+	bool cutting;
+	uint64_t cut_total; /* connections there were when cutting began */
+	uint64_t cut_done;
+	uint64_t cut_since;
+	struct event tick;
+} dr;
+
+static void on_settled(bool done);
+
+static void
+set_state(enum stats_state state)
+{
+	worker_page()->state = state;
+}
+
+static void
+schedule(uint64_t ms)
+{
+	struct timeval tv = {.tv_usec = (suseconds_t)(ms * 1000)};
+
+	event_add(&dr.tick, &tv);
+}
+
+/* How many should be gone by now, so that the last goes when cut_over ends. */
+static uint64_t
+cut_target(uint64_t now)
+{
+	uint64_t gone = now - dr.cut_since + CUT_TICK_MS;
+
+	if (gone >= dr.order.cut_over_ms)
+		return UINT64_MAX;
+	return dr.cut_total * gone / dr.order.cut_over_ms;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t target = cut_target(clock_ms());
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	while (dr.cut_done < target && (c = TAILQ_FIRST(conn_all())) != NULL) {
+		conn_cut(c, "the drain's deadline has passed");
+		dr.cut_done++;
+	}
+	if (waitgroup_count() > 0)
+		schedule(CUT_TICK_MS);
+}
+
+static void
+begin_cutting(void)
+{
+	log_warn("deadline: %llu connections are cut over %u ms",
+	         (unsigned long long)waitgroup_count(), dr.order.cut_over_ms);
+	set_state(STATS_CUTTING);
+	dr.cutting = true;
+	accept_close_all();
+	dr.cut_total = waitgroup_count();
+	dr.cut_done = 0;
+	dr.cut_since = clock_ms();
+	waitgroup_wait(0, on_settled);
+	on_tick(-1, 0, NULL);
+}
+
+static void
+on_settled(bool done)
+{
+	if (!done)
+		begin_cutting();
+	else if (!accept_sweeping())
+		worker_leave();
+}
+
+/* The sweep may have brought connections after the count was 0. */
+static void
+on_swept(void)
+{
+	worker_tell(MSG_SWEPT, NULL, 0);
+	if (!dr.cutting)
+		waitgroup_wait(dr.order.deadline_ms, on_settled);
+}
+
+void
+drain_start(void)
+{
+	evtimer_assign(&dr.tick, worker_base(), on_tick, NULL);
+}
+
+void
+drain_stop(void)
+{
+	event_del(&dr.tick);
+}
+
+void
+drain_begin(const struct msg_drain *order)
+{
+	FAULT("worker-drain");
+	dr.order = *order;
+	if (!dr.on || dr.cutting)
+		set_state(STATS_DRAINING);
+	dr.on = true;
+	dr.cutting = false;
+	event_del(&dr.tick);
+	if (order->flags & MSG_DRAIN_SWEEP)
+		accept_sweep(on_swept);
+	else
+		accept_close_all();
+	conn_drain_all((order->flags & MSG_DRAIN_SUCCESSOR) != 0);
+	waitgroup_wait(order->deadline_ms, on_settled);
+}
+
+void
+drain_resume(void)
+{
+	if (!dr.on)
+		return;
+	dr.on = dr.cutting = false;
+	event_del(&dr.tick);
+	waitgroup_unwait();
+	set_state(STATS_PAUSED);
+}
+
+void
+drain_cut_now(void)
+{
+	struct conn *c;
+
+	dr.on = true;
+	accept_close_all();
+	while ((c = TAILQ_FIRST(conn_all())) != NULL)
+		conn_cut(c, "stopped at once");
+	worker_leave();
+}
+
+bool
+drain_is_stop(void)
+{
+	return dr.on && !(dr.order.flags & MSG_DRAIN_SUCCESSOR);
+}
+
+bool
+worker_draining(void)
+{
+	return dr.on;
+}
+
+uint64_t
+drain_left_ms(void)
+{
+	uint64_t now = clock_ms();
+
+	return dr.on && dr.order.deadline_ms > now ? dr.order.deadline_ms - now : 0;
+}

@@ -1,0 +1,76 @@
+/*
+ * service: what a listener speaks.  A type is one const table of functions; an
+ * instance is made per [service:NAME] in every worker.
+ *
+ * All functions run in the worker's one thread, on its loop, and must not block.
+ * A connection starts NEW, registered for reading.  The service moves it with
+ * conn_set_state, and may close or finish it in any callback; after that it
+ * returns and touches it no more.
+ *
+ * This is the file to read first.
+ */
+#ifndef BATON_WORKER_SERVICE_H
+#define BATON_WORKER_SERVICE_H
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+struct conn;
+struct event_base;
+struct service;
+
+struct service_type {
+	const char *name; /* the value of `type =` */
+
+	/* Does what the section names exist, as this process sees it?  Called in
+	 * `baton --check`, where nothing may be changed.  0, or -1 with *cause. */
+	int (*check)(const struct conf_service *conf, char **cause);
+
+	/* Start-up in the worker, after privileges are dropped and before READY.
+	 * Sets service->data.  0, or -1 with *cause: the generation has failed. */
+	int (*start)(struct service *service, char **cause);
+
+	/* The worker leaves; no connection is left. */
+	void (*stop)(struct service *service);
+
+	/* A connection was accepted.  Optional: its first bytes may be there. */
+	void (*open)(struct conn *c);
+
+	/* Bytes, or end of file, or an error can be read. */
+	void (*readable)(struct conn *c);
+
+	/* After conn_want_write: there is room. */
+	void (*writable)(struct conn *c);
+
+	/*
+	 * The worker has begun to drain.  Called once per connection that is not
+	 * lingering: finish it (conn_finish) if nothing would be lost, else let
+	 * it end after what it is busy with; worker_draining() stays true.
+	 */
+	void (*drain)(struct conn *c);
+
+	/* The connection ends: give back c->data.  The descriptor is not its affair. */
+	void (*release)(struct conn *c);
+};
+
+struct service {
+	const struct service_type *type;
+	const struct conf_service *conf;
+	struct event_base *base; /* for timers and lists */
+	void *data;
+};
+
+/* The types there are, ended by NULL. */
+extern const struct service_type *const service_types[];
+
+/* By name; NULL. */
+const struct service_type *service_type_find(const char *name);
+
+/* The worker drains: connections are to end after what they are busy with. */
+bool worker_draining(void);
+
+/* A stop has been announced: health checks answer no, all else goes on. */
+bool worker_lame(void);
+
+#endif

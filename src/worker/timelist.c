@@ -1,0 +1,110 @@
+#include "worker/timelist.h"
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct timelist {
+	TAILQ_HEAD(, timed) members; /* ordered by expires_ms */
+	uint64_t limit_ms;
+	timelist_expired *expired;
+	struct event *timer;
+	bool armed; /* for some time that is not later than the head's */
+};
+
+static void
+arm(struct timelist *list, uint64_t now)
+{
+	struct timed *t = TAILQ_FIRST(&list->members);
+	uint64_t ms;
+	struct timeval tv;
+
+	if (list->armed || t == NULL)
+		return;
+	ms = t->expires_ms > now ? t->expires_ms - now : 1;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	event_add(list->timer, &tv);
+	list->armed = true;
+}
+
+/* The timer was armed for a head that may have left since: look, and arm for
+ * the present one.  A member that joins again in its callback goes to the end
+ * with a later time, so the loop ends. */
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct timelist *list = arg;
+	uint64_t now = clock_tick_ms();
+	struct timed *t;
+
+	(void)fd;
+	(void)what;
+	while ((t = TAILQ_FIRST(&list->members)) != NULL && t->expires_ms <= now) {
+		timelist_leave(t);
+		list->expired(t);
+	}
+	list->armed = false;
+	arm(list, now);
+}
+
+struct timelist *
+timelist_new(struct event_base *base, uint64_t limit_ms, timelist_expired *expired)
+{
+	struct timelist *list = mem_alloc(sizeof *list);
+
+	TAILQ_INIT(&list->members);
+	list->limit_ms = limit_ms;
+	list->expired = expired;
+	list->timer = event_new(base, -1, 0, on_timer, list);
+	if (list->timer == NULL)
+		log_fatal("cannot make a timer");
+	return list;
+}
+
+void
+timelist_free(struct timelist **list)
+{
+	struct timed *t;
+
+	if (*list == NULL)
+		return;
+	while ((t = TAILQ_FIRST(&(*list)->members)) != NULL)
+		timelist_leave(t);
+	event_free((*list)->timer);
+	mem_free(list);
+}
+
+void
+timelist_join(struct timelist *list, struct timed *t)
+{
+	uint64_t now;
+
+	timelist_leave(t);
+	if (list->limit_ms == 0)
+		return;
+	now = clock_tick_ms();
+	t->list = list;
+	t->expires_ms = now + list->limit_ms;
+	TAILQ_INSERT_TAIL(&list->members, t, link);
+	arm(list, now);
+}
+
+void
+timelist_leave(struct timed *t)
+{
+	if (t->list == NULL)
+		return;
+	TAILQ_REMOVE(&t->list->members, t, link);
+	t->list = NULL;
+}
+
+uint64_t
+timelist_limit(const struct timelist *list)
+{
+	return list->limit_ms;
+}

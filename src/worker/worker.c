@@ -1,0 +1,377 @@
+#include "worker/worker.h"
+
+#include <sys/prctl.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "wire/chan.h"
+#include "wire/stats.h"
+#include "worker/accept.h"
+#include "worker/drain.h"
+#include "worker/waitgroup.h"
+
+#define HEARTBEAT_MS 500
+#define LIST_MAX     10000 /* connections told to one `batonctl drain` */
+
+static struct {
+	const struct heritage *heritage;
+	struct event_base *base;
+	struct chan *chan;
+	struct service *service; /* one per conf.service */
+	bool lame;
+	struct event heartbeat;
+	struct event *sigterm;
+} w;
+
+struct event_base *
+worker_base(void)
+{
+	return w.base;
+}
+
+struct stats_page *
+worker_page(void)
+{
+	return w.heritage->page;
+}
+
+const struct conf *
+worker_conf(void)
+{
+	return w.heritage->conf;
+}
+
+bool
+worker_lame(void)
+{
+	return w.lame;
+}
+
+struct service *
+worker_service(uint32_t listener)
+{
+	const struct conf *conf = w.heritage->conf;
+
+	if (listener >= conf->nlisten)
+		return NULL;
+	return &w.service[conf->listen[listener].service_ix];
+}
+
+const char *
+worker_listener_name(uint32_t listener)
+{
+	const struct conf *conf = w.heritage->conf;
+
+	return listener < conf->nlisten ? conf->listen[listener].name : "?";
+}
+
+void
+worker_tell(enum msg_type type, const void *body, size_t len)
+{
+	if (w.chan != NULL)
+		chan_send(w.chan, type, w.heritage->birth, body, len, NULL, 0);
+}
+
+void
+worker_leave(void)
+{
+	event_base_loopbreak(w.base);
+}
+
+/* The parent's descriptors came along by fork: they are closed, and it is checked
+ * that no other is left. */
+static void
+keep_heritage(const struct heritage *h)
+{
+	int keep[2] = {h->channel, log_fd()};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), stranger;
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		log_fatal("cannot open /dev/null: %s", strerror(errno));
+	fd_close_except(keep, 2);
+	if (fd_count_strangers(keep, 2, &stranger) != 0)
+		log_panic("descriptor %d is not heritage", stranger);
+	stats_protect(h->stats, h->page);
+}
+
+static void
+drop_privileges(const struct heritage *h)
+{
+	if (!h->drop)
+		return;
+	if (setgroups(0, NULL) < 0 || setresgid(h->gid, h->gid, h->gid) < 0 ||
+	    setresuid(h->uid, h->uid, h->uid) < 0)
+		log_fatal("cannot become uid %d gid %d: %s", (int)h->uid, (int)h->gid,
+		          strerror(errno));
+	if (h->uid != 0 && setuid(0) == 0)
+		log_panic("root came back");
+}
+
+static void
+on_sigterm(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig;
+	(void)what;
+	(void)arg;
+	worker_tell(MSG_LEAVING, NULL, 0);
+}
+
+/* What a terminal or `systemctl kill` sends to everybody is the master's affair. */
+static void
+set_signals(void)
+{
+	static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
+	                              SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE};
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+	w.sigterm = evsignal_new(w.base, SIGTERM, on_sigterm, NULL);
+	if (w.sigterm == NULL || event_add(w.sigterm, NULL) < 0)
+		log_fatal("cannot watch for SIGTERM");
+	spawn_unblock_signals();
+}
+
+static void
+tell_connections(uint64_t token)
+{
+	uint64_t now = clock_tick_ms();
+	struct conn *c;
+	int n = 0;
+
+	TAILQ_FOREACH (c, conn_all(), all) {
+		struct msg_conn line = {.token = token,
+		                        .id = c->id,
+		                        .age_ms = now - c->opened_ms,
+		                        .state_ms = now - c->since_ms,
+		                        .bytes_in = c->bytes_in,
+		                        .bytes_out = c->bytes_out,
+		                        .left_ms = drain_left_ms(),
+		                        .listener = c->listener,
+		                        .requests = c->requests};
+
+		if (n++ == LIST_MAX)
+			break;
+		strcpy(line.state, conn_state_name(c->state));
+		conn_peer(c, line.peer, sizeof line.peer);
+		strncpy(line.why,
+		        c->lingering            ? "closing: waits for the peer to close too"
+		        : c->writing            ? "the peer is slow to take its answer"
+		        : c->state == CONN_NEW  ? "has sent nothing yet"
+		        : c->state == CONN_BUSY ? "its request is not complete or not answered"
+		                                : "idle",
+		        sizeof line.why - 1);
+		worker_tell(MSG_CONN, &line, sizeof line);
+	}
+	worker_tell(MSG_LIST_END, &token, sizeof token);
+}
+
+static void
+take_log(struct msg *m)
+{
+	log_set_fd(m->fd[0]);
+	m->fd[0] = -1;
+}
+
+static void
+accept_order(const struct msg *m)
+{
+	size_t n = m->len / sizeof(uint32_t);
+
+	drain_resume();
+	accept_list(m->data, n);
+	worker_page()->state = n > 0 ? STATS_ACTIVE : STATS_PAUSED;
+}
+
+static void
+orphaned(void)
+{
+	uint64_t ms = (uint64_t)w.heritage->conf->drain.deadline;
+	struct msg_drain order = {.deadline_ms = clock_ms() + ms,
+	                          .cut_over_ms = (uint32_t)w.heritage->conf->drain.cut_over,
+	                          .flags = MSG_DRAIN_SWEEP};
+
+	log_warn("the master is gone: drain and leave");
+	chan_free(&w.chan);
+	if (!worker_draining())
+		drain_begin(&order);
+}
+
+static void
+on_message(struct chan *ch, struct msg *m, void *arg)
+{
+	(void)ch;
+	(void)arg;
+	if (m == NULL) {
+		orphaned();
+		return;
+	}
+	switch (m->type) {
+	case MSG_GIVE:
+		accept_give(m);
+		break;
+	case MSG_ACCEPT:
+		accept_order(m);
+		break;
+	case MSG_LAME:
+		w.lame = *(const uint32_t *)m->data != 0;
+		break;
+	case MSG_DRAIN:
+		drain_begin(m->data);
+		break;
+	case MSG_RESUME:
+		drain_resume();
+		break;
+	case MSG_CUT:
+		drain_cut_now();
+		break;
+	case MSG_LOG:
+		take_log(m);
+		break;
+	case MSG_LIST:
+		tell_connections(*(const uint64_t *)m->data);
+		break;
+	default:
+		log_warn("message '%s' is not for a worker; dropped", msg_name(m->type));
+	}
+}
+
+static void
+on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	w.heritage->page->heartbeat_ms = clock_ms();
+}
+
+static void
+start_heartbeat(void)
+{
+	struct timeval tv = {.tv_usec = HEARTBEAT_MS * 1000};
+
+	event_assign(&w.heartbeat, w.base, -1, EV_PERSIST, on_heartbeat, NULL);
+	event_add(&w.heartbeat, &tv);
+	on_heartbeat(-1, 0, NULL);
+}
+
+static int
+start_services(char **cause)
+{
+	const struct conf *conf = w.heritage->conf;
+
+	w.service = mem_alloc(conf->nservice * sizeof *w.service);
+	for (size_t i = 0; i < conf->nservice; i++) {
+		struct service *s = &w.service[i];
+		char *why = NULL;
+
+		s->conf = &conf->service[i];
+		s->type = service_type_find(s->conf->type);
+		s->base = w.base;
+		if (s->type->start == NULL || s->type->start(s, &why) == 0)
+			continue;
+		cause_set(cause, "[service:%s]: %s", s->conf->name, why);
+		free(why);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+stop_services(void)
+{
+	for (size_t i = 0; i < w.heritage->conf->nservice; i++)
+		if (w.service[i].type->stop != NULL)
+			w.service[i].type->stop(&w.service[i]);
+	free(w.service);
+}
+
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base == NULL)
+		log_fatal("cannot make an event loop");
+	return base;
+}
+
+static void
+say_failed(const char *cause)
+{
+	size_t len = strlen(cause);
+
+	log_error("%s", cause);
+	worker_tell(MSG_FAILED, cause, len < MSG_TEXT_MAX ? len : MSG_TEXT_MAX);
+	chan_flush(w.chan, 1000);
+}
+
+static void
+start(const struct heritage *h)
+{
+	w.heritage = h;
+	log_set_who("worker %u", h->slot);
+	prctl(PR_SET_NAME, "baton-worker");
+	keep_heritage(h);
+	spawn_scrub_environment();
+	w.base = new_base();
+	set_signals();
+	drop_privileges(h);
+	w.chan = chan_new(w.base, h->channel, on_message, NULL);
+	waitgroup_start(w.base, h->page);
+	conn_start(w.base);
+	accept_start((uint64_t)h->conf->server.max_connections);
+	drain_start();
+	start_heartbeat();
+}
+
+static void
+stop(void)
+{
+	accept_stop();
+	conn_stop();
+	drain_stop();
+	stop_services();
+	chan_free(&w.chan);
+	event_free(w.sigterm);
+	event_del(&w.heartbeat);
+	event_base_free(w.base);
+}
+
+int
+worker_main(const struct heritage *heritage)
+{
+	char *cause = NULL;
+
+	start(heritage);
+	FAULT("worker-start");
+	if (start_services(&cause) < 0) {
+		say_failed(cause);
+		free(cause);
+		return 1;
+	}
+	FAULT("worker-ready");
+	worker_page()->state = STATS_READY;
+	worker_tell(MSG_READY, NULL, 0);
+	event_base_dispatch(w.base);
+	stop();
+	return 0;
+}

@@ -1,0 +1,37 @@
+/*
+ * worker: a process that runs client bytes.  One thread, one loop.
+ *
+ * It is born from a heritage, starts its services, says READY and then does
+ * what the channel says: accept, pause, drain, leave.  The end of the channel
+ * means that nobody will come back for it: it drains and leaves.
+ */
+#ifndef BATON_WORKER_WORKER_H
+#define BATON_WORKER_WORKER_H
+
+#include <stdint.h>
+
+#include "wire/heritage.h"
+#include "wire/msg.h"
+#include "worker/conn.h"
+#include "worker/service.h"
+
+/* The life of the process; the caller exits with what it returns. */
+int worker_main(const struct heritage *heritage);
+
+/* The service of a listener of this generation. */
+struct service *worker_service(uint32_t listener);
+
+/* Name of a listener of this generation, for the log. */
+const char *worker_listener_name(uint32_t listener);
+
+/* Say something to the master. */
+void worker_tell(enum msg_type type, const void *body, size_t len);
+
+/* Nothing is left to do: end the loop. */
+void worker_leave(void);
+
+struct event_base *worker_base(void);
+struct stats_page *worker_page(void);
+const struct conf *worker_conf(void);
+
+#endif

@@ -1,0 +1,156 @@
+/* The rules across keys and sections: each broken, and each just kept. */
+#include "conf/check.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/flaw.h"
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
+
+#define ECHO   "[service:e]\ntype = echo\n"
+#define LISTEN "[listen:l]\naddress = :1\nservice = e\n"
+
+static const struct {
+	const char *text, *said;
+} cases[] = {
+    {ECHO LISTEN, ""},
+    {ECHO, "f: nothing to serve: there is no section [listen:NAME]"},
+
+    /* what a section needs */
+    {ECHO "[listen:l]\nservice = e\n",
+     "f:3: [listen:l] needs 'address', such as 'address = 127.0.0.1:8080'"},
+    {ECHO "[listen:l]\naddress = :1\n",
+     "f:3: [listen:l] needs 'service', such as 'service = site'"},
+    {ECHO "[listen:l]\n",
+     "f:3: [listen:l] needs 'address', such as 'address = 127.0.0.1:8080'\n"
+     "f:3: [listen:l] needs 'service', such as 'service = site'"},
+    {"[service:e]\n" LISTEN, "f:1: [service:e] needs 'type', such as 'type = http'"},
+    {"[service:e]\nrespond = x\nroot = /x\n" LISTEN,
+     "f:1: [service:e] needs 'type', such as 'type = http'"},
+    /* a line that is wrong already is not missed as well */
+    {ECHO "[listen:l]\naddress = 80\nservice = e\n",
+     "f:4: bad value '80' for 'address' in [listen:l]; the port is missing, write "
+     "HOST:PORT or :PORT"},
+    {ECHO "[listen:l]\naddress = :1\nservise = e\n",
+     "f:5: unknown key 'servise' in [listen:l]; did you mean 'service'?"},
+
+    /* services */
+    {ECHO "[listen:l]\naddress = :1\nservice = ee\n",
+     "f:5: unknown service 'ee' in [listen:l]; did you mean 'e'?"},
+    {"[service:site]\ntype = echo\n[listen:l]\naddress = :1\nservice = stie\n",
+     "f:5: unknown service 'stie' in [listen:l]; did you mean 'site'?"},
+    {ECHO "[listen:l]\naddress = :1\nservice = xyz\n",
+     "f:5: unknown service 'xyz' in [listen:l]; there is no section [service:xyz]"},
+    {ECHO "[listen:l]\naddress = :1\nservice = x\x1b[m\n",
+     "f:5: unknown service 'x\\x1b[m' in [listen:l]; there is no section "
+     "[service:x\\x1b[m]"},
+    {LISTEN ECHO, ""},                              /* later in the file */
+    {ECHO LISTEN "[service:f]\ntype = echo\n", ""}, /* used by nobody */
+    {ECHO LISTEN "[listen:m]\naddress = :2\nservice = e\n", ""},
+
+    /* keys of another type */
+    {"[service:e]\ntype = echo\nroot = /x\n" LISTEN,
+     "f:3: key 'root' in [service:e] is of type 'http', not of 'echo'"},
+    {"[service:e]\nmax_body = 1k\ntype = echo\n" LISTEN,
+     "f:2: key 'max_body' in [service:e] is of type 'http', not of 'echo'"},
+    {"[service:e]\ntype = echo\nidle_timeout = 1s\n" LISTEN, ""},
+    {"[service:e]\ntype = gopher\nroot = /x\n" LISTEN,
+     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo or http"},
+
+    /* one of */
+    {"[service:e]\ntype = http\nrespond = x\n" LISTEN, ""},
+    {"[service:e]\ntype = http\nroot = /x\n" LISTEN, ""},
+    {"[service:e]\ntype = http\n" LISTEN, "f:1: [service:e] needs 'respond' or 'root'"},
+    {"[service:e]\ntype = http\nrespond = x\nroot = /x\n" LISTEN,
+     "f:4: 'respond' and 'root' in [service:e] exclude each other"},
+    {"[service:e]\nroot = /x\nrespond = x\ntype = http\n" LISTEN,
+     "f:3: 'respond' and 'root' in [service:e] exclude each other"},
+    {"[service:e]\ntype = http\nroot = x\n" LISTEN,
+     "f:3: bad value 'x' for 'root' in [service:e]; expected an absolute path"},
+    {"[service:e]\ntype = http\nrespnd = x\nroot = /x\n" LISTEN,
+     "f:3: unknown key 'respnd' in [service:e]; did you mean 'respond'?"},
+
+    /* inequalities */
+    {"[drain]\ndeadline = 1s\ncut_over = 1s\n" ECHO LISTEN, ""},
+    {"[drain]\ncut_over = 1001ms\ndeadline = 1s\n" ECHO LISTEN,
+     "f:2: 'cut_over' in [drain] (1001ms) must not exceed 'deadline' (1s)"},
+    {"[drain]\ncut_over = 31s\n" ECHO LISTEN,
+     "f:2: 'cut_over' in [drain] (31s) must not exceed 'deadline' (30s)"},
+    {"[drain]\ndeadline = 0\n" ECHO LISTEN, ""},
+    {"[drain]\ncut_over = 31s\ndeadline = 60\n" ECHO LISTEN,
+     "f:3: bad value '60' for 'deadline' in [drain]; expected a duration from 0s to 168h, "
+     "like 250ms, 30s, 5m or 1h"},
+
+    /* addresses */
+    {ECHO LISTEN "[listen:m]\naddress = 0.0.0.0:1\nservice = e\n",
+     "f:7: address '0.0.0.0:1' is in line 4 already, for [listen:l]"},
+    {ECHO LISTEN "address = :2\naddress = *:1\n",
+     "f:7: address '*:1' is in line 4 already, for [listen:l]"},
+    {ECHO LISTEN "address = 127.0.0.1:0\naddress = 127.0.0.1:0\n", ""},
+    {ECHO LISTEN "address = [::]:1\naddress = 127.0.0.1:1\n", ""},
+    {ECHO LISTEN "address = unix:/a\n[listen:m]\naddress = unix:/a\nservice = e\n",
+     "f:8: address 'unix:/a' is in line 6 already, for [listen:l]"},
+    {ECHO LISTEN "address = systemd:a\naddress = systemd:a\n",
+     "f:7: address 'systemd:a' is in line 6 already, for [listen:l]"},
+    {ECHO LISTEN "address = :1\naddress = :1\n",
+     "f:6: address ':1' is in line 4 already, for [listen:l]\n"
+     "f:7: address ':1' is in line 4 already, for [listen:l]"},
+};
+
+START_TEST(rule)
+{
+	struct conf_errors errors = {NULL, 0};
+	struct conf *conf = conf_parse("f", cases[_i].text, strlen(cases[_i].text), &errors);
+	char *said = conf_errors_join(&errors);
+
+	ck_assert_str_eq(said, cases[_i].said);
+	ck_assert_int_eq(conf == NULL, errors.n > 0);
+	conf_free(&conf);
+	conf_errors_free(&errors);
+	mem_free(&said);
+}
+END_TEST
+
+/* Pure: a tree that was found good is found good again, and is not changed. */
+START_TEST(twice)
+{
+	struct conf_errors errors = {NULL, 0};
+	struct conf *conf = conf_parse("f", ECHO LISTEN, strlen(ECHO LISTEN), &errors);
+	struct flaws flaws = {.n = 0};
+
+	ck_assert_ptr_nonnull(conf);
+	check_tree(conf, &flaws);
+	ck_assert_uint_eq(flaws.n, 0);
+	conf->drain.deadline = 1;
+	check_tree(conf, &flaws); /* cut_over is a default */
+	ck_assert_uint_eq(flaws.n, 0);
+	strcpy(conf->listen[0].service, "x");
+	check_tree(conf, &flaws);
+	ck_assert_uint_eq(flaws.n, 1);
+	ck_assert_int_eq(flaws.at[0].line, 5);
+	flaw_clear(&flaws);
+	conf_free(&conf);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("check");
+	TCase *tc = tcase_create("check");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, rule, 0, COUNT(cases));
+	tcase_add_test(tc, twice);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
