@@ -646,16 +646,20 @@ stop_soon(void)
 	event_active(&stopper, EV_TIMEOUT, 0);
 }
 
+/* Every client has had its first connection; in mode new, where some may never be needed, one.
+ */
 static void
 client_settled(struct client *c)
 {
+	unsigned all = opt.mode->asks_close ? 1 : opt.clients;
+
 	if (c->settled)
 		return;
 	c->settled = true;
 	settled++;
-	if (opened_first < opt.clients)
+	if (opened_first < opt.clients && !opt.mode->asks_close)
 		event_active(&opener, EV_TIMEOUT, 0);
-	if (settled == opt.clients && opt.ready && !ready_told) {
+	if (settled >= all && opt.ready && !ready_told) {
 		ready_told = true;
 		tally_print("ready", in_flight());
 	}
@@ -1831,7 +1835,7 @@ static const struct row rows[] = {
 	{"source", "ADDRESS", "the clients' own address", take_sources, NULL, 0, 0},
 	{"sources", "A-B", "a range of IPv4 addresses, taken in turn", take_sources, NULL, 0, 0},
 	{"seed", "N", "of sizes, pauses and bytes (1)", take_large, &opt.seed, 0, 1e15},
-	{"ready", NULL, "print a line of JSON when every client has been connected",
+	{"ready", NULL, "print a line of JSON when every client (new: one) has been connected",
 	 take_flag, &opt.ready, 0, 0},
 	{"help", NULL, "this", take_help, NULL, 0, 0},
 };

@@ -5,10 +5,8 @@
  * a fixed 200 with 13 bytes of body. No limits, no log, no state of a connection. What a real
  * server spends above it is what it does for its clients; tools/bench prints both.
  *
- * A read that holds "Connection: close" in its last bytes, as the bench's clients send it, ends
- * the connection, so that the figure for a connection per request has its floor too.
- *
- * floor PORT   listens on 127.0.0.1; port 0 takes a free one. The port is printed.
+ * It can't read "Connection: close" either, so it has two ports on 127.0.0.1, free ones, and
+ * prints both: a connection to the first is kept, one to the second is closed after its answer.
  */
 #ifndef _GNU_SOURCE
 #	define _GNU_SOURCE
@@ -16,7 +14,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +27,12 @@
 
 #define BATCH 256
 
-static const char answer[] = "HTTP/1.1 200 OK\r\n"
-                             "Content-Type: text/plain\r\n"
-                             "Content-Length: 13\r\n"
-                             "\r\n"
-                             "hello, world\n";
+#define ANSWER(header)                                                                         \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n" header         \
+	"\r\nhello, world\n"
+
+static const char answer[] = ANSWER("");
+static const char last_answer[] = ANSWER("Connection: close\r\n");
 
 static void
 die(const char *what)
@@ -40,24 +41,33 @@ die(const char *what)
 	exit(1);
 }
 
+/* What epoll gives back: the descriptor, and whether its connections are closed early. */
+union tag {
+	uint64_t word;
+	struct {
+		int fd;
+		bool closes;
+	};
+};
+
 static void
-watch(int ep, int fd)
+watch(int ep, int fd, bool closes)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+	union tag tag = {.fd = fd, .closes = closes};
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = tag.word};
 
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0)
 		die("epoll_ctl");
 }
 
 static int
-listen_on(int port)
+listen_on_free_port(void)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET};
 	socklen_t len = sizeof sa;
 	const int one = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	sa.sin_port = htons((uint16_t)port);
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, 4096) < 0 ||
@@ -69,52 +79,53 @@ listen_on(int port)
 }
 
 static void
-take(int ep, int listener)
+take(int ep, int listener, bool closes)
 {
-	const int one = 1;
 	int fd;
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		watch(ep, fd);
-	}
+	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
+		watch(ep, fd, closes);
 }
 
 static void
-serve(int fd)
+serve(int fd, bool closes)
 {
-	static const char last[] = "close\r\n\r\n";
-	const size_t n_last = sizeof last - 1;
+	const char *text = closes ? last_answer : answer;
+	size_t len = closes ? sizeof last_answer - 1 : sizeof answer - 1;
 	char data[4096];
 	ssize_t n = read(fd, data, sizeof data);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0 || write(fd, answer, sizeof answer - 1) != (ssize_t)sizeof answer - 1 ||
-	    ((size_t)n > n_last && memcmp(data + n - n_last, last, n_last) == 0))
+	if (n <= 0 || write(fd, text, len) != (ssize_t)len || closes)
 		close(fd);
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
 	struct epoll_event ready[BATCH];
 	struct rlimit limit;
-	int listener = listen_on(argc > 1 ? atoi(argv[1]) : 0);
+	int keeping = listen_on_free_port();
+	int closing = listen_on_free_port();
 	int ep = epoll_create1(0);
 
+	signal(SIGPIPE, SIG_IGN);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	watch(ep, listener);
+	watch(ep, keeping, false);
+	watch(ep, closing, true);
 	for (;;) {
 		int n = epoll_wait(ep, ready, BATCH, -1);
 
 		for (int i = 0; i < n; i++) {
-			if (ready[i].data.fd == listener)
-				take(ep, listener);
+			union tag tag = {.word = ready[i].data.u64};
+
+			if (tag.fd == keeping || tag.fd == closing)
+				take(ep, tag.fd, tag.closes);
 			else
-				serve(ready[i].data.fd);
+				serve(tag.fd, tag.closes);
 		}
 	}
 }

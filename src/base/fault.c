@@ -36,6 +36,8 @@ obey(const char *place, const char *action)
 		raise(SIGKILL);
 	while (strcmp(action, "hang") == 0)
 		pause();
+	for (volatile unsigned n = 0; strcmp(action, "spin") == 0; n++)
+		;
 }
 
 void

@@ -5,7 +5,7 @@
  * The orders stand in the file that is named like the program with ".fault"
  * appended, one `place=action` a line, and are read at each place: so a test
  * breaks one binary of several, and only while it wants to.  Actions: abort,
- * segv, exit, _exit, hang (signals are still handled), stop (SIGSTOP), kill.
+ * segv, exit, _exit, hang (signals are still handled), spin, stop (SIGSTOP), kill.
  */
 #ifndef BATON_BASE_FAULT_H
 #define BATON_BASE_FAULT_H

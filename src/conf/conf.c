@@ -133,7 +133,7 @@ char *
 conf_read(const char *path, size_t *len, struct conf_errors *errors)
 {
 	char *cause = NULL, *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int fd = open_regular(path, &size, &cause);
 
 	if (fd >= 0)

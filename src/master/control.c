@@ -447,8 +447,8 @@ bind_path(const char *path, char **cause)
 	return fd;
 }
 
-static void
-unlink_own(void)
+void
+control_unlink(void)
 {
 	struct stat st;
 
@@ -499,7 +499,7 @@ control_move(const char *path, char **cause)
 	int fd = 0;
 
 	if (strcmp(place, ct.path) != 0 && (fd = bind_path(place, cause)) >= 0) {
-		unlink_own();
+		control_unlink();
 		leave_path();
 		take(fd, place);
 	}
@@ -512,7 +512,7 @@ control_stop(void)
 {
 	struct control_client *c;
 
-	unlink_own();
+	control_unlink();
 	leave_path();
 	while ((c = TAILQ_FIRST(&ct.clients)) != NULL)
 		client_free(c);

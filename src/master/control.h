@@ -22,6 +22,9 @@ int control_start(const char *path, char **cause);
 /* Close and unlink what is still our own socket. */
 void control_stop(void);
 
+/* Unlink the path while it is still our own socket. */
+void control_unlink(void);
+
 /* After a reload: move when the path is another.  0, or -1 and all stays. */
 int control_move(const char *path, char **cause);
 

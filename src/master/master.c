@@ -46,6 +46,7 @@ static struct {
 	size_t nsignals;
 	uint32_t stopped_gen; /* the one that a called-off stop resumes */
 	bool killed_at_stop;
+	pid_t pid; /* ours, as a forked child may not clean up after us */
 } loop;
 
 /* --- the view and the actions --- */
@@ -546,6 +547,17 @@ stop_loop(void)
 	event_base_free(master.base);
 }
 
+/* However this process ends, its socket and pid file do not stay; unless it is
+ * about to become the old binary again. */
+static void
+remove_files(void)
+{
+	if (getpid() != loop.pid || upgrade_armed())
+		return;
+	pidfile_stop();
+	control_unlink();
+}
+
 static void
 report_and_exit(const struct conf_errors *errors)
 {
@@ -646,6 +658,8 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	master.started_ms = clock_ms();
 	master.image = 1;
 	log_set_who("master");
+	loop.pid = getpid();
+	atexit(remove_files);
 	FAULT("main");
 	if (role == UPGRADE_NONE)
 		start_first();

@@ -42,9 +42,10 @@
 static struct {
 	enum upgrade_role role;
 	bool armed;
-	pid_t pid; /* ours: a forked child must not go back */
-	int old;   /* the old executable; -1 */
-	int state; /* the sealed memfd that this image was given; -1 */
+	pid_t pid;          /* ours: a forked child must not go back */
+	uint32_t old_image; /* the number of the image to go back to */
+	int old;            /* the old executable; -1 */
+	int state;          /* the sealed memfd that this image was given; -1 */
 	char **argv;
 	char **envp;
 	char entry[REASON_MAX + 128]; /* "BATON_HANDOVER=back:12:-1:reason", in envp */
@@ -219,6 +220,12 @@ const char *
 upgrade_reason(void)
 {
 	return up.reason;
+}
+
+bool
+upgrade_armed(void)
+{
+	return up.armed;
 }
 
 bool
@@ -400,6 +407,7 @@ restore_master(const json_t *j, char **cause)
 	                &image, "scale", &scale, "stop", &stop, "stop_since_ms", &since,
 	                "cut_at_stop", &cut, "started_ms", &started, "exe_path", &exe) < 0)
 		return cause_set(cause, "the record of the master is damaged");
+	up.old_image = (uint32_t)image;
 	master.image = (uint32_t)image + (up.armed ? 1 : 0);
 	master.scale = (uint32_t)scale;
 	master.stop = (enum policy_stop)stop;
@@ -556,11 +564,15 @@ upgrade_back(const char *reason)
 {
 	struct fdlist fds = {0};
 	char *cause = NULL;
-	int state = make_state(&fds, &cause);
+	uint32_t image = master.image;
 	sigset_t mask;
+	int state;
 
 	if (up.old < 0)
 		return;
+	master.image = up.old_image;
+	state = make_state(&fds, &cause);
+	master.image = image;
 	log_warn("going back to the old binary: %s", reason);
 	if (up.envp == NULL)
 		up.envp = environment_with(up.entry);

@@ -43,6 +43,9 @@ int upgrade_read(char **cause);
 /* Take it over.  0 or -1 with *cause. */
 int upgrade_restore(char **cause);
 
+/* The commit is not reached yet: the end of this process is the way back. */
+bool upgrade_armed(void);
+
 /* Is the state behind fd one that this binary can take over?  For preflight. */
 int upgrade_try_state(int fd, char **cause);
 

@@ -157,6 +157,8 @@ type = echo
         return os.path.join(self.dir, name)
 
     def log(self):
+        if not os.path.exists(self.logname):
+            return ""
         with open(self.logname, errors="replace") as f:
             return f.read()
 
@@ -180,7 +182,6 @@ type = echo
         with open(self.logname, "ab") as log:
             self.process = subprocess.Popen(
                 [self.argv0 or self.binary, "-c", self.conf],
-                executable=None if self.argv0 is None else None,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.cwd, env=self.env)
         self.pid = self.process.pid
         if wait:
@@ -189,7 +190,7 @@ type = echo
 
     def is_serving(self):
         if self.process.poll() is not None:
-            raise Failure(f"baton ended with {self.process.returncode}")
+            raise Failure(f"baton ended with {self.process.returncode}: {self.log()[-500:]}")
         if not os.path.exists(self.control):
             return False
         answer = self.ctl("status", "--json")

@@ -498,11 +498,13 @@ slurp(const char *path)
 /* server.ini in the root of the tree is what the table says. */
 START_TEST(sample_file)
 {
-	const char *srcdir = getenv("srcdir");
-	char *path = mem_printf("%s/server.ini", srcdir != NULL ? srcdir : ".");
+	const char *source = getenv("SOURCE"), *srcdir = getenv("srcdir");
+	char *path = mem_printf("%s/server.ini", source != NULL   ? source
+	                                         : srcdir != NULL ? srcdir
+	                                                          : ".");
 	char *file = slurp(path), *text = conf_sample();
 
-	ck_assert_msg(file != NULL, "no %s; run this in the root, or set srcdir", path);
+	ck_assert_msg(file != NULL, "no %s; run this in the root, or set SOURCE", path);
 	ck_assert_str_eq(file, text);
 	mem_free(&file);
 	mem_free(&text);
@@ -592,6 +594,7 @@ START_TEST(load_strange_files)
 	write_file(file, "", 0);
 	assert_load_says(file, "the file is empty, there is nothing to serve");
 	assert_load_says(below, "cannot be opened: Not a directory");
+	assert_load_says("/proc/self/mem", "cannot be read: Input/output error");
 	mem_free(&file);
 	mem_free(&fifo);
 	mem_free(&below);

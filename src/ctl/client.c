@@ -1,0 +1,331 @@
+#include "ctl/client.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+#define CONNECT_S   5    /* a stopped master with a full queue answers nobody */
+#define PATIENCE_MS 1000 /* of silence, until a terminal is told whom we wait for */
+#define GONE_MS     1000 /* from the last line of a stop to the end of the process */
+#define SNIPPET     60   /* bytes shown of what is no answer */
+#define READ_MIN    65536
+
+struct client {
+	char *path;
+	int fd;
+	int pidfd; /* of the master; -1: unknown */
+	pid_t pid;
+	bool heard;  /* a line of the protocol has come */
+	char *buf;   /* what came and is not yet a line */
+	size_t len;  /* bytes in it */
+	size_t room; /* bytes allocated */
+	size_t seen; /* bytes in it known to hold no line's end */
+};
+
+/* --- connecting --- */
+
+static int
+try_connect(const char *path, char **cause)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = CONNECT_S}, none = {0};
+	int fd;
+
+	if (strlen(path) > CONTROL_PATH_MAX)
+		return cause_set(cause, "%s: the path is longer than %d bytes", path,
+		                 CONTROL_PATH_MAX);
+	strcpy(un.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return cause_set(cause, "cannot make a socket: %s", strerror(errno));
+	/* connect() waits for room in the queue as long as a write would. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	if (connect(fd, (struct sockaddr *)&un, sizeof un) < 0) {
+		if (errno == EAGAIN)
+			cause_set(cause,
+			          "%s: no connection within %d s; is the master stopped?", path,
+			          CONNECT_S);
+		else
+			cause_set(cause, "%s: %s", path, strerror(errno));
+		fd_close(&fd);
+		return -1;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+	return fd;
+}
+
+/* In /tmp anybody can have been first: only our own baton or root's is asked. */
+static int
+check_owner(int fd, const char *path, struct ucred *peer, char **cause)
+{
+	socklen_t len = sizeof *peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
+		return cause_set(cause, "%s: %s", path, strerror(errno));
+	if (geteuid() != 0 && peer->uid != 0 && peer->uid != geteuid())
+		return cause_set(cause, "%s: belongs to uid %lu, who is neither root nor you",
+		                 path, (unsigned long)peer->uid);
+	return 0;
+}
+
+static struct client *
+client_new(const char *path, char **cause)
+{
+	struct ucred peer = {0};
+	int fd = try_connect(path, cause);
+	struct client *c;
+
+	if (fd < 0)
+		return NULL;
+	if (check_owner(fd, path, &peer, cause) < 0) {
+		fd_close(&fd);
+		return NULL;
+	}
+	c = mem_alloc(sizeof *c);
+	c->path = mem_strdup(path);
+	c->fd = fd;
+	c->pid = peer.pid;
+	c->pidfd = peer.pid > 0 ? (int)syscall(SYS_pidfd_open, peer.pid, 0) : -1;
+	return c;
+}
+
+static struct client *
+connect_anywhere(char **cause)
+{
+	char **paths = control_path_candidates();
+	char *tried = mem_strdup(""), *why = NULL;
+	struct client *c = NULL;
+
+	for (char **p = paths; *p != NULL && c == NULL; p++) {
+		char *more;
+
+		if ((c = client_new(*p, &why)) != NULL)
+			break;
+		more = mem_printf("%s\n  %s", tried, why);
+		free(tried);
+		tried = more;
+	}
+	if (c == NULL)
+		cause_set(cause, "no baton found; tried%s", tried);
+	free(why);
+	free(tried);
+	control_path_candidates_free(&paths);
+	return c;
+}
+
+struct client *
+client_connect(const char *path, char **cause)
+{
+	char *why = NULL;
+	struct client *c;
+
+	if (path == NULL)
+		return connect_anywhere(cause);
+	if ((c = client_new(path, &why)) == NULL)
+		cause_set(cause, "no baton at %s", why);
+	free(why);
+	return c;
+}
+
+/* --- asking --- */
+
+/* A master that has no ear for us answers without reading: what it has said
+ * counts, not that it did not listen. */
+static void
+send_line(struct client *c, const char *request)
+{
+	char *line = mem_printf("%s\n", request), *p = line;
+	size_t left = strlen(line);
+
+	while (left > 0) {
+		ssize_t n = send(c->fd, p, left, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		p += n;
+		left -= (size_t)n;
+	}
+	free(line);
+}
+
+static void
+wait_readable(const struct client *c, client_progress_fn *progress)
+{
+	struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+	char *text;
+
+	if (c->heard || poll(&pfd, 1, PATIENCE_MS) != 0)
+		return;
+	text = mem_printf("waiting for baton (pid %d)", (int)c->pid);
+	progress(text, -1);
+	free(text);
+}
+
+/* More bytes into the buffer: their number, 0 at the end of file or an error. */
+static size_t
+fill(struct client *c)
+{
+	ssize_t n;
+
+	if (c->room - c->len < READ_MIN) {
+		c->room = c->room * 2 + READ_MIN;
+		c->buf = mem_realloc(c->buf, c->room);
+	}
+	do
+		n = recv(c->fd, c->buf + c->len, c->room - c->len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return 0;
+	c->len += (size_t)n;
+	return (size_t)n;
+}
+
+/* Length of the first line without its end, or -1. */
+static ssize_t
+line_length(struct client *c)
+{
+	char *end = c->len > c->seen ? memchr(c->buf + c->seen, '\n', c->len - c->seen) : NULL;
+
+	c->seen = c->len;
+	return end != NULL ? end - c->buf : -1;
+}
+
+static void
+drop_line(struct client *c, size_t len)
+{
+	c->len -= len + 1;
+	memmove(c->buf, c->buf + len + 1, c->len);
+	c->seen = 0;
+}
+
+static bool
+take_progress(const json_t *line, client_progress_fn *progress)
+{
+	const json_t *p = json_object_get(line, "progress");
+	const char *text = json_string_value(json_object_get(p, "text"));
+	const json_t *percent = json_object_get(p, "percent");
+
+	if (text == NULL)
+		return false;
+	progress(text, json_is_integer(percent) ? (int)json_integer_value(percent) : -1);
+	return true;
+}
+
+static bool
+take_last(const json_t *line, struct client_answer *a)
+{
+	const json_t *code = json_object_get(line, "exit");
+	const char *text = json_string_value(json_object_get(line, "text"));
+	json_t *data = json_object_get(line, "data");
+	json_int_t n = json_integer_value(code);
+
+	if (!json_is_integer(code) || text == NULL)
+		return false;
+	if (n < CONTROL_DONE || n > CONTROL_CUT || n == CONTROL_NO_BATON)
+		return false;
+	a->exit = (enum control_exit)n;
+	a->text = mem_strdup(text);
+	a->data = json_is_null(data) ? NULL : json_incref(data);
+	return true;
+}
+
+static void
+take_nonsense(const struct client *c, size_t len, struct client_answer *a)
+{
+	int shown = len > SNIPPET ? SNIPPET : (int)len;
+
+	a->exit = c->heard ? CONTROL_FAILED : CONTROL_NO_BATON;
+	a->text = mem_printf("what answers at %s does not speak as baton does: %.*s%s", c->path,
+	                     shown, c->buf, len > SNIPPET ? "..." : "");
+}
+
+/* True when that was the last line. */
+static bool
+take_line(struct client *c, size_t len, client_progress_fn *progress, struct client_answer *a)
+{
+	json_t *line = json_loadb(c->buf, len, 0, NULL);
+	bool last = take_last(line, a);
+
+	if (last || take_progress(line, progress)) {
+		c->heard = true;
+	} else {
+		take_nonsense(c, len, a);
+		last = true;
+	}
+	json_decref(line);
+	return last;
+}
+
+static void
+take_end(const struct client *c, struct client_answer *a)
+{
+	a->exit = CONTROL_FAILED;
+	a->text = mem_printf(
+	    "baton (pid %d) hung up before it had answered; its log tells more", (int)c->pid);
+}
+
+void
+client_ask(struct client *c, const char *request, client_progress_fn *progress,
+           struct client_answer *a)
+{
+	bool last = false;
+
+	send_line(c, request);
+	while (!last) {
+		ssize_t len = line_length(c);
+
+		if (len >= 0) {
+			last = take_line(c, (size_t)len, progress, a);
+			if (!last)
+				drop_line(c, (size_t)len);
+			continue;
+		}
+		wait_readable(c, progress);
+		if (fill(c) == 0) {
+			take_end(c, a);
+			return;
+		}
+	}
+}
+
+void
+client_wait_gone(const struct client *c)
+{
+	struct pollfd pfd = {.fd = c->pidfd, .events = POLLIN};
+
+	if (c->pidfd >= 0)
+		poll(&pfd, 1, GONE_MS);
+}
+
+void
+client_free(struct client **cp)
+{
+	struct client *c = *cp;
+
+	fd_close(&c->fd);
+	fd_close(&c->pidfd);
+	free(c->path);
+	free(c->buf);
+	mem_free(cp);
+}
+
+void
+client_answer_free(struct client_answer *a)
+{
+	mem_free(&a->text);
+	json_decref(a->data);
+	a->data = NULL;
+}

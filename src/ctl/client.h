@@ -1,0 +1,41 @@
+/*
+ * client: one request to a master, and its answer.
+ *
+ * Only connecting has a time limit; an answer takes as long as the drain takes.
+ * No failure ends the process; each is a sentence and an exit status.
+ */
+#ifndef BATON_CTL_CLIENT_H
+#define BATON_CTL_CLIENT_H
+
+#include <jansson.h>
+
+#include "wire/control.h"
+
+struct client;
+
+struct client_answer {
+	enum control_exit exit;
+	char *text;   /* one sentence, never NULL */
+	json_t *data; /* NULL: none */
+};
+
+/* What the master tells on the way; percent below 0: unknown. */
+typedef void client_progress_fn(const char *text, int percent);
+
+/* Connect to path, or to the first default place where somebody answers (NULL).
+ * NULL with the places tried and why in *cause. */
+struct client *client_connect(const char *path, char **cause);
+
+/* Send the request, wait for the last line.  Fills *answer in any case. */
+void client_ask(struct client *c, const char *request, client_progress_fn *progress,
+                struct client_answer *answer);
+
+/* The master has said that it ends: wait until it has.  It is a matter of
+ * milliseconds; one that takes longer is not waited for. */
+void client_wait_gone(const struct client *c);
+
+void client_free(struct client **c);
+
+void client_answer_free(struct client_answer *answer);
+
+#endif

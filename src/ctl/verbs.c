@@ -1,0 +1,107 @@
+#include "ctl/verbs.h"
+
+#include <string.h>
+
+#include "ctl/show.h"
+
+#define NEAR 2 /* slips of the finger that still explain a word */
+
+const struct verbs_row verbs_table[] = {
+    {.name = "status",
+     .synopsis = "",
+     .help = "generations, connections, listeners, the last change",
+     .show = show_status},
+    {.name = "reload",
+     .options = VERBS_WAIT,
+     .synopsis = " [--wait]",
+     .help = "a new generation from the edited file"},
+    {.name = "upgrade",
+     .options = VERBS_WAIT,
+     .arg = VERBS_PATH,
+     .synopsis = " [--wait] [BINARY]",
+     .help = "a new generation of the binary on disk, or of another"},
+    {.name = "stop",
+     .options = VERBS_NOW,
+     .synopsis = " [--now]",
+     .help = "drain and stop",
+     .ends = true},
+    {.name = "scale",
+     .arg = VERBS_NUMBER,
+     .needed = true,
+     .synopsis = " N",
+     .help = "another number of workers"},
+    {.name = "drain",
+     .synopsis = "",
+     .help = "who holds a drain, why, and how long yet",
+     .show = show_drain},
+    {.name = "abort",
+     .synopsis = "",
+     .help = "the old generation takes over again, or a stop is called off"},
+    {.name = "check",
+     .arg = VERBS_PATH,
+     .synopsis = " [FILE]",
+     .help = "is the configuration good, by the running master's rules?"},
+    {.name = "reopen", .synopsis = "", .help = "open log files again"},
+    {0},
+};
+
+const struct verbs_row *
+verbs_find(const char *name)
+{
+	for (const struct verbs_row *v = verbs_table; v->name != NULL; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Letters to change, add, leave out or swap with their neighbour to make b of a.
+ * Recursive and slow for what is far; so it gives up beyond NEAR. */
+static size_t
+distance(const char *a, const char *b, size_t budget)
+{
+	size_t d;
+
+	for (; *a != '\0' && *a == *b; a++)
+		b++;
+	if (*a == '\0' && *b == '\0')
+		return 0;
+	if (budget == 0)
+		return 1;
+	d = NEAR + 1;
+	if (*a != '\0')
+		d = least(d, 1 + distance(a + 1, b, budget - 1));
+	if (*b != '\0')
+		d = least(d, 1 + distance(a, b + 1, budget - 1));
+	if (*a != '\0' && *b != '\0') {
+		d = least(d, 1 + distance(a + 1, b + 1, budget - 1));
+		if (a[0] == b[1] && a[1] == b[0])
+			d = least(d, 1 + distance(a + 2, b + 2, budget - 1));
+	}
+	return d;
+}
+
+const char *
+verbs_nearest(const char *word)
+{
+	size_t best = NEAR + 1, len = strlen(word);
+	const char *name = NULL;
+
+	for (const struct verbs_row *v = verbs_table; v->name != NULL; v++) {
+		size_t d = distance(word, v->name, NEAR);
+
+		/* The beginning of a verb is near, however much is missing. */
+		if (len >= 2 && strncmp(v->name, word, len) == 0)
+			d = 1;
+		if (d < best && d < len) {
+			best = d;
+			name = v->name;
+		}
+	}
+	return name;
+}

@@ -1,0 +1,46 @@
+/*
+ * verbs: the one table of what batonctl can ask for.  Parser, usage text,
+ * completion and rendering come from it; a row is a verb.
+ */
+#ifndef BATON_CTL_VERBS_H
+#define BATON_CTL_VERBS_H
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Options that only some verbs take. */
+enum {
+	VERBS_WAIT = 1,
+	VERBS_NOW = 2,
+};
+
+enum verbs_arg {
+	VERBS_NO_ARG,
+	VERBS_NUMBER,
+	VERBS_PATH, /* sent as an absolute path: the master's directory is another */
+};
+
+struct verbs_row {
+	const char *name;
+	unsigned options;
+	enum verbs_arg arg;
+	bool needed;          /* the argument may not be left out */
+	const char *synopsis; /* what follows the name in the usage text */
+	const char *help;
+	/* Prints the data for people; NULL: the sentence says it all. */
+	void (*show)(const json_t *data, FILE *out);
+	bool ends; /* done means that the process is gone */
+};
+
+/* Ended by a row without name. */
+extern const struct verbs_row verbs_table[];
+
+/* NULL: no such verb. */
+const struct verbs_row *verbs_find(const char *name);
+
+/* The verb that a mistyped word may have meant; NULL: none is near. */
+const char *verbs_nearest(const char *word);
+
+#endif

@@ -1,0 +1,217 @@
+/* chan: order, descriptors, back-pressure, a dead peer, rubbish. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/chan.h"
+
+static struct event_base *base;
+static struct chan *a, *b;
+static int got, gone, fds_got;
+static uint64_t last_birth;
+static bool free_in_callback;
+
+static void
+on_b(struct chan *ch, struct msg *m, void *arg)
+{
+	(void)ch;
+	(void)arg;
+	if (m == NULL) {
+		gone++;
+		chan_free(&b);
+		return;
+	}
+	ck_assert_uint_eq(m->birth, last_birth + 1); /* in order, none missing */
+	last_birth = m->birth;
+	got++;
+	for (size_t i = 0; i < m->nfd; i++) {
+		ck_assert_uint_ne(fd_inode(m->fd[i]), 0);
+		fds_got++;
+	}
+	if (free_in_callback)
+		chan_free(&b);
+}
+
+static void
+on_a(struct chan *ch, struct msg *m, void *arg)
+{
+	(void)ch;
+	(void)arg;
+	ck_assert_ptr_null(m);
+	gone++;
+}
+
+static void
+set_up(void)
+{
+	int end[2];
+
+	log_open("/dev/null", LOGL_ERROR, NULL);
+	base = event_base_new();
+	ck_assert_int_eq(chan_pair(end), 0);
+	a = chan_new(base, end[0], on_a, NULL);
+	b = chan_new(base, end[1], on_b, NULL);
+	got = gone = fds_got = 0;
+	last_birth = 0;
+	free_in_callback = false;
+}
+
+static void
+tear_down(void)
+{
+	chan_free(&a);
+	chan_free(&b);
+	event_base_free(base);
+}
+
+static void
+spin(void)
+{
+	for (int i = 0; i < 1000; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+START_TEST(messages_arrive_in_order_with_their_descriptors)
+{
+	struct msg_socket s[2] = {{1, 0}, {2, 0}};
+	int fd[2] = {0, 1};
+
+	chan_send(a, MSG_RESUME, 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_GIVE, 2, s, sizeof s, fd, 2);
+	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
+	spin();
+	ck_assert_int_eq(got, 3);
+	ck_assert_int_eq(fds_got, 2);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_queued_and_not_lost)
+{
+	static uint32_t ids[MSG_BODY_MAX / 4];
+	struct msg_socket s = {1, 0};
+	int fd = 0;
+
+	for (uint64_t i = 1; i <= 200; i += 2) {
+		ck_assert_int_eq(chan_send(a, MSG_ACCEPT, i, ids, sizeof ids, NULL, 0), 0);
+		ck_assert_int_eq(chan_send(a, MSG_GIVE, i + 1, &s, sizeof s, &fd, 1), 0);
+	}
+	ck_assert_int_eq(got, 0);
+	spin();
+	ck_assert_int_eq(got, 200);
+	ck_assert_int_eq(fds_got, 100);
+}
+END_TEST
+
+START_TEST(a_descriptor_that_cannot_be_kept_is_an_error)
+{
+	static uint32_t ids[MSG_BODY_MAX / 4];
+	struct msg_socket s = {1, 0};
+	struct rlimit old, none;
+	int fd = 0, r;
+	uint64_t n = 0;
+
+	while (n < 100)
+		chan_send(a, MSG_ACCEPT, ++n, ids, sizeof ids, NULL,
+		          0); /* now there is a queue */
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	r = chan_send(a, MSG_GIVE, n + 1, &s, sizeof s, &fd, 1);
+	setrlimit(RLIMIT_NOFILE, &old);
+	ck_assert_int_eq(r, -1);
+	chan_send(a, MSG_CUT, n + 1, NULL, 0, NULL, 0);
+	spin();
+	ck_assert_int_eq(got, 101);
+}
+END_TEST
+
+START_TEST(the_end_of_the_peer_is_told_once)
+{
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	chan_free(&a);
+	spin();
+	ck_assert_int_eq(got, 1); /* its last words first */
+	ck_assert_int_eq(gone, 1);
+	ck_assert_ptr_null(b);
+}
+END_TEST
+
+START_TEST(the_rest_can_be_read_at_once)
+{
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, 2, NULL, 0, NULL, 0);
+	chan_free(&a);
+	chan_read_rest(b);
+	ck_assert_int_eq(got, 2);
+	ck_assert_int_eq(gone, 1);
+}
+END_TEST
+
+START_TEST(a_callback_may_free_its_channel)
+{
+	free_in_callback = true;
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, 2, NULL, 0, NULL, 0);
+	spin();
+	ck_assert_int_eq(got, 1);
+	ck_assert_ptr_null(b);
+	ck_assert_int_eq(gone, 1); /* a sees its end */
+}
+END_TEST
+
+START_TEST(rubbish_is_dropped_and_the_channel_lives)
+{
+	send(chan_fd(a), "rubbish", 7, 0);
+	send(chan_fd(a), "", 1, 0);
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	spin();
+	ck_assert_int_eq(got, 1);
+}
+END_TEST
+
+START_TEST(descriptors_do_not_leak)
+{
+	struct msg_socket s = {1, 0};
+	int fd = 0;
+	size_t before = fd_count_strangers(NULL, 0, NULL);
+
+	for (uint64_t i = 1; i <= 100; i++)
+		chan_send(a, MSG_GIVE, i, &s, sizeof s, &fd, 1);
+	spin();
+	ck_assert_int_eq(fds_got, 100);
+	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("chan");
+	TCase *t = tcase_create("pair");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, messages_arrive_in_order_with_their_descriptors);
+	tcase_add_test(t, what_does_not_fit_is_queued_and_not_lost);
+	tcase_add_test(t, a_descriptor_that_cannot_be_kept_is_an_error);
+	tcase_add_test(t, the_end_of_the_peer_is_told_once);
+	tcase_add_test(t, the_rest_can_be_read_at_once);
+	tcase_add_test(t, a_callback_may_free_its_channel);
+	tcase_add_test(t, rubbish_is_dropped_and_the_channel_lives);
+	tcase_add_test(t, descriptors_do_not_leak);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}

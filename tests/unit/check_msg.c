@@ -1,0 +1,122 @@
+/* msg: the door.  What is not whole, known and of the right length stays out. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/msg.h"
+
+static char bytes[sizeof(struct msg_head) + MSG_BODY_MAX];
+
+static size_t
+build(unsigned type, size_t body)
+{
+	struct msg_head head = {.version = MSG_VERSION,
+	                        .type = (uint16_t)type,
+	                        .length = (uint32_t)body,
+	                        .birth = 77};
+
+	memset(bytes, 0, sizeof bytes);
+	memcpy(bytes, &head, sizeof head);
+	return sizeof head + body;
+}
+
+static const struct {
+	unsigned type;
+	size_t body;
+	size_t fds;
+	int good;
+} cases[] = {
+    {MSG_READY, 0, 0, 1},
+    {MSG_READY, 0, 1, 0}, /* a descriptor that nobody asked for */
+    {MSG_GIVE, sizeof(struct msg_socket), 1, 1},
+    {MSG_GIVE, 2 * sizeof(struct msg_socket), 2, 1},
+    {MSG_GIVE, 2 * sizeof(struct msg_socket), 1, 0}, /* one got lost on the way */
+    {MSG_GIVE, sizeof(struct msg_socket) - 1, 1, 0},
+    {MSG_GIVE, 0, 0, 0},
+    {MSG_GIVE, (MSG_FDS_MAX + 1) * sizeof(struct msg_socket), MSG_FDS_MAX + 1, 0},
+    {MSG_ACCEPT, 0, 0, 1},
+    {MSG_ACCEPT, 8, 0, 1},
+    {MSG_ACCEPT, 7, 0, 0},
+    {MSG_LAME, 4, 0, 1},
+    {MSG_LAME, 3, 0, 0},
+    {MSG_DRAIN, sizeof(struct msg_drain), 0, 1},
+    {MSG_DRAIN, sizeof(struct msg_drain) + 8, 0, 1}, /* a newer master says more */
+    {MSG_DRAIN, sizeof(struct msg_drain) - 1, 0, 0},
+    {MSG_LOG, 0, 1, 1},
+    {MSG_LOG, 0, 0, 0},
+    {MSG_FAILED, 1, 0, 1},
+    {MSG_FAILED, 0, 0, 0},
+    {MSG_FAILED, MSG_TEXT_MAX + 1, 0, 0},
+    {MSG_CONN, sizeof(struct msg_conn), 0, 1},
+    {MSG_CONN, 10, 0, 0},
+    {MSG_LIST_END, 8, 0, 1},
+    {0, 0, 0, 0},
+    {9999, 0, 0, 0},
+};
+
+START_TEST(each_shape_is_checked)
+{
+	struct msg m;
+	size_t len = build(cases[_i].type, cases[_i].body);
+	const char *fault = msg_check(bytes, len, cases[_i].fds, &m);
+
+	if (!cases[_i].good) {
+		ck_assert_msg(fault != NULL, "case %d passed", _i);
+		return;
+	}
+	ck_assert_msg(fault == NULL, "case %d: %s", _i, fault);
+	ck_assert_uint_eq(m.type, cases[_i].type);
+	ck_assert_uint_eq(m.len, cases[_i].body);
+	ck_assert_uint_eq(m.birth, 77);
+}
+END_TEST
+
+START_TEST(every_truncation_is_refused)
+{
+	struct msg m;
+	size_t len = build(MSG_DRAIN, sizeof(struct msg_drain));
+
+	for (size_t n = 0; n < len; n++)
+		ck_assert_ptr_nonnull(msg_check(bytes, n, 0, &m));
+	ck_assert_ptr_nonnull(msg_check(bytes, len + 1, 0, &m));
+	ck_assert_ptr_null(msg_check(bytes, len, 0, &m));
+}
+END_TEST
+
+START_TEST(another_version_is_refused)
+{
+	struct msg m;
+	size_t len = build(MSG_READY, 0);
+
+	((struct msg_head *)(void *)bytes)->version = MSG_VERSION + 1;
+	ck_assert_str_eq(msg_check(bytes, len, 0, &m), "of another version");
+}
+END_TEST
+
+START_TEST(types_have_names)
+{
+	ck_assert_str_eq(msg_name(MSG_GIVE), "give");
+	ck_assert_str_eq(msg_name(MSG_LIST_END), "list-end");
+	ck_assert_str_eq(msg_name((enum msg_type)999), "unknown");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("msg");
+	TCase *t = tcase_create("door");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_loop_test(t, each_shape_is_checked, 0, sizeof cases / sizeof *cases);
+	tcase_add_test(t, every_truncation_is_refused);
+	tcase_add_test(t, another_version_is_refused);
+	tcase_add_test(t, types_have_names);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}

@@ -1,0 +1,181 @@
+/* stats: counters never go back, whoever dies. */
+#include <check.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "wire/stats.h"
+
+static struct stats *stats;
+
+static void
+set_up(void)
+{
+	stats = stats_create(NULL);
+	ck_assert_ptr_nonnull(stats);
+}
+
+static void
+tear_down(void)
+{
+	stats_free(&stats);
+}
+
+START_TEST(a_sum_is_the_dead_and_the_living)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *b = stats_page_open(stats, 2, 1, 1);
+
+	stats_add(a, STATS_REQUESTS, 10);
+	stats_add(b, STATS_REQUESTS, 5);
+	ck_assert_uint_eq(stats_sum(stats, STATS_REQUESTS), 15);
+	ck_assert_uint_eq(stats_page_fold(stats, a), 0);
+	ck_assert_uint_eq(stats_sum(stats, STATS_REQUESTS), 15);
+	ck_assert_ptr_null(stats_page_find(stats, 1));
+	ck_assert_ptr_eq(stats_page_find(stats, 2), b);
+	stats_total_add(stats, STATS_WORKER_DEATHS, 1);
+	ck_assert_uint_eq(stats_sum(stats, STATS_WORKER_DEATHS), 1);
+}
+END_TEST
+
+START_TEST(what_a_dead_worker_held_is_cut_and_closed)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+
+	stats_add(a, STATS_ACCEPTED, 6);
+	a->fresh = 1;
+	a->idle = 2;
+	a->busy = 3;
+	ck_assert_uint_eq(stats_page_fold(stats, a), 6);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CLOSED), 6);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CUT), 6);
+	ck_assert_uint_eq(stats_sum(stats, STATS_ACCEPTED), 6);
+}
+END_TEST
+
+START_TEST(pages_are_used_again_and_start_at_zero)
+{
+	struct stats_page *first = stats_page_open(stats, 1, 1, 0), *again;
+
+	stats_add(first, STATS_BYTES_IN, 99);
+	stats_page_fold(stats, first);
+	again = stats_page_open(stats, 2, 3, 4);
+	ck_assert_ptr_eq(first, again);
+	ck_assert_uint_eq(again->counter[STATS_BYTES_IN], 0);
+	ck_assert_uint_eq(again->generation, 3);
+	ck_assert_uint_eq(again->slot, 4);
+	ck_assert_uint_eq(stats_sum(stats, STATS_BYTES_IN), 99);
+}
+END_TEST
+
+START_TEST(pages_end)
+{
+	size_t n = 0;
+
+	while (stats_page_open(stats, n + 1, 1, 0) != NULL)
+		n++;
+	ck_assert_uint_eq(n, STATS_PAGES - 1);
+}
+END_TEST
+
+START_TEST(numbers_are_never_given_twice_also_to_another_reader)
+{
+	struct stats *other;
+	uint64_t b = stats_next_birth(stats);
+	uint32_t g = stats_next_generation(stats);
+
+	other = stats_attach(dup(stats_fd(stats)), NULL);
+	ck_assert_ptr_nonnull(other);
+	ck_assert_uint_eq(stats_next_birth(other), b + 1);
+	ck_assert_uint_eq(stats_next_generation(other), g + 1);
+	ck_assert_uint_eq(stats_next_birth(stats), b + 2);
+	stats_free(&other);
+}
+END_TEST
+
+START_TEST(another_process_counts_and_is_killed)
+{
+	struct stats_page *page = stats_page_open(stats, 1, 1, 0);
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		stats_protect(stats, page);
+		for (int i = 0; i < 1000; i++)
+			stats_add(page, STATS_REQUESTS, 1);
+		kill(getpid(), SIGKILL);
+	}
+	page->pid = pid;
+	ck_assert_ptr_eq(stats_page_of_pid(stats, pid), page);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	stats_page_fold(stats, page);
+	ck_assert_uint_eq(stats_sum(stats, STATS_REQUESTS), 1000);
+}
+END_TEST
+
+START_TEST(a_worker_cannot_write_a_page_of_others)
+{
+	struct stats_page *own = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *other = stats_page_open(stats, 2, 1, 1);
+
+	stats_protect(stats, own);
+	stats_add(own, STATS_REQUESTS, 1);
+	stats_add(other, STATS_REQUESTS, 1); /* SIGSEGV */
+}
+END_TEST
+
+START_TEST(a_foreign_descriptor_is_refused)
+{
+	char *cause = NULL;
+	int end[2];
+
+	ck_assert_int_eq(pipe(end), 0);
+	ck_assert_ptr_null(stats_attach(end[0], &cause));
+	ck_assert_ptr_nonnull(cause);
+	free(cause);
+	close(end[0]);
+	close(end[1]);
+}
+END_TEST
+
+START_TEST(every_counter_and_state_has_a_name)
+{
+	for (enum stats_counter c = 0; c < STATS_COUNTERS_N; c++) {
+		ck_assert_ptr_nonnull(stats_counter_name(c));
+		ck_assert_ptr_nonnull(stats_counter_help(c));
+	}
+	ck_assert_str_eq(stats_counter_name(STATS_WORKER_DEATHS), "worker_deaths");
+	ck_assert_str_eq(stats_state_name(STATS_CUTTING), "cutting");
+	ck_assert_str_eq(stats_state_name(STATS_STATES_N), "unknown");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("stats");
+	TCase *t = tcase_create("pages");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, a_sum_is_the_dead_and_the_living);
+	tcase_add_test(t, what_a_dead_worker_held_is_cut_and_closed);
+	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
+	tcase_add_test(t, pages_end);
+	tcase_add_test(t, numbers_are_never_given_twice_also_to_another_reader);
+	tcase_add_test(t, another_process_counts_and_is_killed);
+#if !defined(__SANITIZE_ADDRESS__)
+	tcase_add_test_raise_signal(t, a_worker_cannot_write_a_page_of_others, SIGSEGV);
+#else
+	(void)a_worker_cannot_write_a_page_of_others;
+#endif
+	tcase_add_test(t, a_foreign_descriptor_is_refused);
+	tcase_add_test(t, every_counter_and_state_has_a_name);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
