@@ -646,8 +646,7 @@ stop_soon(void)
 	event_active(&stopper, EV_TIMEOUT, 0);
 }
 
-/* Every client has had its first connection; in mode new, where some may never be needed, one.
- */
+/* Ready: every client has had its first connection; in mode new, which may need few, one. */
 static void
 client_settled(struct client *c)
 {
@@ -712,8 +711,7 @@ client_next(struct client *c, uint64_t pause_us)
 
 /* --- Opening --- */
 
-/* Sources take turns; the port is chosen at connect, so that one port serves several targets.
- */
+/* Sources take turns. The port is chosen at connect, when the target is known. */
 static int
 bind_source(int fd)
 {

@@ -134,36 +134,6 @@ check_types(const struct seat *s)
 	}
 }
 
-/* A line that sets a key, or the default that is taken when none names it. */
-static bool
-is_sure(const struct conf_origin *o)
-{
-	return o == NULL || o->fate == CONF_SET;
-}
-
-static void
-check_caps(const struct seat *s)
-{
-	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {
-		const struct conf_origin *o = origin_of(s, row);
-		const struct keys_row *limit;
-		char *value, *most;
-
-		if (row->cap == NULL || o == NULL || o->fate != CONF_SET)
-			continue;
-		limit = keys_find(s->section, row->cap, s->types);
-		if (!is_sure(origin_of(s, limit)) ||
-		    keys_number(row, s->base) <= keys_number(limit, s->base))
-			continue;
-		value = keys_text(row, s->base, 0);
-		most = keys_text(limit, s->base, 0);
-		flaw_add(s->flaws, o->line, "'%s' in %s (%s) must not exceed '%s' (%s)",
-		         row->name, s->title, value, limit->name, most);
-		mem_free(&value);
-		mem_free(&most);
-	}
-}
-
 static void
 check_section(const struct conf *conf, struct flaws *flaws, enum conf_section section,
               size_t index)
@@ -180,7 +150,6 @@ check_section(const struct conf *conf, struct flaws *flaws, enum conf_section se
 	check_required(&s);
 	check_one_of(&s);
 	check_types(&s);
-	check_caps(&s);
 	mem_free(&s.title);
 }
 

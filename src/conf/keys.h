@@ -51,7 +51,7 @@ struct keys_row {
 	const char *zero;         /* KEYS_INT: how 0 is written; NULL: as 0 */
 	const char *const *words; /* ended by NULL */
 	const char *dflt;         /* as in a file; NULL: not set */
-	const char *cap;          /* key of the section that it must not exceed */
+	const char *cap;          /* key of the section that the default does not exceed */
 	const char *example;      /* as in a file, of a key without default */
 	const char *help;         /* one line */
 };

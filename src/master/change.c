@@ -258,7 +258,8 @@ end_badly(const char *outcome, const char *reason)
 {
 	char *why = mem_strdup(reason); /* it may stand in what is cleared */
 
-	log_error("%s %s: %s", kind_name(), outcome, why);
+	log_error("%s %s: %s", kind_name(),
+	          strcmp(outcome, "refused") == 0 ? outcome : "rolled back", why);
 	history_add(kind_name(), outcome, why, clock_ms() - ch.since_ms);
 	clear();
 	answer_all(&ch.now, 1, why);
@@ -581,7 +582,7 @@ roll_back(const char *reason)
 		generation_resume(old);
 	generation_fail(failed);
 	listener_retire_unused();
-	end_badly("rolled back", reason);
+	end_badly("rolled_back", reason);
 }
 
 void
@@ -790,7 +791,7 @@ change_rolled_back(const char *reason)
 		log_error("%s", cause);
 	free(cause);
 	listener_retire_unused();
-	end_badly("rolled back", reason);
+	end_badly("rolled_back", reason);
 }
 
 static const char *

@@ -324,11 +324,12 @@ generation_save(struct fdlist *fds)
 		    list,
 		    json_pack("{s:i, s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}",
 		              "id", (int)g->id, "image", (int)g->image, "version", g->version,
-		              "path", g->conf->path, "conf", save_text(g->conf->text, g->conf->len),
-		              "state", policy_gen_name(g->state), "born_ms",
-		              (json_int_t)g->born_ms, "since_ms", (json_int_t)g->since_ms,
-		              "want", (int)g->want, "cut", (json_int_t)g->cut, "workers",
-		              save_workers(g, fds), "uses", save_uses(g)));
+		              "path", g->conf->path, "conf",
+		              save_text(g->conf->text, g->conf->len), "state",
+		              policy_gen_name(g->state), "born_ms", (json_int_t)g->born_ms,
+		              "since_ms", (json_int_t)g->since_ms, "want", (int)g->want, "cut",
+		              (json_int_t)g->cut, "workers", save_workers(g, fds), "uses",
+		              save_uses(g)));
 	return list;
 }
 

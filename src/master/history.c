@@ -5,9 +5,11 @@ static json_t *last; /* NULL: none yet */
 void
 history_add(const char *what, const char *outcome, const char *reason, uint64_t took_ms)
 {
+	json_int_t seq = json_integer_value(json_object_get(last, "seq")) + 1;
+
 	history_stop();
-	last = json_pack("{s:s, s:s, s:s, s:I}", "what", what, "outcome", outcome, "reason",
-	                 reason, "took_ms", (json_int_t)took_ms);
+	last = json_pack("{s:I, s:s, s:s, s:s, s:I}", "seq", seq, "what", what, "outcome",
+	                 outcome, "reason", reason, "took_ms", (json_int_t)took_ms);
 }
 
 json_t *

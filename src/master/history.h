@@ -8,10 +8,10 @@
 
 #include <stdint.h>
 
-/* what: "reload", "upgrade", "abort"; outcome: "committed", "refused", "rolled back". */
+/* what: "reload", "upgrade", "abort"; outcome: "committed", "refused", "rolled_back". */
 void history_add(const char *what, const char *outcome, const char *reason, uint64_t took_ms);
 
-/* {what, outcome, reason, took_ms} of the last one, or null; a new reference. */
+/* {seq, what, outcome, reason, took_ms} of the last one, or null; a new reference. */
 json_t *history_last(void);
 
 json_t *history_save(void);

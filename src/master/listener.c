@@ -167,10 +167,51 @@ unlink_own(const struct listener *l)
 		unlink(path);
 }
 
+/* What a closed listener with port 0 was bound to: asked for again (a stop is
+ * called off), it should be where its clients know it. */
+static struct last_port {
+	struct last_port *next;
+	char *identity;
+	struct sockaddr_storage sa;
+	socklen_t len;
+} * last_ports;
+
+static void
+remember_port(const struct listener *l)
+{
+	struct last_port *p = last_ports;
+
+	if (l->kind != CONF_ADDR_TCP || strchr(l->text, '/') == NULL)
+		return;
+	while (p != NULL && strcmp(p->identity, l->text) != 0)
+		p = p->next;
+	if (p == NULL) {
+		p = mem_alloc(sizeof *p);
+		p->identity = mem_strdup(l->text);
+		p->next = last_ports;
+		last_ports = p;
+	}
+	p->len = sizeof p->sa;
+	getsockname(l->sock[0].fd, (struct sockaddr *)&p->sa, &p->len);
+}
+
+static void
+forget_ports(void)
+{
+	struct last_port *p;
+
+	while ((p = last_ports) != NULL) {
+		last_ports = p->next;
+		free(p->identity);
+		free(p);
+	}
+}
+
 static void
 destroy(struct listener *l)
 {
 	unlink_own(l);
+	remember_port(l);
 	TAILQ_REMOVE(&all, l, link);
 	for (size_t i = 0; i < l->nsock; i++)
 		fd_close(&l->sock[i].fd);
@@ -252,15 +293,24 @@ port_is_ours(uint16_t port)
 	return false;
 }
 
+static int
+bind_last_port(const char *id, int backlog)
+{
+	for (struct last_port *p = last_ports; p != NULL; p = p->next)
+		if (strcmp(p->identity, id) == 0)
+			return bind_tcp(&p->sa, p->len, backlog);
+	return -1;
+}
+
 static struct listener *
-open_tcp(const struct conf_addr *a, int backlog, char **cause)
+open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 {
 	uint16_t port = port_of(&a->sa);
 	struct listener *l;
-	int fd;
+	int fd = port == 0 ? bind_last_port(id, backlog) : -1;
 
-	if ((port != 0 && !port_is_ours(port) && probe_tcp(&a->sa, a->salen) < 0) ||
-	    (fd = bind_tcp(&a->sa, a->salen, backlog)) < 0) {
+	if (fd < 0 && ((port != 0 && !port_is_ours(port) && probe_tcp(&a->sa, a->salen) < 0) ||
+	               (fd = bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
 		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 		return NULL;
 	}
@@ -356,11 +406,12 @@ open_inherited(const struct conf_addr *a, char **cause)
 }
 
 static struct listener *
-open_address(const struct conf_listen *conf, const struct conf_addr *a, char **cause)
+open_address(const struct conf_listen *conf, const struct conf_addr *a, const char *id,
+             char **cause)
 {
 	switch (a->kind) {
 	case CONF_ADDR_TCP:
-		return open_tcp(a, (int)conf->backlog, cause);
+		return open_tcp(a, id, (int)conf->backlog, cause);
 	case CONF_ADDR_UNIX:
 		return open_unix(a, conf, cause);
 	case CONF_ADDR_SYSTEMD:
@@ -405,7 +456,7 @@ acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t 
 	struct listener *l = find_text(id);
 	bool fresh = l == NULL;
 
-	if (fresh && (l = open_address(conf, a, cause)) != NULL) {
+	if (fresh && (l = open_address(conf, a, id, cause)) != NULL) {
 		free(l->text);
 		l->text = mem_strdup(id);
 	}
@@ -871,6 +922,7 @@ void
 listener_stop(void)
 {
 	listener_close_all();
+	forget_ports();
 }
 
 json_t *

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 
@@ -19,7 +20,6 @@
 #include "base/mem.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
-#include "worker/drain.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
@@ -72,13 +72,26 @@ conn_of(struct timed *t)
 	return timed_owner(t, struct conn, timed);
 }
 
-/* Bytes that the peer has not acknowledged, our FIN included. */
+/*
+ * What the peer had sent before it learnt of our end arrives within a round trip
+ * of it, and would be answered by a reset that may destroy our answer: so that long
+ * we stay and read.  The least round trip counts, as the mean holds the peer's delay
+ * of acknowledgements, too.
+ */
 static bool
-all_acknowledged(const struct conn *c)
+linger_over(const struct conn *c)
 {
-	int n;
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+	uint64_t since = clock_tick_ms() - c->since_ms;
+	int n = 0;
 
-	return ioctl(c->fd, SIOCOUTQ, &n) < 0 || n == 0;
+	if (since > LINGER_MAX_MS || ioctl(c->fd, SIOCOUTQ, &n) < 0 || n == 0)
+		return true;
+	if (ioctl(c->fd, SIOCOUTQNSD, &n) < 0 || n > 0)
+		return false;
+	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	       since * 1000 > 2 * (uint64_t)info.tcpi_min_rtt;
 }
 
 static void
@@ -87,14 +100,12 @@ linger_again(struct conn *c)
 	timelist_join(worker_draining() ? cs.linger_drain : cs.linger, &c->timed);
 }
 
-/* The peer has everything and was given time: what it may still send would be
- * answered by nobody. */
 static void
 on_linger(struct timed *t)
 {
 	struct conn *c = conn_of(t);
 
-	if (all_acknowledged(c) || clock_tick_ms() - c->since_ms > LINGER_MAX_MS)
+	if (linger_over(c))
 		conn_close(c, c->why);
 	else
 		linger_again(c);
@@ -217,7 +228,7 @@ conn_open(int fd, uint32_t listener)
 	}
 	if (c->service->type->open != NULL)
 		c->service->type->open(c);
-	if (!c->closed && c->state == CONN_NEW && drain_is_stop())
+	if (!c->closed && c->state == CONN_NEW && worker_stopping())
 		timelist_join(cs.fresh, &c->timed);
 }
 

@@ -157,7 +157,7 @@ drain_cut_now(void)
 }
 
 bool
-drain_is_stop(void)
+worker_stopping(void)
 {
 	return dr.on && !(dr.order.flags & MSG_DRAIN_SUCCESSOR);
 }

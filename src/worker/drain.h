@@ -27,9 +27,6 @@ void drain_resume(void);
 /* Cut everything now. */
 void drain_cut_now(void);
 
-/* Draining, and no successor serves on. */
-bool drain_is_stop(void);
-
 /* Milliseconds until the deadline; 0 when not draining or past it. */
 uint64_t drain_left_ms(void);
 

@@ -70,6 +70,9 @@ const struct service_type *service_type_find(const char *name);
 /* The worker drains: connections are to end after what they are busy with. */
 bool worker_draining(void);
 
+/* The worker drains and nobody serves on: what is idle is to be let go. */
+bool worker_stopping(void);
+
 /* A stop has been announced: health checks answer no, all else goes on. */
 bool worker_lame(void);
 

@@ -1,0 +1,107 @@
+#include "service/http/answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+static const char *const connections[] = {"", "Connection: close\r\n",
+                                          "Connection: keep-alive\r\n"};
+
+_Static_assert(sizeof connections / sizeof *connections == ANSWER_CONNECTIONS_N, "one each");
+
+const char *
+answer_reason(int status)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+/* Not strftime: its names follow the locale. */
+void
+answer_date(time_t t, char *buf)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char whole[96];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	snprintf(whole, sizeof whole, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+	         days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
+	         tm.tm_hour, tm.tm_min, tm.tm_sec);
+	memcpy(buf, whole, ANSWER_DATE_LEN);
+	buf[ANSWER_DATE_LEN] = '\0';
+}
+
+size_t
+answer_begin(char *buf, int status, const char *date, enum answer_connection c)
+{
+	return (size_t)snprintf(buf, ANSWER_HEAD_MAX, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s",
+	                        status, answer_reason(status), date, connections[c]);
+}
+
+size_t
+answer_header(char *buf, size_t len, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf + len, ANSWER_HEAD_MAX - len, fmt, ap);
+	va_end(ap);
+	return len + (size_t)n < ANSWER_HEAD_MAX - 2 ? len + (size_t)n : len;
+}
+
+size_t
+answer_end(char *buf, size_t len)
+{
+	memcpy(buf + len, "\r\n", 2);
+	return len + 2;
+}
+
+size_t
+answer_error(char *buf, int status, const char *date, enum answer_connection c, bool head_only)
+{
+	size_t len = answer_begin(buf, status, date, c), body;
+	char text[64];
+
+	if (status == 304)
+		return answer_end(buf, len);
+	body = (size_t)snprintf(text, sizeof text, "%d %s\n", status, answer_reason(status));
+	if (status == 405)
+		len = answer_header(buf, len, "Allow: GET, HEAD\r\n");
+	len = answer_header(buf, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
+	                    body);
+	len = answer_end(buf, len);
+	if (head_only)
+		return len;
+	memcpy(buf + len, text, body);
+	return len + body;
+}

@@ -1,0 +1,113 @@
+#include "service/http/chunked.h"
+
+#include <ctype.h>
+
+enum {
+	SIZE,
+	EXTENSION,
+	SIZE_LF,
+	DATA,
+	DATA_CR,
+	DATA_LF,
+	TRAILER_START,
+	TRAILER,
+	TRAILER_LF,
+	END_LF,
+	BAD,
+};
+
+#define DIGITS_MAX 15 /* a size that fits without overflow */
+
+static int
+after_size(struct chunked *c, char ch)
+{
+	if (c->digits == 0)
+		return BAD;
+	if (ch == ';')
+		return EXTENSION;
+	return ch == '\r' ? SIZE_LF : BAD;
+}
+
+static int
+size_digit(struct chunked *c, char ch)
+{
+	unsigned value;
+
+	if (!isxdigit((unsigned char)ch))
+		return after_size(c, ch);
+	if (++c->digits > DIGITS_MAX)
+		return BAD;
+	value = isdigit((unsigned char)ch) ? (unsigned)(ch - '0')
+	                                   : (unsigned)((ch | 0x20) - 'a' + 10);
+	c->left = c->left * 16 + value;
+	return SIZE;
+}
+
+static int
+extra(struct chunked *c, char ch, int same, int at_cr)
+{
+	if (ch == '\r')
+		return at_cr;
+	if (++c->extra > CHUNKED_EXTRA_MAX || ((unsigned char)ch < 0x20 && ch != '\t'))
+		return BAD;
+	return same;
+}
+
+static int
+chunk_begins(struct chunked *c)
+{
+	c->digits = 0;
+	c->total += c->left;
+	return c->left > 0 ? DATA : TRAILER_START;
+}
+
+/* One byte that is not chunk data. */
+static int
+step(struct chunked *c, char ch)
+{
+	switch (c->state) {
+	case SIZE:
+		return size_digit(c, ch);
+	case EXTENSION:
+		return extra(c, ch, EXTENSION, SIZE_LF);
+	case SIZE_LF:
+		return ch == '\n' ? chunk_begins(c) : BAD;
+	case DATA_CR:
+		return ch == '\r' ? DATA_LF : BAD;
+	case DATA_LF:
+		return ch == '\n' ? SIZE : BAD;
+	case TRAILER_START:
+		return extra(c, ch, TRAILER, END_LF);
+	case TRAILER:
+		return extra(c, ch, TRAILER, TRAILER_LF);
+	case TRAILER_LF:
+		return ch == '\n' ? TRAILER_START : BAD;
+	default:
+		return BAD;
+	}
+}
+
+enum chunked_result
+chunked_feed(struct chunked *c, const char *bytes, size_t len, size_t *used)
+{
+	size_t i = 0;
+
+	while (i < len && c->state != BAD) {
+		if (c->state == DATA) {
+			size_t n = len - i < c->left ? len - i : (size_t)c->left;
+
+			i += n;
+			c->left -= n;
+			if (c->left == 0)
+				c->state = DATA_CR;
+			continue;
+		}
+		if (c->state == END_LF) {
+			*used = i + 1;
+			return bytes[i] == '\n' ? CHUNKED_DONE : CHUNKED_BAD;
+		}
+		c->state = step(c, bytes[i++]);
+	}
+	*used = i;
+	return c->state == BAD ? CHUNKED_BAD : CHUNKED_MORE;
+}

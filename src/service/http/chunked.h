@@ -1,0 +1,31 @@
+/*
+ * chunked: the framing of a chunked body, read strictly and thrown away.  Pure.
+ *
+ * Bytes are counted, not kept; extensions and trailers are bounded.
+ */
+#ifndef BATON_SERVICE_HTTP_CHUNKED_H
+#define BATON_SERVICE_HTTP_CHUNKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHUNKED_EXTRA_MAX 16384 /* bytes of extensions and trailers together */
+
+/* Starts as zeroes. */
+struct chunked {
+	int state;
+	uint64_t left;  /* of the chunk */
+	uint64_t total; /* of the body so far, the present chunk included */
+	size_t extra;
+	unsigned digits;
+};
+
+enum chunked_result { CHUNKED_MORE, CHUNKED_DONE, CHUNKED_BAD };
+
+/* Take up to len bytes; *used tells how many.  A body whose announced chunks exceed
+ * the caller's limit shows in total before the bytes come. */
+enum chunked_result chunked_feed(struct chunked *c, const char *bytes, size_t len,
+                                 size_t *used);
+
+#endif

@@ -1,0 +1,345 @@
+#include "service/http/request.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
+
+#include <http_parser.h>
+
+/* --- the raw bytes --- */
+
+ptrdiff_t
+request_head_length(const char *bytes, size_t len, size_t from)
+{
+	size_t start = from > 3 ? from - 3 : 0;
+	const char *end = memmem(bytes + start, len - start, "\r\n\r\n", 4), *lf;
+
+	if (end != NULL)
+		return end - bytes + 4;
+	for (const char *p = bytes + start; (lf = memchr(p, '\n', len - (size_t)(p - bytes)));
+	     p = lf + 1)
+		if (lf == bytes || lf[-1] != '\r')
+			return -1;
+	return 0;
+}
+
+static bool
+is_token(unsigned char ch)
+{
+	return isalnum(ch) || (ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL);
+}
+
+/* Tab is the only control byte that a head may hold inside a line; each line ends
+ * in CRLF and starts with what is no blank (a folded line). */
+static bool
+bytes_are_clean(const char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char ch = (unsigned char)p[i];
+
+		if (ch >= 0x20 && ch != 0x7f)
+			continue;
+		if (ch == '\r' && i + 1 < len && p[i + 1] == '\n') {
+			i++;
+			if (i + 1 < len && (p[i + 1] == ' ' || p[i + 1] == '\t'))
+				return false;
+			continue;
+		}
+		if (ch != '\t')
+			return false;
+	}
+	return true;
+}
+
+/* "HTTP/1.1": digits, or 0. */
+static bool
+is_version(const char *p, size_t n)
+{
+	return n == 8 && memcmp(p, "HTTP/", 5) == 0 && isdigit((unsigned char)p[5]) &&
+	       p[6] == '.' && isdigit((unsigned char)p[7]);
+}
+
+static bool
+known_method(const char *p, size_t n)
+{
+#define X(num, name, string)                                                                   \
+	if (n == sizeof #string - 1 && memcmp(p, #string, n) == 0)                             \
+		return true;
+	HTTP_METHOD_MAP(X)
+#undef X
+	return false;
+}
+
+/* METHOD SP TARGET SP VERSION, each one blank. */
+static int
+check_line(const char *p, size_t n)
+{
+	const char *end = p + n, *sp = memchr(p, ' ', n), *sp2;
+
+	if (sp == NULL || sp == p)
+		return 400;
+	for (const char *q = p; q < sp; q++)
+		if (!is_token((unsigned char)*q))
+			return 400;
+	sp2 = memchr(sp + 1, ' ', (size_t)(end - sp - 1));
+	if (sp2 == NULL)
+		return sp[1] == '/' ? 505 : 400; /* HTTP/0.9 had no version */
+	if (sp2 == sp + 1 || !is_version(sp2 + 1, (size_t)(end - sp2 - 1)))
+		return 400;
+	if (sp2[6] != '1' || (sp2[8] != '0' && sp2[8] != '1'))
+		return 505;
+	if (sp2 - sp - 1 > REQUEST_TARGET_MAX)
+		return 414;
+	return known_method(p, (size_t)(sp - p)) ? 0 : 501;
+}
+
+int
+request_too_long(const char *bytes, size_t len)
+{
+	return memchr(bytes, '\n', len) == NULL ? 414 : 431;
+}
+
+/* --- the parser's callbacks --- */
+
+struct parse {
+	struct request *r;
+	struct request_text name; /* of the header under way */
+	unsigned hosts, lengths, encodings;
+	bool bad_length;
+	int status; /* what a header refuses */
+};
+
+static bool
+is(const struct request_text *t, const char *word)
+{
+	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
+}
+
+static int
+on_url(http_parser *parser, const char *at, size_t n)
+{
+	struct parse *p = parser->data;
+
+	p->r->target = (struct request_text){at, n};
+	return 0;
+}
+
+static int
+on_name(http_parser *parser, const char *at, size_t n)
+{
+	struct parse *p = parser->data;
+
+	p->name = (struct request_text){at, n};
+	for (size_t i = 0; i < n; i++)
+		if (!is_token((unsigned char)at[i])) /* "Host : x" */
+			return 1;
+	return 0;
+}
+
+static void
+note_length(struct parse *p, const struct request_text *v)
+{
+	p->lengths++;
+	for (size_t i = 0; i < v->n; i++)
+		if (!isdigit((unsigned char)v->p[i]))
+			p->bad_length = true;
+	if (v->n == 0 || v->n > 18)
+		p->bad_length = true;
+}
+
+static void
+note_encoding(struct parse *p, const struct request_text *v)
+{
+	p->encodings++;
+	if (is(v, "chunked"))
+		p->r->chunked = true;
+	else
+		p->status = 501;
+}
+
+static void
+note_expect(struct parse *p, const struct request_text *v)
+{
+	if (is(v, "100-continue"))
+		p->r->expects_continue = true;
+	else
+		p->status = 417;
+}
+
+static void
+note_header(struct parse *p, const struct request_text *v)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} kept[] = {
+	    {"range", offsetof(struct request, range)},
+	    {"if-range", offsetof(struct request, if_range)},
+	    {"if-match", offsetof(struct request, if_match)},
+	    {"if-none-match", offsetof(struct request, if_none_match)},
+	    {"if-modified-since", offsetof(struct request, if_modified_since)},
+	    {"if-unmodified-since", offsetof(struct request, if_unmodified_since)},
+	};
+
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+		if (is(&p->name, kept[i].name))
+			*(struct request_text *)(void *)((char *)p->r + kept[i].offset) = *v;
+}
+
+static int
+on_value(http_parser *parser, const char *at, size_t n)
+{
+	struct parse *p = parser->data;
+	struct request_text v = {at, n};
+
+	while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+		v.n--;
+	switch (p->name.n > 0 ? p->name.p[0] | 0x20 : 0) {
+	case 'h':
+		p->hosts += is(&p->name, "host");
+		break;
+	case 'c':
+		if (is(&p->name, "content-length"))
+			note_length(p, &v);
+		break;
+	case 't':
+		if (is(&p->name, "transfer-encoding"))
+			note_encoding(p, &v);
+		break;
+	case 'e':
+		if (is(&p->name, "expect"))
+			note_expect(p, &v);
+		break;
+	case 'r':
+	case 'i':
+		note_header(p, &v);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/* The head is all that is wanted: what follows is told apart by the caller. */
+static int
+on_head(http_parser *parser)
+{
+	struct parse *p = parser->data;
+
+	p->r->keep_alive = http_should_keep_alive(parser);
+	p->r->length = parser->content_length == ULLONG_MAX ? 0 : parser->content_length;
+	http_parser_pause(parser, 1);
+	return 0;
+}
+
+static const http_parser_settings settings = {
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+};
+
+/* What only shows when all headers are known. */
+static int
+judge(const struct parse *p, const http_parser *parser)
+{
+	enum http_errno e = HTTP_PARSER_ERRNO(parser);
+	const struct request *r = p->r;
+
+	if (p->bad_length || p->lengths > 1 || (p->lengths > 0 && p->encodings > 0) ||
+	    p->encodings > 1)
+		return 400;
+	if (p->status != 0)
+		return p->status;
+	if (e != HPE_OK && e != HPE_PAUSED)
+		return 400;
+	if (p->hosts > 1 || (p->hosts == 0 && !r->http10))
+		return 400;
+	if (r->chunked && r->http10)
+		return 400;
+	return r->method == HTTP_CONNECT ? 501 : 0;
+}
+
+int
+request_parse(const char *head, size_t len, struct request *r)
+{
+	const char *eol = memchr(head, '\r', len);
+	http_parser parser;
+	struct parse p = {.r = r};
+	int status = check_line(head, (size_t)(eol - head));
+
+	memset(r, 0, sizeof *r);
+	if (status != 0)
+		return status;
+	if (!bytes_are_clean(head, len))
+		return 400;
+	http_parser_init(&parser, HTTP_REQUEST);
+	parser.data = &p;
+	http_parser_execute(&parser, &settings, head, len);
+	r->method = parser.method;
+	r->http10 = parser.http_minor == 0;
+	return judge(&p, &parser);
+}
+
+/* --- the target --- */
+
+static int
+hex(unsigned char ch)
+{
+	if (isdigit(ch))
+		return ch - '0';
+	ch |= 0x20;
+	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+}
+
+/* Of "http://host/path?query" the "/path?query". */
+static struct request_text
+without_authority(struct request_text t)
+{
+	const char *slash;
+
+	if (t.n < 7 || strncasecmp(t.p, "http", 4) != 0)
+		return t;
+	slash = memmem(t.p, t.n, "://", 3);
+	if (slash == NULL)
+		return t;
+	t.n -= (size_t)(slash + 3 - t.p);
+	t.p = slash + 3;
+	slash = memchr(t.p, '/', t.n);
+	if (slash == NULL)
+		return (struct request_text){"/", 1};
+	t.n -= (size_t)(slash - t.p);
+	t.p = slash;
+	return t;
+}
+
+int
+request_path(const struct request_text *target, char *path, size_t size)
+{
+	struct request_text t = without_authority(*target);
+	size_t out = 0;
+
+	if (t.n == 0 || t.p[0] != '/')
+		return 400;
+	for (size_t i = 0; i < t.n && t.p[i] != '?' && t.p[i] != '#'; i++) {
+		unsigned char ch = (unsigned char)t.p[i];
+
+		if (ch == '%') {
+			int high = i + 2 < t.n ? hex((unsigned char)t.p[i + 1]) : -1;
+			int low = i + 2 < t.n ? hex((unsigned char)t.p[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0))
+				return 400;
+			ch = (unsigned char)(high << 4 | low);
+			i += 2;
+		}
+		if (out == 0 && ch == '/')
+			continue;
+		if (out + 1 >= size)
+			return 414;
+		path[out++] = (char)ch;
+	}
+	path[out] = '\0';
+	return 0;
+}

@@ -1,0 +1,58 @@
+/*
+ * request: the head of an HTTP request, from bytes to meaning.  Pure.
+ *
+ * libhttp-parser reads the head; what it is lenient about and smugglers live by
+ * is refused here first: bare LF, control bytes, folded lines, blanks before a
+ * colon, doubtful lengths.  Every fault is a status code.
+ */
+#ifndef BATON_SERVICE_HTTP_REQUEST_H
+#define BATON_SERVICE_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
+
+/* Points into the bytes of the head; p NULL: the header is not there. */
+struct request_text {
+	const char *p;
+	size_t n;
+};
+
+struct request {
+	unsigned method; /* enum http_method */
+	struct request_text target;
+	bool http10;
+	bool keep_alive; /* as version and Connection say */
+	bool chunked;
+	bool expects_continue;
+	uint64_t length; /* of the body, when not chunked; 0: none */
+	struct request_text range;
+	struct request_text if_range;
+	struct request_text if_match;
+	struct request_text if_none_match;
+	struct request_text if_modified_since;
+	struct request_text if_unmodified_since;
+};
+
+/*
+ * The length of the head at the start of bytes, its empty line included; 0: it is
+ * not complete; -1: it never will be (a bare LF).  from: bytes before it were
+ * looked at already.
+ */
+ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
+
+/* Parse a whole head.  0, or the status code that refuses it. */
+int request_parse(const char *head, size_t len, struct request *r);
+
+/* The status for a head that is longer than allowed: 414 or 431. */
+int request_too_long(const char *bytes, size_t len);
+
+/*
+ * The path of a target, percent-decoded, without leading slashes, "" for the
+ * root: into path (size bytes, NUL-terminated).  0, or the status code.
+ */
+int request_path(const struct request_text *target, char *path, size_t size);
+
+#endif

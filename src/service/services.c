@@ -1,0 +1,18 @@
+/* services: the types there are. */
+#include "worker/service.h"
+
+#include <string.h>
+
+#include "service/echo.h"
+#include "service/http/http.h"
+
+const struct service_type *const service_types[] = {&echo_service, &http_service, NULL};
+
+const struct service_type *
+service_type_find(const char *name)
+{
+	for (size_t i = 0; service_types[i] != NULL; i++)
+		if (strcmp(service_types[i]->name, name) == 0)
+			return service_types[i];
+	return NULL;
+}
