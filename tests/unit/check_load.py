@@ -409,7 +409,8 @@ def keep_alive():
     options = ["--requests", 6, "--think", "1"]
     slowly = ["--requests", 6, "--think", "300"]
     last = answer(headers="Connection: close\r\n")
-    single("keep: an announced close is not an error", says(last), "keep", options, sent=6, answered=6, closed_announced=6, more={"connections": 6})
+    single("keep: an announced close is not an error", says(last), "keep", options, sent=6,
+           answered=6, closed_announced=6, more={"connections": 6})
     single("keep: nor is that of HTTP/1.0", says(answer().replace(b"HTTP/1.1", b"HTTP/1.0")),
            "keep", options, sent=6, answered=6, closed_announced=6)
     single("keep: an announced close by RST is one", says(last, reset_when_read), "keep",
