@@ -103,14 +103,19 @@ serve(int fd, bool closes)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct epoll_event ready[BATCH];
 	struct rlimit limit;
-	int keeping = listen_on_free_port();
-	int closing = listen_on_free_port();
-	int ep = epoll_create1(0);
+	int keeping, closing, ep;
 
+	if (argc > 1) {
+		fprintf(stderr, "usage: %s (takes no arguments)\n", argv[0]);
+		return 2;
+	}
+	keeping = listen_on_free_port();
+	closing = listen_on_free_port();
+	ep = epoll_create1(0);
 	signal(SIGPIPE, SIG_IGN);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;

@@ -20,6 +20,7 @@
 #include "worker/worker.h"
 
 #define BATCH        64  /* accepts per wake: one socket does not hog the loop */
+#define GROW_AFTER   4   /* wakes in a row that used up the batch: the queue is longer */
 #define PAUSE_MS     100 /* after EMFILE and the like */
 #define LOG_EVERY_MS 1000
 #define FD_HEADROOM  48 /* descriptors that are not connections or listeners */
@@ -32,6 +33,8 @@ struct socket {
 	bool wanted;   /* named by the last ACCEPT */
 	bool polled;   /* ev is added */
 	bool sweeping; /* to be closed at the first EAGAIN */
+	int batch;     /* accepts per wake, 1 to BATCH: an accept in vain costs, too */
+	int full;      /* wakes in a row that used it up */
 	struct event ev;
 };
 
@@ -144,36 +147,47 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 	unpause();
 }
 
-/* One connection.  False: stop for this wake. */
-static bool
+enum accepted { ACCEPTED, QUEUE_EMPTY, PAUSED };
+
+static enum accepted
 accept_one(struct socket *s)
 {
 	int fd;
 
 	if (waitgroup_count() >= ac.limit) {
 		pause_accepting("the worker holds as many connections as it may", false);
-		return false;
+		return PAUSED;
 	}
 	fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		conn_open(fd, s->listener);
-		return true;
+		return ACCEPTED;
 	}
 	switch (errno) {
 	case EAGAIN:
-		if (s->sweeping) {
-			drop(s);
-			finish_sweep();
-		}
-		return false;
+		return QUEUE_EMPTY;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
 		pause_accepting(strerror(errno), true);
-		return false;
+		return PAUSED;
 	default:
-		return true; /* ECONNABORTED and its like: about that client only */
+		return ACCEPTED; /* ECONNABORTED and its like: about that client only */
+	}
+}
+
+/* A queue that keeps filling its batch gets a larger one; an accept in vain, the
+ * price of each wake otherwise, makes it small again. */
+static void
+adapt(struct socket *s, int accepted)
+{
+	if (accepted < s->batch) {
+		s->batch = accepted > 0 ? accepted : 1;
+		s->full = 0;
+	} else if (s->batch < BATCH && ++s->full == GROW_AFTER) {
+		s->batch *= 2;
+		s->full = 0;
 	}
 }
 
@@ -181,12 +195,19 @@ static void
 on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct socket *s = arg;
+	int n = 0, max = s->sweeping ? BATCH : s->batch;
+	enum accepted last = ACCEPTED;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < BATCH; i++)
-		if (!accept_one(s))
-			return;
+	while (n < max && (last = accept_one(s)) == ACCEPTED)
+		n++;
+	if (!s->sweeping) {
+		adapt(s, n);
+	} else if (last == QUEUE_EMPTY) {
+		drop(s);
+		finish_sweep();
+	}
 }
 
 void
@@ -229,6 +250,7 @@ accept_give(struct msg *m)
 		s = mem_alloc(sizeof *s);
 		s->id = ms[i].id;
 		s->listener = ms[i].listener;
+		s->batch = 1;
 		s->fd = m->fd[i];
 		m->fd[i] = -1;
 		event_assign(&s->ev, worker_base(), s->fd, EV_READ | EV_PERSIST, on_acceptable,

@@ -207,6 +207,16 @@ allocate(void)
 	return c;
 }
 
+/* Only now is the kernel asked to watch it: one whose only request came along and
+ * is answered never needs it. */
+static void
+watch(struct conn *c)
+{
+	c->watched = true;
+	if (event_add(&c->ev, NULL) < 0)
+		conn_close(c, "cannot be watched");
+}
+
 void
 conn_open(int fd, uint32_t listener)
 {
@@ -222,12 +232,10 @@ conn_open(int fd, uint32_t listener)
 	stats_add(cs.page, STATS_ACCEPTED, 1);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
-	if (event_add(&c->ev, NULL) < 0) {
-		conn_close(c, "cannot be watched");
-		return;
-	}
 	if (c->service->type->open != NULL)
 		c->service->type->open(c);
+	if (!c->closed)
+		watch(c);
 	if (!c->closed && c->state == CONN_NEW && worker_stopping())
 		timelist_join(cs.fresh, &c->timed);
 }
@@ -282,7 +290,8 @@ turn(struct conn *c, bool writing)
 	event_del(&c->ev);
 	event_assign(&c->ev, cs.base, c->fd, (writing ? EV_WRITE : EV_READ) | EV_PERSIST,
 	             on_event, c);
-	event_add(&c->ev, NULL);
+	if (c->watched)
+		event_add(&c->ev, NULL);
 	c->writing = writing;
 }
 

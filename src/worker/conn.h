@@ -50,6 +50,7 @@ struct conn {
 	bool lingering; /* half-closed by us, read to the end */
 	bool closed;    /* waits to be freed */
 	bool writing;   /* turned to writing */
+	bool watched;   /* the loop knows it */
 };
 
 TAILQ_HEAD(conn_list, conn);

@@ -43,6 +43,8 @@ answer_reason(int status)
 	return "Unknown";
 }
 
+#define DATE_MAX INT64_C(253402300799) /* the end of the year 9999, which a file may claim */
+
 /* Not strftime: its names follow the locale. */
 void
 answer_date(time_t t, char *buf)
@@ -52,6 +54,8 @@ answer_date(time_t t, char *buf)
 	char whole[96];
 	struct tm tm;
 
+	if (t < 0 || t > DATE_MAX)
+		t = t < 0 ? 0 : DATE_MAX;
 	gmtime_r(&t, &tm);
 	snprintf(whole, sizeof whole, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
 	         days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,

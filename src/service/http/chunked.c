@@ -104,7 +104,10 @@ chunked_feed(struct chunked *c, const char *bytes, size_t len, size_t *used)
 		}
 		if (c->state == END_LF) {
 			*used = i + 1;
-			return bytes[i] == '\n' ? CHUNKED_DONE : CHUNKED_BAD;
+			if (bytes[i] == '\n')
+				return CHUNKED_DONE;
+			c->state = BAD;
+			return CHUNKED_BAD;
 		}
 		c->state = step(c, bytes[i++]);
 	}

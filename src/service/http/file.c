@@ -77,7 +77,6 @@ open_index(int root, const char *dir, const char *index, struct file *f)
 	char path[PATH_MAX];
 	struct stat st;
 
-	file_close(f);
 	if (snprintf(path, sizeof path, "%s%s", dir, index) >= (int)sizeof path)
 		return 404;
 	f->fd = open_beneath(root, path);
@@ -96,7 +95,10 @@ file_open(int root, const char *path, const char *index, struct file *f)
 	size_t n = strlen(path);
 	struct stat st;
 
-	f->fd = open_beneath(root, n > 0 ? path : ".");
+	f->fd = -1;
+	if (n == 0 || path[n - 1] == '/')
+		return open_index(root, path, index, f);
+	f->fd = open_beneath(root, path);
 	if (f->fd < 0)
 		return status_of_errno();
 	if (fstat(f->fd, &st) < 0) {
@@ -105,11 +107,8 @@ file_open(int root, const char *path, const char *index, struct file *f)
 	}
 	if (!S_ISDIR(st.st_mode))
 		return describe(&st, path, f);
-	if (n > 0 && path[n - 1] != '/') {
-		file_close(f);
-		return 301;
-	}
-	return open_index(root, path, index, f);
+	file_close(f);
+	return 301;
 }
 
 void

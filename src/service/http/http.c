@@ -42,7 +42,7 @@ struct http {
 	size_t nunused;
 };
 
-enum phase { HEAD, BODY, ANSWER };
+enum phase { HEAD, BODY, CONTINUE, ANSWER }; /* read, read, write, write */
 
 /* A request and its answer; borrowed while the connection is busy. */
 struct exchange {
@@ -54,6 +54,7 @@ struct exchange {
 	struct chunked chunked;
 	uint64_t body_left; /* of a body with a length */
 	bool close;         /* after this answer */
+	bool last;          /* the client said itself that it sends no more requests */
 	/* what is unsent */
 	const char *out;
 	size_t out_len;
@@ -184,8 +185,16 @@ next_request(struct exchange *x)
 	x->phase = HEAD;
 	x->looked = 0;
 	x->body_left = 0;
-	x->close = false;
+	x->out_len = x->more_len = 0;
+	x->file_left = 0;
+	x->close = x->last = false;
 	memset(&x->chunked, 0, sizeof x->chunked);
+}
+
+static size_t
+in_size(const struct conn *c)
+{
+	return (size_t)http_of(c)->conf->max_header + BODY_ROOM;
 }
 
 static struct exchange *
@@ -198,7 +207,7 @@ borrow(struct conn *c)
 		SLIST_REMOVE_HEAD(&h->unused, link);
 		h->nunused--;
 	} else {
-		x = mem_alloc(sizeof *x + (size_t)h->conf->max_header + BODY_ROOM);
+		x = mem_alloc(sizeof *x + in_size(c));
 		x->file.fd = -1;
 	}
 	x->conn = c;
@@ -283,15 +292,19 @@ send_out(struct conn *c, struct exchange *x)
 	return s == SENT && x->file_left > 0 ? send_file(c, x) : s;
 }
 
-/* What is canned may be patched while it waits: the waiting part is copied. */
+/* The date of what is canned may be patched while it waits: the head is copied. */
 static void
 detach(struct exchange *x)
 {
-	if (x->out_len == 0 || x->out_len > sizeof x->text || x->out == x->text ||
-	    (x->out > x->text && x->out < x->text + sizeof x->text))
+	size_t n = x->out_len < sizeof x->text ? x->out_len : sizeof x->text;
+
+	if (n == 0 || (x->out >= x->text && x->out < x->text + sizeof x->text))
 		return;
-	memcpy(x->text, x->out, x->out_len);
+	memcpy(x->text, x->out, n);
+	x->more = x->out + n; /* of what is not in text, out is all */
+	x->more_len = x->out_len - n;
 	x->out = x->text;
+	x->out_len = n;
 }
 
 /* --- answers --- */
@@ -335,6 +348,8 @@ refuse(struct conn *c, struct exchange *x, int status)
 		x->request.method = HTTP_GET;
 	}
 	x->close = true;
+	x->last = false; /* the rest of a refused body may still come */
+	timelist_leave(&x->total);
 	answer_status(c, x, status);
 }
 
@@ -368,20 +383,23 @@ answer_text(struct conn *c, struct exchange *x, int status, const char *text)
 	x->more_len = strlen(text);
 }
 
-/* Where a directory's name lacks its slash: the same target with one. */
+/* Where a directory's name lacks its slash: the same target with one.  Of several
+ * slashes at its start one is left, as "//name" would lead to another host. */
 static void
 answer_moved(struct conn *c, struct exchange *x)
 {
 	struct http *h = http_of(c);
-	const struct request_text *t = &x->request.target;
+	struct request_text t = x->request.target;
 	size_t path = 0, len;
 
-	while (path < t->n && t->p[path] != '?' && t->p[path] != '#')
+	for (; t.n > 1 && t.p[0] == '/' && t.p[1] == '/'; t.n--)
+		t.p++;
+	while (path < t.n && t.p[path] != '?' && t.p[path] != '#')
 		path++;
 	update_date(h);
 	len = answer_begin(x->text, 301, h->date, connection(x));
 	len = answer_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
-	                    (int)path, t->p, (int)(t->n - path), t->p + path);
+	                    (int)path, t.p, (int)(t.n - path), t.p + path);
 	set_text(x, answer_end(x->text, len));
 }
 
@@ -439,17 +457,16 @@ answer_file(struct conn *c, struct exchange *x)
 	set_text(x, answer_end(x->text, len));
 }
 
+/* status: what request_path made of the path. */
 static void
-answer_from_root(struct conn *c, struct exchange *x, const char *path)
+answer_from_root(struct conn *c, struct exchange *x, int status, const char *path)
 {
 	struct http *h = http_of(c);
-	int status;
 
-	if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD) {
-		answer_status(c, x, 405);
-		return;
-	}
-	status = file_open(h->root, path, h->conf->index, &x->file);
+	if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD)
+		status = 405;
+	if (status == 0)
+		status = file_open(h->root, path, h->conf->index, &x->file);
 	if (status == 0)
 		answer_file(c, x);
 	else if (status == 301)
@@ -483,38 +500,46 @@ answer(struct conn *c, struct exchange *x)
 		answer_text(c, x, down ? 503 : 200, down ? "stopping\n" : "ok\n");
 	} else if (h->root < 0) {
 		answer_canned(c, x);
-	} else if (status != 0) {
-		answer_status(c, x, status);
 	} else {
-		answer_from_root(c, x, path);
+		answer_from_root(c, x, status, path);
 	}
 }
 
 /* --- reading --- */
 
-/* Wait for more of the request; its buffer is made free from the start. */
+/* What is unread moves to the start of its buffer. */
+static void
+shift(struct exchange *x)
+{
+	memmove(x->in, x->in + x->from, x->to - x->from);
+	x->to -= x->from;
+	x->from = 0;
+}
+
+/* Wait for more of the request.  Its first wait starts the limits afresh. */
 static void
 want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew)
 {
-	if (x->from > 0 && x->phase == HEAD) {
-		memmove(x->in, x->in + x->from, x->to - x->from);
-		x->to -= x->from;
-		x->from = 0;
-	}
-	if (renew || c->timed.list != limit)
+	bool first = x->total.list == NULL;
+
+	if (x->from > 0 && x->phase == HEAD)
+		shift(x);
+	if (renew || first || c->timed.list != limit)
 		timelist_join(limit, &c->timed);
-	if (x->total.list == NULL)
+	if (first)
 		timelist_join(http_of(c)->total, &x->total);
 }
 
 static void
-continue_100(struct conn *c, struct exchange *x)
+continue_100(struct exchange *x)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct iovec iov = {(void *)(uintptr_t)text, sizeof text - 1};
 
-	if (x->request.expects_continue && x->from == x->to && !x->request.http10)
-		conn_write(c, &iov, 1, false); /* that it is lost or cut short is legal */
+	if (!x->request.expects_continue || x->from < x->to || x->request.http10)
+		return;
+	x->out = text;
+	x->out_len = sizeof text - 1;
+	x->phase = CONTINUE;
 }
 
 /* The head is whole: from here on a body may follow, or the answer. */
@@ -524,7 +549,7 @@ begin_body(struct conn *c, struct exchange *x)
 	uint64_t max = (uint64_t)http_of(c)->conf->max_body;
 
 	conn_count_request(c);
-	x->close = !x->request.keep_alive;
+	x->close = x->last = !x->request.keep_alive;
 	x->body_left = x->request.length;
 	x->phase = BODY;
 	if (x->body_left > max) {
@@ -534,14 +559,14 @@ begin_body(struct conn *c, struct exchange *x)
 	if (x->body_left == 0 && !x->request.chunked)
 		answer(c, x);
 	else
-		continue_100(c, x);
+		continue_100(x);
 }
 
 static void
 skip_empty_lines(struct exchange *x)
 {
-	while (x->to - x->from >= 2 && memcmp(x->in + x->from, "\r\n", 2) == 0)
-		x->from += 2;
+	for (; x->to - x->from >= 2 && memcmp(x->in + x->from, "\r\n", 2) == 0; x->from += 2)
+		x->looked = 0;
 }
 
 /* False: more bytes are needed. */
@@ -553,8 +578,6 @@ read_head(struct conn *c, struct exchange *x)
 	ptrdiff_t n;
 	int status;
 
-	if (x->looked == 0)
-		skip_empty_lines(x);
 	at = x->in + x->from;
 	len = x->to - x->from;
 	n = request_head_length(at, len, x->looked);
@@ -565,6 +588,10 @@ read_head(struct conn *c, struct exchange *x)
 		else if (len > REQUEST_TARGET_MAX + 64 && memchr(at, '\n', len) == NULL)
 			refuse(c, x, 414);
 		return x->phase == ANSWER;
+	}
+	if (n > 0 && x->from + (size_t)n > max) {
+		shift(x); /* behind the head BODY_ROOM bytes must be left */
+		at = x->in;
 	}
 	if (n > (ptrdiff_t)max)
 		status = request_too_long(at, max);
@@ -614,11 +641,19 @@ read_body(struct conn *c, struct exchange *x)
 	return true;
 }
 
-/* The answer is with the kernel.  False: the connection is finished. */
+/* What was to be sent is with the kernel.  False: the connection is finished. */
 static bool
-answered(struct conn *c, struct exchange *x)
+all_sent(struct conn *c, struct exchange *x)
 {
+	if (x->phase == CONTINUE) {
+		x->phase = BODY;
+		return true;
+	}
 	file_close(&x->file);
+	if (x->last && x->from == x->to) {
+		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
+		return false;
+	}
 	if (x->close) {
 		conn_finish(c, "answered");
 		return false;
@@ -630,6 +665,10 @@ answered(struct conn *c, struct exchange *x)
 static void
 go_idle(struct conn *c)
 {
+	if (worker_draining()) {
+		conn_finish(c, "idle during the drain");
+		return;
+	}
 	give_back(c);
 	conn_want_read(c);
 	conn_set_state(c, CONN_IDLE);
@@ -643,6 +682,8 @@ process(struct conn *c, struct exchange *x)
 	struct http *h = http_of(c);
 
 	for (;;) {
+		if (x->phase == HEAD)
+			skip_empty_lines(x);
 		if (x->phase == HEAD && x->from == x->to) {
 			go_idle(c);
 			return;
@@ -655,11 +696,11 @@ process(struct conn *c, struct exchange *x)
 			want_more(c, x, h->body, true);
 			return;
 		}
-		if (x->phase != ANSWER)
+		if (x->phase < CONTINUE)
 			continue;
 		switch (send_out(c, x)) {
 		case SENT:
-			if (!answered(c, x))
+			if (!all_sent(c, x))
 				return;
 			conn_want_read(c);
 			break;
@@ -682,7 +723,19 @@ room(const struct conn *c, struct exchange *x)
 {
 	if (x->from == x->to)
 		x->from = x->to = x->phase == BODY ? x->body_at : 0;
-	return (size_t)http_of(c)->conf->max_header + BODY_ROOM - x->to;
+	return in_size(c) - x->to;
+}
+
+/* The peer's end amid a request is a fault like others: it may still listen. */
+static void
+ended(struct conn *c, struct exchange *x)
+{
+	if (x->phase == HEAD && x->from == x->to) {
+		conn_close(c, "closed by the peer");
+		return;
+	}
+	refuse(c, x, 400);
+	process(c, x);
 }
 
 static void
@@ -697,8 +750,12 @@ readable(struct conn *c)
 			give_back(c);
 		return;
 	}
-	if (got <= 0) {
-		conn_close(c, got == 0 ? "closed by the peer" : "broken by the peer");
+	if (got == CONN_ERROR) {
+		conn_close(c, "broken by the peer");
+		return;
+	}
+	if (got == 0) {
+		ended(c, x);
 		return;
 	}
 	x->to += (size_t)got;
@@ -737,7 +794,7 @@ too_late(struct conn *c)
 {
 	struct exchange *x = c->data;
 
-	if (x == NULL || x->phase == ANSWER) {
+	if (x == NULL || x->phase >= CONTINUE) {
 		conn_finish(c, "sent nothing in time");
 		return;
 	}
@@ -769,10 +826,15 @@ on_send_late(struct timed *t)
 	conn_close(timed_owner(t, struct conn, timed), "did not take its answer in time");
 }
 
+/* With a last look: a request that has just come starts another limit. */
 static void
 on_idle_late(struct timed *t)
 {
-	conn_finish(timed_owner(t, struct conn, timed), "idle for too long");
+	struct conn *c = timed_owner(t, struct conn, timed);
+
+	readable(c);
+	if (!c->closed && c->timed.list == NULL)
+		conn_finish(c, "idle for too long");
 }
 
 const struct service_type http_service = {

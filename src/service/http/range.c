@@ -4,18 +4,17 @@
 #include <string.h>
 #include <strings.h>
 
-/* Digits at *p; the number, or UINT64_MAX when there is none or it is too big. */
+#define HUGE_NUMBER (UINT64_MAX - 1) /* more than any file has bytes */
+
+/* Digits at *p; the number, at most HUGE_NUMBER, or UINT64_MAX when there is none. */
 static uint64_t
 number(const char **p, const char *end)
 {
 	uint64_t n = 0;
 	const char *begin = *p;
 
-	for (; *p < end && isdigit((unsigned char)**p); (*p)++) {
-		if (n > (UINT64_MAX - 10) / 10)
-			return UINT64_MAX;
-		n = n * 10 + (uint64_t)(**p - '0');
-	}
+	for (; *p < end && isdigit((unsigned char)**p); (*p)++)
+		n = n > HUGE_NUMBER / 10 - 1 ? HUGE_NUMBER : n * 10 + (uint64_t)(**p - '0');
 	return *p == begin ? UINT64_MAX : n;
 }
 
@@ -128,9 +127,12 @@ range_precondition(const struct request *r, const char *etag, time_t modified)
 int
 range_allowed(const struct request *r, const char *etag, time_t modified)
 {
+	time_t date;
+
 	if (r->if_range.p == NULL)
 		return 1;
 	if (r->if_range.n > 0 && r->if_range.p[0] == '"')
 		return range_has_etag(&r->if_range, etag, 0);
-	return range_date(&r->if_range) == modified;
+	date = range_date(&r->if_range);
+	return date >= 0 && date == modified;
 }

@@ -106,7 +106,7 @@ struct parse {
 	struct request *r;
 	struct request_text name; /* of the header under way */
 	unsigned hosts, lengths, encodings;
-	bool bad_length;
+	bool bad_length, bad_encoding, bad_host;
 	int status; /* what a header refuses */
 };
 
@@ -148,14 +148,62 @@ note_length(struct parse *p, const struct request_text *v)
 		p->bad_length = true;
 }
 
+/* With another coding than chunked at its end, nobody knows where the body ends. */
 static void
 note_encoding(struct parse *p, const struct request_text *v)
 {
+	const char *comma = memrchr(v->p, ',', v->n);
+	struct request_text last = *v;
+
 	p->encodings++;
-	if (is(v, "chunked"))
-		p->r->chunked = true;
-	else
+	if (comma != NULL) {
+		last.n = (size_t)(v->p + v->n - comma - 1);
+		last.p = comma + 1;
+	}
+	for (; last.n > 0 && (*last.p == ' ' || *last.p == '\t'); last.n--)
+		last.p++;
+	if (!is(&last, "chunked"))
+		p->bad_encoding = true;
+	else if (comma != NULL)
 		p->status = 501;
+	else
+		p->r->chunked = true;
+}
+
+static bool
+never_in_host(char ch)
+{
+	switch (ch) {
+	case ' ':
+	case '\t':
+	case '"':
+	case '#':
+	case ',':
+	case '/':
+	case '<':
+	case '>':
+	case '?':
+	case '@':
+	case '\\':
+	case '^':
+	case '`':
+	case '{':
+	case '|':
+	case '}':
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A name, an address or "[...]", perhaps a port; it may be empty. */
+static void
+note_host(struct parse *p, const struct request_text *v)
+{
+	p->hosts++;
+	for (size_t i = 0; i < v->n; i++)
+		if (never_in_host(v->p[i]))
+			p->bad_host = true;
 }
 
 static void
@@ -197,7 +245,8 @@ on_value(http_parser *parser, const char *at, size_t n)
 		v.n--;
 	switch (p->name.n > 0 ? p->name.p[0] | 0x20 : 0) {
 	case 'h':
-		p->hosts += is(&p->name, "host");
+		if (is(&p->name, "host"))
+			note_host(p, &v);
 		break;
 	case 'c':
 		if (is(&p->name, "content-length"))
@@ -227,7 +276,8 @@ on_head(http_parser *parser)
 {
 	struct parse *p = parser->data;
 
-	p->r->keep_alive = http_should_keep_alive(parser);
+	p->r->keep_alive =
+	    http_should_keep_alive(parser) && !(parser->flags & F_CONNECTION_CLOSE);
 	p->r->length = parser->content_length == ULLONG_MAX ? 0 : parser->content_length;
 	http_parser_pause(parser, 1);
 	return 0;
@@ -248,13 +298,13 @@ judge(const struct parse *p, const http_parser *parser)
 	const struct request *r = p->r;
 
 	if (p->bad_length || p->lengths > 1 || (p->lengths > 0 && p->encodings > 0) ||
-	    p->encodings > 1)
+	    p->bad_encoding || p->encodings > 1)
 		return 400;
 	if (p->status != 0)
 		return p->status;
-	if (e != HPE_OK && e != HPE_PAUSED)
+	if (e != HPE_PAUSED) /* by on_head, at its end */
 		return 400;
-	if (p->hosts > 1 || (p->hosts == 0 && !r->http10))
+	if (p->bad_host || p->hosts > 1 || (p->hosts == 0 && !r->http10))
 		return 400;
 	if (r->chunked && r->http10)
 		return 400;
@@ -276,6 +326,8 @@ request_parse(const char *head, size_t len, struct request *r)
 		return 400;
 	http_parser_init(&parser, HTTP_REQUEST);
 	parser.data = &p;
+	if (len > HTTP_MAX_HEADER_SIZE)
+		http_parser_set_max_header_size(UINT32_MAX); /* our caller has a limit */
 	http_parser_execute(&parser, &settings, head, len);
 	r->method = parser.method;
 	r->http10 = parser.http_minor == 0;
@@ -306,12 +358,10 @@ without_authority(struct request_text t)
 		return t;
 	t.n -= (size_t)(slash + 3 - t.p);
 	t.p = slash + 3;
-	slash = memchr(t.p, '/', t.n);
-	if (slash == NULL)
-		return (struct request_text){"/", 1};
-	t.n -= (size_t)(slash - t.p);
-	t.p = slash;
-	return t;
+	for (; t.n > 0 && *t.p != '/'; t.p++, t.n--)
+		if (*t.p == '?' || *t.p == '#')
+			return (struct request_text){"/", 1};
+	return t.n > 0 ? t : (struct request_text){"/", 1};
 }
 
 int
