@@ -591,8 +591,10 @@ change_fail(struct generation *g, const char *reason)
 	char *why = mem_printf("generation %u failed: %s", g->id, reason);
 
 	AN(g == ch.gen);
-	if (ch.kind == CHANGE_START)
+	if (ch.kind == CHANGE_START) {
+		generation_fail(g); /* nobody is to outlive a start that failed */
 		log_fatal("%s", reason);
+	}
 	roll_back(why);
 	free(why);
 }
