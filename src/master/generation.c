@@ -100,6 +100,15 @@ generation_before(const struct generation *g)
 	return b;
 }
 
+bool
+generation_uses(const struct generation *g, const struct listener *l)
+{
+	for (size_t i = 0; i < g->nuse; i++)
+		if (g->use[i].listener == l)
+			return true;
+	return false;
+}
+
 void
 generation_activate(struct generation *g)
 {

@@ -65,6 +65,9 @@ struct generation *generation_active(void);
 /* The newest draining one that is older than g; NULL. */
 struct generation *generation_before(const struct generation *g);
 
+/* Is the listener one of its own? */
+bool generation_uses(const struct generation *g, const struct listener *l);
+
 void generation_activate(struct generation *g);
 void generation_pause(struct generation *g);
 

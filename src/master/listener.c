@@ -1,94 +1,30 @@
 #include "master/listener.h"
 
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-
-#include <linux/filter.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
-#include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "master/address.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
 #include "master/master.h"
-#include "master/slot.h"
-#include "wire/chan.h"
 
 #define INHERITED "systemd:"
 
-struct lsocket {
-	uint32_t id; /* what workers know it by; never reused */
-	int fd;
-};
-
-/* An address and its sockets.  Which section names it is the affair of the
- * generations: a renamed listener keeps its sockets and their queues. */
-struct listener {
-	TAILQ_ENTRY(listener) link;
-	uint32_t id;
-	char *text;  /* the identity: as in the file, unless its port is 0 */
-	char *bound; /* with the port that the kernel chose */
-	enum conf_addr_kind kind;
-	bool retired;
-	bool filtered;
-	ino_t inode; /* of a unix socket's path: what may be unlinked */
-	struct lsocket *sock;
-	size_t nsock;
-};
-
 static TAILQ_HEAD(, listener) all = TAILQ_HEAD_INITIALIZER(all);
-static uint32_t last_id;       /* of sockets and of listeners */
-static bool assigning_is_over; /* all are closed: a stop */
+static uint32_t last_id; /* of sockets and of listeners */
 
 /* --- addresses --- */
-
-static char *
-address_text(int fd)
-{
-	struct sockaddr_storage sa = {0};
-	socklen_t len = sizeof sa;
-	char host[64], port[8];
-
-	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
-		return mem_strdup("?");
-	if (sa.ss_family == AF_UNIX) {
-		const struct sockaddr_un *un = (const void *)&sa;
-		bool abstract = un->sun_path[0] == '\0' && len > sizeof(sa_family_t);
-
-		return mem_printf("unix:%s%.*s", abstract ? "@" : "",
-		                  (int)(len - sizeof(sa_family_t)), un->sun_path + abstract);
-	}
-	if (getnameinfo((struct sockaddr *)&sa, len, host, sizeof host, port, sizeof port,
-	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return mem_strdup("?");
-	return mem_printf(sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-static uint16_t
-port_of(const struct sockaddr_storage *sa)
-{
-	return ntohs(sa->ss_family == AF_INET6
-	                 ? ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port
-	                 : ((const struct sockaddr_in *)(const void *)sa)->sin_port);
-}
 
 const char *
 listener_address(const struct listener *l)
@@ -118,7 +54,7 @@ listener_find(uint32_t id)
 static char *
 identity(const struct conf_listen *conf, const struct conf_addr *a)
 {
-	if (a->kind == CONF_ADDR_TCP && port_of(&a->sa) == 0)
+	if (a->kind == CONF_ADDR_TCP && address_port(&a->sa) == 0)
 		return mem_printf("%s/%zu/%s", conf->name, (size_t)(a - conf->addr), a->text);
 	return mem_strdup(a->text);
 }
@@ -221,59 +157,6 @@ destroy(struct listener *l)
 	free(l);
 }
 
-static int
-option(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof value);
-}
-
-static int
-stream_socket(int family)
-{
-	return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-/* What is set on a listening socket is inherited by what it accepts: one system
- * call less per connection. */
-static int
-prepare_tcp(int fd, int family, bool reuseport)
-{
-	if (option(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ||
-	    (reuseport && option(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0) ||
-	    option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
-		return -1;
-	return family == AF_INET6 ? option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) : 0;
-}
-
-/*
- * SO_REUSEPORT is set on every TCP socket, so that slots can be added later.
- * With it the kernel would let a second baton of the same user take half of our
- * clients without a word; hence a try without it first.
- */
-static int
-probe_tcp(const struct sockaddr_storage *sa, socklen_t len)
-{
-	int fd = stream_socket(sa->ss_family), result = -1;
-
-	if (fd >= 0 && prepare_tcp(fd, sa->ss_family, false) == 0)
-		result = bind(fd, (const struct sockaddr *)sa, len);
-	fd_close(&fd);
-	return result;
-}
-
-static int
-bind_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog)
-{
-	int fd = stream_socket(sa->ss_family);
-
-	FAULT("bind");
-	if (fd >= 0 && prepare_tcp(fd, sa->ss_family, true) == 0 &&
-	    bind(fd, (const struct sockaddr *)sa, len) == 0 && listen(fd, backlog) == 0)
-		return fd;
-	fd_close(&fd);
-	return -1;
-}
-
 /* An address of ours with the same port explains why the probe must fail. */
 static bool
 port_is_ours(uint16_t port)
@@ -287,7 +170,7 @@ port_is_ours(uint16_t port)
 			continue;
 		len = sizeof sa;
 		if (getsockname(l->sock[0].fd, (struct sockaddr *)&sa, &len) == 0 &&
-		    port_of(&sa) == port)
+		    address_port(&sa) == port)
 			return true;
 	}
 	return false;
@@ -298,19 +181,20 @@ bind_last_port(const char *id, int backlog)
 {
 	for (struct last_port *p = last_ports; p != NULL; p = p->next)
 		if (strcmp(p->identity, id) == 0)
-			return bind_tcp(&p->sa, p->len, backlog);
+			return address_bind_tcp(&p->sa, p->len, backlog);
 	return -1;
 }
 
 static struct listener *
 open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 {
-	uint16_t port = port_of(&a->sa);
+	uint16_t port = address_port(&a->sa);
 	struct listener *l;
 	int fd = port == 0 ? bind_last_port(id, backlog) : -1;
 
-	if (fd < 0 && ((port != 0 && !port_is_ours(port) && probe_tcp(&a->sa, a->salen) < 0) ||
-	               (fd = bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
+	if (fd < 0 &&
+	    ((port != 0 && !port_is_ours(port) && address_probe(&a->sa, a->salen) < 0) ||
+	     (fd = address_bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
 		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 		return NULL;
 	}
@@ -320,55 +204,10 @@ open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 	return l;
 }
 
-static bool
-somebody_answers(const struct sockaddr_storage *sa, socklen_t len)
-{
-	int fd = stream_socket(AF_UNIX);
-	bool yes =
-	    fd >= 0 && (connect(fd, (const struct sockaddr *)sa, len) == 0 || errno == EAGAIN);
-
-	fd_close(&fd);
-	return yes;
-}
-
-/* Bind to a temporary name and rename: at no moment is the path without a
- * socket, and a stale one is replaced. */
-static int
-bind_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause)
-{
-	const char *path = a->text + strlen("unix:");
-	struct sockaddr_un un = *(const struct sockaddr_un *)(const void *)&a->sa;
-	int fd = stream_socket(AF_UNIX);
-	bool abstract = path[0] == '@';
-
-	if (!abstract && somebody_answers(&a->sa, a->salen)) {
-		fd_close(&fd);
-		return cause_set(cause, "cannot listen on %s: another process does", a->text);
-	}
-	if (!abstract && snprintf(un.sun_path, sizeof un.sun_path, "%s.new", path) >=
-	                     (int)sizeof un.sun_path) {
-		fd_close(&fd);
-		return cause_set(cause, "cannot listen on %s: the path is too long", a->text);
-	}
-	if (!abstract)
-		unlink(un.sun_path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&un, abstract ? a->salen : sizeof un) < 0 ||
-	    (!abstract && chmod(un.sun_path, (mode_t)conf->mode) < 0) ||
-	    listen(fd, (int)conf->backlog) < 0 ||
-	    (!abstract && rename(un.sun_path, path) < 0)) {
-		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
-		if (!abstract)
-			unlink(un.sun_path);
-		fd_close(&fd);
-		return -1;
-	}
-	return fd;
-}
-
 static struct listener *
 open_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause)
 {
-	int fd = bind_unix(a, conf, cause);
+	int fd = address_bind_unix(a, conf, cause);
 	struct stat st;
 	struct listener *l;
 
@@ -430,7 +269,7 @@ grow(struct listener *l, uint32_t slots, int backlog, char **cause)
 	if (l->kind != CONF_ADDR_TCP || getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
 		return 0;
 	while (l->nsock < slots) {
-		int fd = bind_tcp(&sa, len, backlog);
+		int fd = address_bind_tcp(&sa, len, backlog);
 
 		if (fd < 0) {
 			cause_set(cause, "cannot add a socket for %s: %s", l->bound,
@@ -447,6 +286,16 @@ grow(struct listener *l, uint32_t slots, int backlog, char **cause)
 static void filter_one(struct listener *l, bool on);
 
 /* --- what generations use --- */
+
+static void
+filter_one(struct listener *l, bool on)
+{
+	if (l->kind != CONF_ADDR_TCP || l->filtered == on)
+		return;
+	for (size_t i = 0; i < l->nsock; i++)
+		address_filter(l->sock[i].fd, on);
+	l->filtered = on;
+}
 
 static int
 acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t slots,
@@ -482,9 +331,8 @@ used_by_any(const struct listener *l)
 	struct generation *g;
 
 	TAILQ_FOREACH (g, generation_all(), link)
-		for (size_t i = 0; i < g->nuse; i++)
-			if (g->use[i].listener == l)
-				return true;
+		if (generation_uses(g, l))
+			return true;
 	return false;
 }
 
@@ -554,15 +402,6 @@ listener_apply(const struct generation *g)
 }
 
 static bool
-uses(const struct generation *g, const struct listener *l)
-{
-	for (size_t i = 0; i < g->nuse; i++)
-		if (g->use[i].listener == l)
-			return true;
-	return false;
-}
-
-static bool
 used_by_living(const struct listener *l)
 {
 	struct generation *g;
@@ -570,7 +409,7 @@ used_by_living(const struct listener *l)
 	TAILQ_FOREACH (g, generation_all(), link)
 		if ((g->state == GEN_ACTIVE || g->state == GEN_STARTING ||
 		     g->state == GEN_PAUSED) &&
-		    uses(g, l))
+		    generation_uses(g, l))
 			return true;
 	return false;
 }
@@ -638,167 +477,7 @@ listener_close_swept(void)
 	}
 }
 
-/* --- who accepts on what --- */
-
-struct wish {
-	struct worker *worker;
-	struct msg_socket *sock;
-	int *fd;
-	size_t n;
-};
-
-static void
-wish_add(struct wish *w, uint32_t id, uint32_t listen_ix, int fd)
-{
-	w->sock = mem_grow(w->sock, w->n, sizeof *w->sock);
-	w->fd = mem_grow(w->fd, w->n, sizeof *w->fd);
-	w->sock[w->n] = (struct msg_socket){.id = id, .listener = listen_ix};
-	w->fd[w->n++] = fd;
-}
-
-/* A socket belongs to its slot; while that is empty, to one of the others. */
-static void
-wish_listener(struct wish *wish, size_t n, const struct generation *g,
-              const struct generation_use *u)
-{
-	const struct listener *l = u->listener;
-	bool shared = l->kind != CONF_ADDR_TCP || !g->conf->listen[u->listen_ix].reuseport;
-
-	for (size_t k = 0; k < l->nsock; k++) {
-		struct wish *to = &wish[k % n];
-
-		for (size_t i = 0; i < n && !shared; i++)
-			if (wish[i].worker->slot == k)
-				to = &wish[i];
-		for (size_t i = 0; i < n; i++)
-			if (shared || &wish[i] == to)
-				wish_add(&wish[i], l->sock[k].id, u->listen_ix, l->sock[k].fd);
-	}
-}
-
-static bool
-same_as_held(const struct wish *w)
-{
-	if (w->worker->unsure || w->n != w->worker->nheld)
-		return false;
-	for (size_t i = 0; i < w->n; i++)
-		if (w->sock[i].id != w->worker->held[i])
-			return false;
-	return true;
-}
-
-static int
-give(const struct wish *w)
-{
-	for (size_t i = 0; i < w->n; i += MSG_FDS_MAX) {
-		size_t n = w->n - i < MSG_FDS_MAX ? w->n - i : MSG_FDS_MAX;
-
-		if (chan_send(w->worker->chan, MSG_GIVE, w->worker->birth, w->sock + i,
-		              n * sizeof *w->sock, w->fd + i, n) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* GIVE names sockets that the worker may know already: it keeps what it has. */
-static void
-tell_wish(const struct wish *w)
-{
-	struct worker *worker = w->worker;
-
-	if (same_as_held(w))
-		return;
-	if (give(w) < 0) {
-		log_error("cannot pass sockets to worker %u: %s", worker->slot,
-		          strerror(errno));
-		return;
-	}
-	worker->held = mem_realloc(worker->held, (w->n + 1) * sizeof *worker->held);
-	for (size_t i = 0; i < w->n; i++)
-		worker->held[i] = w->sock[i].id;
-	worker->nheld = w->n;
-	worker->unsure = false;
-	slot_tell(worker, MSG_ACCEPT, worker->held, w->n * sizeof *worker->held);
-}
-
-/* Does this generation serve the listener now?  The paused one goes on with
- * what its successor no longer has, until the commit. */
-static bool
-serves(const struct generation *g, const struct listener *l, const struct generation *active)
-{
-	if (l == NULL || l->retired)
-		return false;
-	return g == active || (g->state == GEN_PAUSED && (active == NULL || !uses(active, l)));
-}
-
-static void
-assign_generation(const struct generation *g, const struct generation *active)
-{
-	struct wish *wish = NULL;
-	struct worker *w;
-	size_t n = 0;
-
-	TAILQ_FOREACH (w, &g->workers, link) {
-		if (!slot_able(w))
-			continue;
-		wish = mem_grow(wish, n, sizeof *wish);
-		wish[n++] = (struct wish){.worker = w};
-	}
-	for (size_t i = 0; i < g->nuse && n > 0; i++)
-		if (serves(g, g->use[i].listener, active))
-			wish_listener(wish, n, g, &g->use[i]);
-	for (size_t i = 0; i < n; i++) {
-		tell_wish(&wish[i]);
-		free(wish[i].sock);
-		free(wish[i].fd);
-	}
-	free(wish);
-}
-
-void
-listener_assign(void)
-{
-	struct generation *active = generation_active(), *g;
-
-	if (assigning_is_over || master.stop >= STOP_DRAIN)
-		return;
-	if (active != NULL)
-		assign_generation(active, active);
-	TAILQ_FOREACH (g, generation_all(), link)
-		if (g->state == GEN_PAUSED)
-			assign_generation(g, active);
-}
-
 /* --- the end --- */
-
-/* A TCP header starts at offset 0 for a filter on a TCP socket; byte 13 holds the
- * flags.  SYN without ACK is dropped: the client tries again a second later,
- * while the ACK that ends a handshake passes. */
-static void
-filter_one(struct listener *l, bool on)
-{
-	struct sock_filter code[] = {
-	    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-	    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
-	    BPF_STMT(BPF_RET | BPF_K, 0),
-	    BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-	};
-	struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
-	int none = 0;
-
-	if (l->kind != CONF_ADDR_TCP || l->filtered == on)
-		return;
-	for (size_t i = 0; i < l->nsock; i++) {
-		if (on)
-			setsockopt(l->sock[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-			           sizeof prog);
-		else
-			setsockopt(l->sock[i].fd, SOL_SOCKET, SO_DETACH_FILTER, &none,
-			           sizeof none);
-	}
-	l->filtered = on;
-}
 
 void
 listener_filter(bool on)
@@ -809,61 +488,10 @@ listener_filter(bool on)
 		filter_one(l, on);
 }
 
-static bool
-is_our_port(uint16_t port)
-{
-	return port_is_ours(port);
-}
-
-/* Ask the kernel for sockets in SYN_RECV; true when one is for a port of ours. */
-static bool
-half_open_family(int nl, int family)
-{
-	struct {
-		struct nlmsghdr head;
-		struct inet_diag_req_v2 req;
-	} ask = {.head = {.nlmsg_len = sizeof ask,
-	                  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-	                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-	         .req = {.sdiag_family = (uint8_t)family,
-	                 .sdiag_protocol = IPPROTO_TCP,
-	                 .idiag_states = 1u << 3 /* TCP_SYN_RECV */}};
-	_Alignas(struct nlmsghdr) char buf[8192];
-	bool found = false;
-
-	if (send(nl, &ask, sizeof ask, 0) < 0)
-		return false;
-	for (;;) {
-		ssize_t n = recv(nl, buf, sizeof buf, 0);
-		int left = (int)n;
-
-		for (struct nlmsghdr *h = (void *)buf; n > 0 && NLMSG_OK(h, (unsigned)left);
-		     h = NLMSG_NEXT(h, left)) {
-			const struct inet_diag_msg *d = NLMSG_DATA(h);
-
-			if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY)
-				return found;
-			if (is_our_port(ntohs(d->id.idiag_sport)))
-				found = true;
-		}
-		if (n <= 0)
-			return found;
-	}
-}
-
 bool
 listener_half_open(void)
 {
-	struct timeval limit = {.tv_usec = 20000}; /* the kernel answers at once */
-	int nl = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	bool found;
-
-	if (nl < 0)
-		return false;
-	setsockopt(nl, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	found = half_open_family(nl, AF_INET) || half_open_family(nl, AF_INET6);
-	fd_close(&nl);
-	return found;
+	return address_half_open(port_is_ours);
 }
 
 void
@@ -875,13 +503,6 @@ listener_close_all(void)
 		forget_uses(l);
 		destroy(l);
 	}
-	assigning_is_over = true;
-}
-
-bool
-listener_all_closed(void)
-{
-	return TAILQ_EMPTY(&all);
 }
 
 /* --- life --- */

@@ -3,13 +3,14 @@
  *
  * A listener is an address.  Its sockets are never closed while a generation
  * uses it: a TCP address has one socket per slot (SO_REUSEPORT), a unix or
- * inherited one has a single socket that all share.  Which worker accepts on
- * which socket is decided in listener_assign, from the facts, after every
- * change; a socket whose slot is empty is served by another slot meanwhile.
+ * inherited one has a single socket that all share (assign.h says who accepts).
  * A retired listener drops bare SYNs, is swept by who held it, and then closed.
  */
 #ifndef BATON_MASTER_LISTENER_H
 #define BATON_MASTER_LISTENER_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -17,11 +18,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct conf;
+#include "conf/conf.h"
+
 struct fdlist;
 struct generation;
 struct generation_use;
-struct listener;
+
+struct lsocket {
+	uint32_t id; /* what workers know it by; never reused */
+	int fd;
+};
+
+/* An address and its sockets.  Which section names it is the affair of the
+ * generations: a renamed listener keeps its sockets and their queues. */
+struct listener {
+	TAILQ_ENTRY(listener) link;
+	uint32_t id;
+	char *text;  /* the identity: as in the file, unless its port is 0 */
+	char *bound; /* with the port that the kernel chose */
+	enum conf_addr_kind kind;
+	bool retired;
+	bool filtered;
+	ino_t inode; /* of a unix socket's path: what may be unlinked */
+	struct lsocket *sock;
+	size_t nsock;
+};
 
 /* Take over what the service manager passed (LISTEN_FDS); once, at first start. */
 void listener_start(void);
@@ -47,9 +68,6 @@ void listener_retire_unused(void);
 /* Close the retired ones that nobody sweeps any more. */
 void listener_close_swept(void);
 
-/* Tell each worker of the active and the paused generation what to accept on. */
-void listener_assign(void);
-
 /* Stop: drop bare SYNs on every listener (or no more). */
 void listener_filter(bool on);
 
@@ -58,7 +76,6 @@ bool listener_half_open(void);
 
 /* Stop: every queue was swept; close all. */
 void listener_close_all(void);
-bool listener_all_closed(void);
 
 /* The actual address of a listener, with the port that the kernel chose. */
 const char *listener_address(const struct listener *l);

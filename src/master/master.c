@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "master/assign.h"
 #include "master/change.h"
 #include "master/control.h"
 #include "master/generation.h"
@@ -285,11 +286,11 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	do {
-		listener_assign();
+		assign_run();
 		listener_close_swept();
 		AN(rounds++ < ROUNDS);
 	} while (converge_once(&wake_ms));
-	listener_assign();
+	assign_run();
 	listener_close_swept();
 	scale_settle();
 	wake_at(wake_ms);

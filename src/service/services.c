@@ -1,4 +1,7 @@
-/* services: the types there are. */
+/*
+ * services: the types of services that this baton has.  A new one is a line
+ * here, a name in conf/keys and a file or folder beside this one.
+ */
 #include "worker/service.h"
 
 #include <string.h>
