@@ -1,15 +1,13 @@
 /*
- * echo: every byte goes back to where it came from.  The smallest service, and
- * the one to read first.
+ * echo: says back what it hears, byte for byte.
  *
- * Bytes are never dropped while the peer takes them: what does not fit into the
- * socket waits in a borrowed buffer, and until it is gone nothing is read.  The
- * peer may close its half early; it still gets everything.
+ * What the client does not take is kept, and nothing more is read until it has.
+ * A client that has ended its side gets the rest and then the end.
  */
 #ifndef BATON_SERVICE_ECHO_H
 #define BATON_SERVICE_ECHO_H
 
-struct service_type;
+#include "worker/service.h"
 
 extern const struct service_type echo_service;
 

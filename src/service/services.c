@@ -1,7 +1,4 @@
-/*
- * services: the types of services that this baton has.  A new one is a line
- * here, a name in conf/keys and a file or folder beside this one.
- */
+/* services: the types there are. */
 #include "worker/service.h"
 
 #include <string.h>
