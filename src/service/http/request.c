@@ -1,281 +1,395 @@
 #include "service/http/request.h"
 
-#include "service/http/chars.h"
+#include <ctype.h>
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
 
-#define PARSER_LIMIT 0x7fffffff /* bytes; what head lets in is less */
+#include <http_parser.h>
 
-static const struct {
-	const char *name;
-	bool list; /* may be said more than once; the first is enough for us */
-} fields[REQUEST_FIELDS] = {
-    [REQUEST_HOST] = {"host", false},
-    [REQUEST_CONTENT_LENGTH] = {"content-length", false},
-    [REQUEST_TRANSFER_ENCODING] = {"transfer-encoding", false},
-    [REQUEST_EXPECT] = {"expect", false},
-    [REQUEST_RANGE] = {"range", false},
-    [REQUEST_IF_RANGE] = {"if-range", false},
-    [REQUEST_IF_MATCH] = {"if-match", true},
-    [REQUEST_IF_NONE_MATCH] = {"if-none-match", true},
-    [REQUEST_IF_MODIFIED_SINCE] = {"if-modified-since", false},
-    [REQUEST_IF_UNMODIFIED_SINCE] = {"if-unmodified-since", false},
-};
+/* --- the raw bytes --- */
 
-/* What the callbacks of one parse share. */
+ptrdiff_t
+request_head_length(const char *bytes, size_t len, size_t from)
+{
+	size_t start = from > 3 ? from - 3 : 0;
+	const char *end = memmem(bytes + start, len - start, "\r\n\r\n", 4), *lf;
+
+	if (end != NULL)
+		return end - bytes + 4;
+	for (const char *p = bytes + start; (lf = memchr(p, '\n', len - (size_t)(p - bytes)));
+	     p = lf + 1)
+		if (lf == bytes || lf[-1] != '\r')
+			return -1;
+	return 0;
+}
+
+static bool
+is_token(unsigned char ch)
+{
+	return isalnum(ch) || (ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL);
+}
+
+/* Tab is the only control byte that a head may hold inside a line; each line ends
+ * in CRLF and starts with what is no blank (a folded line). */
+static bool
+bytes_are_clean(const char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char ch = (unsigned char)p[i];
+
+		if (ch >= 0x20 && ch != 0x7f)
+			continue;
+		if (ch == '\r' && i + 1 < len && p[i + 1] == '\n') {
+			i++;
+			if (i + 1 < len && (p[i + 1] == ' ' || p[i + 1] == '\t'))
+				return false;
+			continue;
+		}
+		if (ch != '\t')
+			return false;
+	}
+	return true;
+}
+
+/* "HTTP/1.1": digits, or 0. */
+static bool
+is_version(const char *p, size_t n)
+{
+	return n == 8 && memcmp(p, "HTTP/", 5) == 0 && isdigit((unsigned char)p[5]) &&
+	       p[6] == '.' && isdigit((unsigned char)p[7]);
+}
+
+static bool
+known_method(const char *p, size_t n)
+{
+#define X(num, name, string)                                                                   \
+	if (n == sizeof #string - 1 && memcmp(p, #string, n) == 0)                             \
+		return true;
+	HTTP_METHOD_MAP(X)
+#undef X
+	return false;
+}
+
+/* METHOD SP TARGET SP VERSION, each one blank. */
+static int
+check_line(const char *p, size_t n)
+{
+	const char *end = p + n, *sp = memchr(p, ' ', n), *sp2;
+
+	if (sp == NULL || sp == p)
+		return 400;
+	for (const char *q = p; q < sp; q++)
+		if (!is_token((unsigned char)*q))
+			return 400;
+	sp2 = memchr(sp + 1, ' ', (size_t)(end - sp - 1));
+	if (sp2 == NULL)
+		return sp[1] == '/' ? 505 : 400; /* HTTP/0.9 had no version */
+	if (sp2 == sp + 1 || !is_version(sp2 + 1, (size_t)(end - sp2 - 1)))
+		return 400;
+	if (sp2[6] != '1' || (sp2[8] != '0' && sp2[8] != '1'))
+		return 505;
+	if (sp2 - sp - 1 > REQUEST_TARGET_MAX)
+		return 414;
+	return known_method(p, (size_t)(sp - p)) ? 0 : 501;
+}
+
+int
+request_too_long(const char *bytes, size_t len)
+{
+	return memchr(bytes, '\n', len) == NULL ? 414 : 431;
+}
+
+/* --- the parser's callbacks --- */
+
 struct parse {
 	struct request *r;
-	const char *head;
-	struct span name; /* of the field whose value comes next */
-	int status;       /* why it is refused; 0: it is not, or the parser knows */
+	struct request_text name; /* of the header under way */
+	unsigned hosts, lengths, encodings;
+	bool bad_length, bad_encoding, bad_host;
+	int status; /* what a header refuses */
 };
 
-static int
-refuse(struct parse *p, int status)
-{
-	p->status = status;
-	return 1;
-}
-
-static struct request_part
-part_of(const struct parse *p, struct span s)
-{
-	return (struct request_part){(uint32_t)(s.at - p->head), (uint32_t)s.len};
-}
-
-static int
-on_url(http_parser *hp, const char *at, size_t len)
-{
-	struct parse *p = hp->data;
-
-	p->r->target = part_of(p, (struct span){at, len});
-	return 0;
-}
-
-static int
-on_field(http_parser *hp, const char *at, size_t len)
-{
-	struct parse *p = hp->data;
-
-	p->name = (struct span){at, len};
-	return 0;
-}
-
-static int
-find_field(struct span name)
-{
-	for (int f = 0; f < REQUEST_FIELDS; f++)
-		if (span_is(name, fields[f].name))
-			return f;
-	return -1;
-}
-
-/* libhttp_parser has its own opinion about these later; ours comes first, so
- * that it is the same for every way of saying it. */
-static int
-on_value(http_parser *hp, const char *at, size_t len)
-{
-	struct parse *p = hp->data;
-	int f = find_field(p->name);
-	struct span value = span_trim((struct span){at, len});
-
-	if (f < 0)
-		return 0;
-	if (p->r->field[f].at != 0)
-		return fields[f].list ? 0 : refuse(p, 400);
-	p->r->field[f] = part_of(p, value);
-	return 0;
-}
-
-static int
-on_head(http_parser *hp)
-{
-	struct parse *p = hp->data;
-
-	p->r->keep_alive =
-	    http_should_keep_alive(hp) != 0 && !(hp->flags & F_CONNECTION_CLOSE);
-	return 0;
-}
-
-static const http_parser_settings settings = {
-    .on_url = on_url,
-    .on_header_field = on_field,
-    .on_header_value = on_value,
-    .on_headers_complete = on_head,
-};
-
-void
-request_start(void)
-{
-	http_parser_set_max_header_size(PARSER_LIMIT);
-}
-
-struct span
-request_span(const char *head, struct request_part part)
-{
-	return (struct span){head + part.at, part.len};
-}
-
-struct span
-request_field(const struct request *r, const char *head, enum request_field f)
-{
-	if (r->field[f].at == 0)
-		return (struct span){NULL, 0};
-	return request_span(head, r->field[f]);
-}
-
-/* Digits and nothing else; 18 of them fit. */
-static int
-check_length(struct request *r, struct span value)
-{
-	if (value.at == NULL)
-		return 0;
-	if (value.len == 0)
-		return 400;
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.at[i] < '0' || value.at[i] > '9')
-			return 400;
-		if (r->length > UINT64_MAX / 10 - 1)
-			return 413;
-		r->length = r->length * 10 + (uint64_t)(value.at[i] - '0');
-	}
-	return 0;
-}
-
-/* Two ways to tell the end of a body are one too many (RFC 9112 6.1). */
-static int
-check_encoding(struct request *r, struct span encoding, struct span length)
-{
-	if (encoding.at == NULL)
-		return 0;
-	if (length.at != NULL || r->old)
-		return 400;
-	if (!span_is(encoding, "chunked"))
-		return 501;
-	r->chunked = true;
-	return 0;
-}
-
-static int
-check_host(const struct request *r, struct span host)
-{
-	if (host.at == NULL)
-		return r->old ? 0 : 400;
-	for (size_t i = 0; i < host.len; i++)
-		if (!chars_is(host.at[i], CHARS_HOST))
-			return 400;
-	return 0;
-}
-
-static int
-check_expect(struct request *r, struct span expect)
-{
-	if (expect.at == NULL || r->old)
-		return 0;
-	r->expects = span_is(expect, "100-continue");
-	return r->expects ? 0 : 417;
-}
-
-/* No tunnels here; what CONNECT names is not a path either. */
-static int
-check_method(const struct request *r)
-{
-	return r->method == HTTP_CONNECT ? 501 : 0;
-}
-
-static int
-check(struct request *r, const char *head)
-{
-	struct span length = request_field(r, head, REQUEST_CONTENT_LENGTH);
-	int status = check_host(r, request_field(r, head, REQUEST_HOST));
-
-	if (status == 0)
-		status = check_length(r, length);
-	if (status == 0)
-		status = check_encoding(
-		    r, request_field(r, head, REQUEST_TRANSFER_ENCODING), length);
-	if (status == 0)
-		status = check_method(r);
-	if (status == 0)
-		status = check_expect(r, request_field(r, head, REQUEST_EXPECT));
-	return status;
-}
-
-/* Up to any of the bytes in stop. */
-static size_t
-reach(struct span s, const char *stop)
-{
-	size_t n = 0;
-
-	while (n < s.len && strchr(stop, s.at[n]) == NULL)
-		n++;
-	return n;
-}
-
-/* http://host/path?query, or /path?query.  A fragment is not ours to see. */
-static void
-split_target(struct parse *p)
-{
-	struct span rest = request_span(p->head, p->r->target);
-	size_t n;
-
-	rest.len = reach(rest, "#");
-	if (rest.len > 0 && *rest.at != '/' && *rest.at != '*') {
-		rest = span_from(rest, reach(rest, ":") + 3);
-		rest = span_from(rest, reach(rest, "/?"));
-	}
-	n = reach(rest, "?");
-	p->r->path = part_of(p, (struct span){rest.at, n});
-	p->r->query = part_of(p, span_from(rest, n));
-}
-
-/* What the parser refused by itself. */
-static int
-status_of(const http_parser *hp)
-{
-	switch (HTTP_PARSER_ERRNO(hp)) {
-	case HPE_OK:
-		return 0;
-	case HPE_INVALID_METHOD:
-		return 501;
-	default:
-		return 400;
-	}
-}
-
-/* Its opinion of lengths and encodings is not asked: check has one, and that
- * of the parser may come before all fields are known. */
 static bool
-is_about_body(const http_parser *hp)
+is(const struct request_text *t, const char *word)
 {
-	switch (HTTP_PARSER_ERRNO(hp)) {
-	case HPE_INVALID_CONTENT_LENGTH:
-	case HPE_UNEXPECTED_CONTENT_LENGTH:
-	case HPE_INVALID_TRANSFER_ENCODING:
+	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
+}
+
+static int
+on_url(http_parser *parser, const char *at, size_t n)
+{
+	struct parse *p = parser->data;
+
+	p->r->target = (struct request_text){at, n};
+	return 0;
+}
+
+static int
+on_name(http_parser *parser, const char *at, size_t n)
+{
+	struct parse *p = parser->data;
+
+	p->name = (struct request_text){at, n};
+	for (size_t i = 0; i < n; i++)
+		if (!is_token((unsigned char)at[i])) /* "Host : x" */
+			return 1;
+	return 0;
+}
+
+static void
+note_length(struct parse *p, const struct request_text *v)
+{
+	p->lengths++;
+	for (size_t i = 0; i < v->n; i++)
+		if (!isdigit((unsigned char)v->p[i]))
+			p->bad_length = true;
+	if (v->n == 0 || v->n > 18)
+		p->bad_length = true;
+}
+
+/* With another coding than chunked at its end, nobody knows where the body ends. */
+static void
+note_encoding(struct parse *p, const struct request_text *v)
+{
+	const char *comma = memrchr(v->p, ',', v->n);
+	struct request_text last = *v;
+
+	p->encodings++;
+	if (comma != NULL) {
+		last.n = (size_t)(v->p + v->n - comma - 1);
+		last.p = comma + 1;
+	}
+	for (; last.n > 0 && (*last.p == ' ' || *last.p == '\t'); last.n--)
+		last.p++;
+	if (!is(&last, "chunked"))
+		p->bad_encoding = true;
+	else if (comma != NULL)
+		p->status = 501;
+	else
+		p->r->chunked = true;
+}
+
+static bool
+never_in_host(char ch)
+{
+	switch (ch) {
+	case ' ':
+	case '\t':
+	case '"':
+	case '#':
+	case ',':
+	case '/':
+	case '<':
+	case '>':
+	case '?':
+	case '@':
+	case '\\':
+	case '^':
+	case '`':
+	case '{':
+	case '|':
+	case '}':
 		return true;
 	default:
 		return false;
 	}
 }
 
-int
-request_parse(struct request *r, const char *head, size_t len)
+/* A name, an address or "[...]", perhaps a port; it may be empty. */
+static void
+note_host(struct parse *p, const struct request_text *v)
 {
-	struct parse p = {.r = r, .head = head};
-	http_parser hp;
-	int status;
+	p->hosts++;
+	for (size_t i = 0; i < v->n; i++)
+		if (never_in_host(v->p[i]))
+			p->bad_host = true;
+}
+
+static void
+note_expect(struct parse *p, const struct request_text *v)
+{
+	if (is(v, "100-continue"))
+		p->r->expects_continue = true;
+	else
+		p->status = 417;
+}
+
+static void
+note_header(struct parse *p, const struct request_text *v)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} kept[] = {
+	    {"range", offsetof(struct request, range)},
+	    {"if-range", offsetof(struct request, if_range)},
+	    {"if-match", offsetof(struct request, if_match)},
+	    {"if-none-match", offsetof(struct request, if_none_match)},
+	    {"if-modified-since", offsetof(struct request, if_modified_since)},
+	    {"if-unmodified-since", offsetof(struct request, if_unmodified_since)},
+	};
+
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+		if (is(&p->name, kept[i].name))
+			*(struct request_text *)(void *)((char *)p->r + kept[i].offset) = *v;
+}
+
+static int
+on_value(http_parser *parser, const char *at, size_t n)
+{
+	struct parse *p = parser->data;
+	struct request_text v = {at, n};
+
+	while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+		v.n--;
+	switch (p->name.n > 0 ? p->name.p[0] | 0x20 : 0) {
+	case 'h':
+		if (is(&p->name, "host"))
+			note_host(p, &v);
+		break;
+	case 'c':
+		if (is(&p->name, "content-length"))
+			note_length(p, &v);
+		break;
+	case 't':
+		if (is(&p->name, "transfer-encoding"))
+			note_encoding(p, &v);
+		break;
+	case 'e':
+		if (is(&p->name, "expect"))
+			note_expect(p, &v);
+		break;
+	case 'r':
+	case 'i':
+		note_header(p, &v);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/* The head is all that is wanted: what follows is told apart by the caller. */
+static int
+on_head(http_parser *parser)
+{
+	struct parse *p = parser->data;
+
+	p->r->keep_alive =
+	    http_should_keep_alive(parser) && !(parser->flags & F_CONNECTION_CLOSE);
+	p->r->length = parser->content_length == ULLONG_MAX ? 0 : parser->content_length;
+	http_parser_pause(parser, 1);
+	return 0;
+}
+
+static const http_parser_settings settings = {
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+};
+
+/* What only shows when all headers are known. */
+static int
+judge(const struct parse *p, const http_parser *parser)
+{
+	enum http_errno e = HTTP_PARSER_ERRNO(parser);
+	const struct request *r = p->r;
+
+	if (p->bad_length || p->lengths > 1 || (p->lengths > 0 && p->encodings > 0) ||
+	    p->bad_encoding || p->encodings > 1)
+		return 400;
+	if (p->status != 0)
+		return p->status;
+	if (e != HPE_PAUSED) /* by on_head, at its end */
+		return 400;
+	if (p->bad_host || p->hosts > 1 || (p->hosts == 0 && !r->http10))
+		return 400;
+	if (r->chunked && r->http10)
+		return 400;
+	return r->method == HTTP_CONNECT ? 501 : 0;
+}
+
+int
+request_parse(const char *head, size_t len, struct request *r)
+{
+	const char *eol = memchr(head, '\r', len);
+	http_parser parser;
+	struct parse p = {.r = r};
+	int status = check_line(head, (size_t)(eol - head));
 
 	memset(r, 0, sizeof *r);
-	http_parser_init(&hp, HTTP_REQUEST);
-	hp.data = &p;
-	http_parser_execute(&hp, &settings, head, len);
-	r->method = (enum http_method)hp.method;
-	r->old = hp.http_minor == 0;
-	if (p.status != 0)
-		return p.status;
-	status = check(r, head);
-	(void)is_about_body;
-	if (status_of(&hp) != 0)
-		return status_of(&hp);
-	if (status == 0)
-		split_target(&p);
-	return status;
+	if (status != 0)
+		return status;
+	if (!bytes_are_clean(head, len))
+		return 400;
+	http_parser_init(&parser, HTTP_REQUEST);
+	parser.data = &p;
+	if (len > HTTP_MAX_HEADER_SIZE)
+		http_parser_set_max_header_size(UINT32_MAX); /* our caller has a limit */
+	http_parser_execute(&parser, &settings, head, len);
+	r->method = parser.method;
+	r->http10 = parser.http_minor == 0;
+	return judge(&p, &parser);
+}
+
+/* --- the target --- */
+
+static int
+hex(unsigned char ch)
+{
+	if (isdigit(ch))
+		return ch - '0';
+	ch |= 0x20;
+	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+}
+
+/* Of "http://host/path?query" the "/path?query". */
+static struct request_text
+without_authority(struct request_text t)
+{
+	const char *slash;
+
+	if (t.n < 7 || strncasecmp(t.p, "http", 4) != 0)
+		return t;
+	slash = memmem(t.p, t.n, "://", 3);
+	if (slash == NULL)
+		return t;
+	t.n -= (size_t)(slash + 3 - t.p);
+	t.p = slash + 3;
+	for (; t.n > 0 && *t.p != '/'; t.p++, t.n--)
+		if (*t.p == '?' || *t.p == '#')
+			return (struct request_text){"/", 1};
+	return t.n > 0 ? t : (struct request_text){"/", 1};
+}
+
+int
+request_path(const struct request_text *target, char *path, size_t size)
+{
+	struct request_text t = without_authority(*target);
+	size_t out = 0;
+
+	if (t.n == 0 || t.p[0] != '/')
+		return 400;
+	for (size_t i = 0; i < t.n && t.p[i] != '?' && t.p[i] != '#'; i++) {
+		unsigned char ch = (unsigned char)t.p[i];
+
+		if (ch == '%') {
+			int high = i + 2 < t.n ? hex((unsigned char)t.p[i + 1]) : -1;
+			int low = i + 2 < t.n ? hex((unsigned char)t.p[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0))
+				return 400;
+			ch = (unsigned char)(high << 4 | low);
+			i += 2;
+		}
+		if (out == 0 && ch == '/')
+			continue;
+		if (out + 1 >= size)
+			return 414;
+		path[out++] = (char)ch;
+	}
+	path[out] = '\0';
+	return 0;
 }

@@ -1,9 +1,9 @@
 /*
- * request: what a head says, read by libhttp_parser and checked.
+ * request: the head of an HTTP request, from bytes to meaning.  Pure.
  *
- * Everything that decides where the body ends, or whose request it is, must be
- * said once and plainly: else the request is refused.  The parts that are kept
- * are offsets into the head, so the buffer may move.  Pure.
+ * libhttp-parser reads the head; what it is lenient about and smugglers live by
+ * is refused here first: bare LF, control bytes, folded lines, blanks before a
+ * colon, doubtful lengths.  Every fault is a status code.
  */
 #ifndef BATON_SERVICE_HTTP_REQUEST_H
 #define BATON_SERVICE_HTTP_REQUEST_H
@@ -12,55 +12,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <http_parser.h>
+#define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
 
-#include "service/http/span.h"
-
-/* The fields whose values are kept. */
-enum request_field {
-	REQUEST_HOST,
-	REQUEST_CONTENT_LENGTH,
-	REQUEST_TRANSFER_ENCODING,
-	REQUEST_EXPECT,
-	REQUEST_RANGE,
-	REQUEST_IF_RANGE,
-	REQUEST_IF_MATCH,
-	REQUEST_IF_NONE_MATCH,
-	REQUEST_IF_MODIFIED_SINCE,
-	REQUEST_IF_UNMODIFIED_SINCE,
-	REQUEST_FIELDS
-};
-
-/* A part of the head.  at is 0 for what is absent. */
-struct request_part {
-	uint32_t at, len;
+/* Points into the bytes of the head; p NULL: the header is not there. */
+struct request_text {
+	const char *p;
+	size_t n;
 };
 
 struct request {
-	enum http_method method;
-	bool old;         /* HTTP/1.0 */
-	bool keep_alive;  /* the client wants to go on */
-	bool chunked;     /* the body is; else it has `length` bytes */
-	bool expects;     /* 100-continue */
-	uint64_t length;
-	struct request_part target; /* as it came */
-	struct request_part path;   /* of the target; "/" is not among its bytes
-	                             * when an absolute target has none */
-	struct request_part query;  /* after the question mark; with it */
-	struct request_part field[REQUEST_FIELDS];
+	unsigned method; /* enum http_method */
+	struct request_text target;
+	bool http10;
+	bool keep_alive; /* as version and Connection say */
+	bool chunked;
+	bool expects_continue;
+	uint64_t length; /* of the body, when not chunked; 0: none */
+	struct request_text range;
+	struct request_text if_range;
+	struct request_text if_match;
+	struct request_text if_none_match;
+	struct request_text if_modified_since;
+	struct request_text if_unmodified_since;
 };
 
-/* Once per process, before the first request: no limit but head's. */
-void request_start(void);
+/*
+ * The length of the head at the start of bytes, its empty line included; 0: it is
+ * not complete; -1: it never will be (a bare LF).  from: bytes before it were
+ * looked at already.
+ */
+ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
 
-/* Read a head that head_scan has let in.  0, or the status to refuse it with;
- * then method and keep_alive say what they can. */
-int request_parse(struct request *r, const char *head, size_t len);
+/* Parse a whole head.  0, or the status code that refuses it. */
+int request_parse(const char *head, size_t len, struct request *r);
 
-/* The value of a field in this head; .at is NULL when it is absent. */
-struct span request_field(const struct request *r, const char *head, enum request_field f);
+/* The status for a head that is longer than allowed: 414 or 431. */
+int request_too_long(const char *bytes, size_t len);
 
-/* A part of this head. */
-struct span request_span(const char *head, struct request_part part);
+/*
+ * The path of a target, percent-decoded, without leading slashes, "" for the
+ * root: into path (size bytes, NUL-terminated).  0, or the status code.
+ */
+int request_path(const struct request_text *target, char *path, size_t size);
 
 #endif
