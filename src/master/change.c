@@ -1,7 +1,5 @@
 #include "master/change.h"
 
-#include <sys/queue.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,25 +21,13 @@
 #include "master/pidfile.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
+#include "master/requests.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
-#include "wire/stats.h"
 
 #define UPGRADE_MARGIN_MS 2000 /* the alarm of an upgrade, beyond what it may take */
 
 enum phase { IDLE, PREFLIGHT, STARTING, PROBATION };
-
-/* Somebody who waits for an answer. */
-struct request {
-	TAILQ_ENTRY(request) link;
-	struct control_client *client; /* NULL: a signal, or it hung up */
-	bool wait;                     /* for the generations before, too */
-	bool abort;                    /* asked for the way back: a rollback is its success */
-	uint32_t gen;                  /* waits until those before this one are gone */
-	uint64_t cut;                  /* connections cut in those gone since */
-};
-
-TAILQ_HEAD(request_list, request);
 
 static struct {
 	enum phase phase;
@@ -53,14 +39,9 @@ static struct {
 	char *text;   /* the bytes that were checked */
 	size_t len;
 	struct preflight *preflight;
-	struct request_list now;     /* answered by this run */
-	struct request_list next;    /* coalesced into one more run */
-	struct request_list waiting; /* committed; for old generations to be gone */
 	enum change_kind next_kind;
 	char *next_binary;
-} ch = {.now = TAILQ_HEAD_INITIALIZER(ch.now),
-        .next = TAILQ_HEAD_INITIALIZER(ch.next),
-        .waiting = TAILQ_HEAD_INITIALIZER(ch.waiting)};
+} ch;
 
 static void run(enum change_kind kind);
 
@@ -96,136 +77,17 @@ kind_name(void)
 	return names[ch.kind];
 }
 
-/* --- requests --- */
-
-static struct request *
-request_add(struct request_list *list, struct control_client *client, bool wait)
-{
-	struct request *r = mem_alloc(sizeof *r);
-
-	r->client = client;
-	r->wait = wait;
-	TAILQ_INSERT_TAIL(list, r, link);
-	return r;
-}
-
-static void
-answer_all(struct request_list *list, int exit_code, const char *text)
-{
-	struct request *r;
-
-	while ((r = TAILQ_FIRST(list)) != NULL) {
-		struct control_client *client = r->client;
-		bool abort = r->abort;
-
-		TAILQ_REMOVE(list, r, link);
-		free(r);
-		if (client == NULL)
-			continue;
-		if (abort)
-			control_answer(client, 0, NULL, "the old generation takes over again");
-		else
-			control_answer(client, exit_code, NULL, "%s", text);
-	}
-}
-
-static bool
-older_lives(uint32_t gen)
-{
-	struct generation *g;
-
-	TAILQ_FOREACH (g, generation_all(), link)
-		if (g->id < gen)
-			return true;
-	return false;
-}
-
-static void
-answer_waited(struct request *r)
-{
-	struct control_client *client = r->client;
-	uint64_t cut = r->cut;
-	uint32_t gen = r->gen;
-
-	TAILQ_REMOVE(&ch.waiting, r, link);
-	free(r);
-	if (client == NULL)
-		return;
-	if (cut == 0)
-		control_answer(client, 0, NULL,
-		               "generation %u serves, the ones before it are gone", gen);
-	else
-		control_answer(
-		    client, 4, NULL,
-		    "generation %u serves; %llu connections of the ones before it had "
-		    "to be cut",
-		    gen, (unsigned long long)cut);
-}
-
-static void
-answer_those_who_waited(void)
-{
-	struct request *r, *next;
-
-	for (r = TAILQ_FIRST(&ch.waiting); r != NULL; r = next) {
-		next = TAILQ_NEXT(r, link);
-		if (!older_lives(r->gen))
-			answer_waited(r);
-	}
-}
-
 void
 change_generation_gone(const struct generation *g)
 {
 	struct generation *other;
-	struct request *r;
 	bool foreign = false;
 
-	TAILQ_FOREACH (r, &ch.waiting, link)
-		if (g->id < r->gen)
-			r->cut += g->cut;
 	TAILQ_FOREACH (other, generation_all(), link)
-		if (other->image != master.image)
-			foreign = true;
+		foreign |= other->image != master.image;
 	if (!foreign && ch.phase == IDLE)
 		upgrade_forget_old();
-	answer_those_who_waited();
-}
-
-static void
-forget_in(struct request_list *list, const struct control_client *client)
-{
-	struct request *r;
-
-	TAILQ_FOREACH (r, list, link)
-		if (r->client == client)
-			r->client = NULL;
-}
-
-void
-change_forget(struct control_client *client)
-{
-	forget_in(&ch.now, client);
-	forget_in(&ch.next, client);
-	forget_in(&ch.waiting, client);
-}
-
-static bool
-owes_in(const struct request_list *list, const struct control_client *client)
-{
-	const struct request *r;
-
-	TAILQ_FOREACH (r, list, link)
-		if (r->client == client)
-			return true;
-	return false;
-}
-
-bool
-change_owes(const struct control_client *client)
-{
-	return owes_in(&ch.now, client) || owes_in(&ch.next, client) ||
-	       owes_in(&ch.waiting, client);
+	requests_generation_gone(g);
 }
 
 /* --- the end of a run --- */
@@ -233,9 +95,9 @@ change_owes(const struct control_client *client)
 static void
 start_next(void)
 {
-	if (TAILQ_EMPTY(&ch.next) || master.stop != STOP_NO)
+	if (!requests_any(REQUESTS_NEXT) || master.stop != STOP_NO)
 		return;
-	TAILQ_CONCAT(&ch.now, &ch.next, link);
+	requests_take_next();
 	free(ch.binary);
 	ch.binary = ch.next_binary;
 	ch.next_binary = NULL;
@@ -262,7 +124,7 @@ end_badly(const char *outcome, const char *reason)
 	          strcmp(outcome, "refused") == 0 ? outcome : "rolled back", why);
 	history_add(kind_name(), outcome, why, clock_ms() - ch.since_ms);
 	clear();
-	answer_all(&ch.now, 1, why);
+	requests_answer(REQUESTS_NOW, 1, why);
 	free(why);
 	start_next();
 	master_converge();
@@ -468,7 +330,7 @@ set_binary(char **to, const char *binary)
 static void
 coalesce(enum change_kind kind, const char *binary)
 {
-	if (TAILQ_EMPTY(&ch.next))
+	if (!requests_any(REQUESTS_NEXT))
 		ch.next_kind = kind;
 	if (kind != CHANGE_UPGRADE)
 		return;
@@ -488,11 +350,11 @@ change_request(enum change_kind kind, const char *binary, bool wait,
 	}
 	if (ch.phase != IDLE) {
 		coalesce(kind, binary);
-		request_add(&ch.next, client, wait);
+		requests_add(REQUESTS_NEXT, client, wait);
 		return;
 	}
 	set_binary(&ch.binary, binary);
-	request_add(&ch.now, client, wait);
+	requests_add(REQUESTS_NOW, client, wait);
 	run(kind);
 }
 
@@ -518,21 +380,6 @@ change_promote(struct generation *g)
 	FAULT("promoted");
 }
 
-static void
-to_waiting(uint32_t gen)
-{
-	struct request *r, *next;
-
-	for (r = TAILQ_FIRST(&ch.now); r != NULL; r = next) {
-		next = TAILQ_NEXT(r, link);
-		if (!r->wait)
-			continue;
-		TAILQ_REMOVE(&ch.now, r, link);
-		r->gen = gen;
-		TAILQ_INSERT_TAIL(&ch.waiting, r, link);
-	}
-}
-
 void
 change_commit(struct generation *g)
 {
@@ -555,9 +402,7 @@ change_commit(struct generation *g)
 	snprintf(text, sizeof text, "generation %u serves (version %s), after %llu ms", g->id,
 	         g->version, (unsigned long long)took);
 	clear();
-	to_waiting(g->id);
-	answer_all(&ch.now, 0, text);
-	answer_those_who_waited();
+	requests_committed(g->id, text);
 	start_next();
 }
 
@@ -634,9 +479,9 @@ abort_drain(struct control_client *client, char **cause)
 			    cause, "the binary of generation %u is no longer at hand", old->id);
 		ch.since_ms = clock_ms();
 		ch.kind = CHANGE_UPGRADE;
-		request_add(&ch.now, client, false)->abort = true;
+		requests_add_abort(client);
 		upgrade_back("aborted by request");
-		answer_all(&ch.now, 1, "");
+		requests_answer(REQUESTS_NOW, 1, "");
 		return cause_set(cause, "the old binary cannot be executed again");
 	}
 	if (take_over(old, active, cause) < 0)
@@ -655,7 +500,7 @@ change_abort(struct control_client *client, char **cause)
 		                 kind_name());
 	if (ch.old == NULL)
 		return cause_set(cause, "there is no generation to go back to");
-	request_add(&ch.now, client, false)->abort = true;
+	requests_add_abort(client);
 	roll_back("aborted by request");
 	return 0;
 }
@@ -663,7 +508,7 @@ change_abort(struct control_client *client, char **cause)
 void
 change_stop(void)
 {
-	answer_all(&ch.next, 1, "baton is stopping");
+	requests_answer(REQUESTS_NEXT, 1, "baton is stopping");
 	if (ch.phase == PREFLIGHT)
 		refuse("baton is stopping");
 	else if (ch.phase != IDLE && ch.old != NULL && ch.kind == CHANGE_RELOAD)
@@ -674,53 +519,15 @@ change_stop(void)
 		if (ch.old != NULL && ch.old->state == GEN_PAUSED)
 			generation_drain(ch.old);
 		clear();
-		answer_all(&ch.now, 1, "baton is stopping");
-	}
-}
-
-static json_t *
-save_requests(const struct request_list *list)
-{
-	json_t *j = json_array();
-	const struct request *r;
-
-	TAILQ_FOREACH (r, list, link)
-		json_array_append_new(
-		    j, json_pack("{s:i, s:b, s:b, s:i, s:I}", "client",
-		                 r->client != NULL ? (int)control_id(r->client) : 0, "wait",
-		                 r->wait, "abort", r->abort, "gen", (int)r->gen, "cut",
-		                 (json_int_t)r->cut));
-	return j;
-}
-
-static void
-restore_requests(struct request_list *list, const json_t *j)
-{
-	size_t i;
-	json_t *one;
-
-	json_array_foreach((json_t *)(uintptr_t)j, i, one)
-	{
-		int client, wait, abort, gen;
-		json_int_t cut;
-		struct request *r;
-
-		if (json_unpack(one, "{s:i, s:b, s:b, s:i, s:I}", "client", &client, "wait",
-		                &wait, "abort", &abort, "gen", &gen, "cut", &cut) < 0)
-			continue;
-		r = request_add(list, control_find((uint32_t)client), wait);
-		r->abort = abort;
-		r->gen = (uint32_t)gen;
-		r->cut = (uint64_t)cut;
+		requests_answer(REQUESTS_NOW, 1, "baton is stopping");
 	}
 }
 
 json_t *
 change_save(void)
 {
-	return json_pack("{s:I, s:o, s:o, s:o, s:i, s:s?}", "since_ms", (json_int_t)ch.since_ms,
-	                 "now", save_requests(&ch.now), "next", save_requests(&ch.next),
-	                 "waiting", save_requests(&ch.waiting), "next_kind", (int)ch.next_kind,
+	return json_pack("{s:I, s:o, s:i, s:s?}", "since_ms", (json_int_t)ch.since_ms,
+	                 "requests", requests_save(), "next_kind", (int)ch.next_kind,
 	                 "next_binary", ch.next_binary);
 }
 
@@ -729,21 +536,18 @@ change_restore(const json_t *j, char **cause)
 {
 	int next_kind;
 	json_int_t since;
-	json_t *now, *next, *waiting;
+	json_t *requests;
 	const char *next_binary = json_string_value(json_object_get(j, "next_binary"));
 
-	if (json_unpack((json_t *)(uintptr_t)j, "{s:I, s:o, s:o, s:o, s:i}", "since_ms", &since,
-	                "now", &now, "next", &next, "waiting", &waiting, "next_kind",
-	                &next_kind) < 0)
+	if (json_unpack((json_t *)(uintptr_t)j, "{s:I, s:o, s:i}", "since_ms", &since,
+	                "requests", &requests, "next_kind", &next_kind) < 0)
 		return cause_set(cause, "the record of the change is damaged");
 	ch.kind = CHANGE_UPGRADE;
 	ch.phase = PREFLIGHT;
 	ch.since_ms = (uint64_t)since;
 	ch.next_kind = (enum change_kind)next_kind;
 	set_binary(&ch.next_binary, next_binary);
-	restore_requests(&ch.now, now);
-	restore_requests(&ch.next, next);
-	restore_requests(&ch.waiting, waiting);
+	requests_restore(requests);
 	return 0;
 }
 
@@ -830,42 +634,11 @@ phase_text(int *percent)
 	return "waiting";
 }
 
-static const char *
-drain_progress(uint32_t gen)
-{
-	static char text[96];
-	struct generation *g;
-	struct worker *w;
-	uint64_t n = 0;
-	unsigned gens = 0;
-
-	TAILQ_FOREACH (g, generation_all(), link) {
-		if (g->id >= gen)
-			continue;
-		gens++;
-		TAILQ_FOREACH (w, &g->workers, link)
-			n += w->page->fresh + w->page->idle + w->page->busy;
-	}
-	snprintf(text, sizeof text, "%u old generation%s with %llu connections", gens,
-	         gens == 1 ? "" : "s", (unsigned long long)n);
-	return text;
-}
-
-bool
+void
 change_tell_progress(void)
 {
-	struct request *r;
 	int percent;
 	const char *text = phase_text(&percent);
 
-	TAILQ_FOREACH (r, &ch.now, link)
-		if (r->client != NULL)
-			control_progress(r->client, text, percent);
-	TAILQ_FOREACH (r, &ch.next, link)
-		if (r->client != NULL)
-			control_progress(r->client, "waiting for the change before", 0);
-	TAILQ_FOREACH (r, &ch.waiting, link)
-		if (r->client != NULL)
-			control_progress(r->client, drain_progress(r->gen), 100);
-	return !TAILQ_EMPTY(&ch.now) || !TAILQ_EMPTY(&ch.next) || !TAILQ_EMPTY(&ch.waiting);
+	requests_tell_progress(text, percent);
 }

@@ -47,12 +47,6 @@ void change_stop(void);
 /* A generation is gone: those who waited for it. */
 void change_generation_gone(const struct generation *g);
 
-/* The client hung up. */
-void change_forget(struct control_client *client);
-
-/* Does the client wait for a change? */
-bool change_owes(const struct control_client *client);
-
 /* The generation under change, NULL; and the one to go back to, NULL. */
 struct generation *change_new(void);
 struct generation *change_old(void);
@@ -60,8 +54,8 @@ struct generation *change_old(void);
 bool change_busy(void);
 enum change_kind change_kind(void);
 
-/* A progress line to everybody who waits.  False: nobody does. */
-bool change_tell_progress(void);
+/* A progress line to everybody who waits. */
+void change_tell_progress(void);
 
 json_t *change_save(void);
 int change_restore(const json_t *j, char **cause);

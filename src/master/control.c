@@ -26,6 +26,7 @@
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/preflight.h"
+#include "master/requests.h"
 #include "master/scale.h"
 #include "master/status.h"
 #include "master/survey.h"
@@ -64,7 +65,7 @@ keep_reserve(void)
 static void
 client_free(struct control_client *c)
 {
-	change_forget(c);
+	requests_forget(c);
 	survey_forget(c);
 	scale_forget(c);
 	preflight_cancel(&c->check);
@@ -576,7 +577,7 @@ control_after_restore(void)
 
 	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->asked && !c->stop && !change_owes(c))
+		if (c->asked && !c->stop && !requests_owe(c))
 			control_answer(c, 1, NULL, "baton was upgraded meanwhile; ask again");
 	}
 }

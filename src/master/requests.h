@@ -1,0 +1,53 @@
+/*
+ * requests: who waits for the answer of a change.
+ *
+ * A request is on one list: answered by the run under way, coalesced into the next
+ * one, or committed and waiting for old generations to go.  Each gets exactly one
+ * answer; a client that hangs up is forgotten and its request goes on.
+ */
+#ifndef BATON_MASTER_REQUESTS_H
+#define BATON_MASTER_REQUESTS_H
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct control_client;
+struct generation;
+
+enum requests_list { REQUESTS_NOW, REQUESTS_NEXT, REQUESTS_WAITING, REQUESTS_N };
+
+/* client NULL: a signal asked. */
+void requests_add(enum requests_list which, struct control_client *client, bool wait);
+
+/* The client asks for the way back: the failure of this run is its success. */
+void requests_add_abort(struct control_client *client);
+
+bool requests_any(enum requests_list which);
+
+/* The next run begins: who waited for it is answered by it. */
+void requests_take_next(void);
+
+/* Answer everybody on a list. */
+void requests_answer(enum requests_list which, int exit_code, const char *text);
+
+/* This run is committed as generation gen: answer those who wait for no more, keep
+ * the others until the generations before it are gone. */
+void requests_committed(uint32_t gen, const char *text);
+void requests_generation_gone(const struct generation *g);
+
+/* The client hung up. */
+void requests_forget(const struct control_client *client);
+
+/* Does the client wait here? */
+bool requests_owe(const struct control_client *client);
+
+/* A line of progress to everybody; text is of the run under way. */
+void requests_tell_progress(const char *text, int percent);
+
+/* Clients by number; to be restored after control's records. */
+json_t *requests_save(void);
+void requests_restore(const json_t *j);
+
+#endif
