@@ -579,6 +579,7 @@ change_rolled_back(const char *reason)
 	struct generation *g, *own = NULL;
 	char *cause = NULL;
 
+	notify_reload_begun(); /* said by the image that failed; this one must end it */
 	TAILQ_FOREACH (g, generation_all(), link)
 		if (g->image == master.image && g->state != GEN_FAILED)
 			own = g;

@@ -358,8 +358,6 @@ master_stop(bool now)
 	if (master.stop == STOP_NO) {
 		log_info("stop: %s", now ? "at once" : "drain");
 		master.cut_at_stop = stats_sum(master.stats, STATS_CUT);
-		notify_stopping();
-		notify_extend(EXTEND_MS);
 		set_stop(STOP_LAME);
 		change_stop();
 		tell_all(MSG_LAME, &on, sizeof on);
@@ -398,13 +396,16 @@ master_unstop(char **cause)
 
 	if (master.stop == STOP_NOW)
 		return cause_set(cause, "baton is stopping at once");
+	if (notify_told_stopping())
+		return cause_set(cause,
+		                 "the service manager was told of the stop, and knows no "
+		                 "way back from it");
 	if (master.stop == STOP_DRAIN && resume_stopped(cause) < 0)
 		return -1;
 	master.stop = STOP_NO;
 	listener_filter(false);
 	tell_all(MSG_LAME, &off, sizeof off);
 	control_answer_stop(1, "the stop was called off");
-	notify_ready();
 	log_info("the stop is called off");
 	master_converge();
 	return 0;
@@ -462,6 +463,7 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 	case SIGINT:
 	case SIGQUIT:
 		master_stop(false);
+		notify_stopping();
 		break;
 	case SIGHUP:
 		change_request(CHANGE_RELOAD, NULL, false, NULL);
@@ -659,6 +661,7 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	master.started_ms = clock_ms();
 	master.image = 1;
 	log_set_who("master");
+	log_open("auto", LOGL_INFO, NULL); /* until a configuration says otherwise */
 	loop.pid = getpid();
 	atexit(remove_files);
 	FAULT("main");

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 
 static bool reloading;
+static bool stopping;
 static char said[256];
 
 void
@@ -39,7 +40,13 @@ notify_reload_done(void)
 void
 notify_stopping(void)
 {
-	sd_notify(0, "STOPPING=1");
+	stopping = sd_notify(0, "STOPPING=1") > 0;
+}
+
+bool
+notify_told_stopping(void)
+{
+	return stopping;
 }
 
 void

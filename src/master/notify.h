@@ -4,6 +4,7 @@
 #ifndef BATON_MASTER_NOTIFY_H
 #define BATON_MASTER_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A generation serves: READY=1.  Said once per start and after each reload. */
@@ -13,8 +14,12 @@ void notify_ready(void);
 void notify_reload_begun(void);
 void notify_reload_done(void);
 
-/* STOPPING=1, and more time, in ms from now; to be repeated while it lasts. */
+/* STOPPING=1: for stops that the service manager may have asked for; it knows no way
+ * back.  And whether it was told so. */
 void notify_stopping(void);
+bool notify_told_stopping(void);
+
+/* More time, in ms from now; to be repeated while it is needed. */
 void notify_extend(uint64_t ms);
 
 /* One line for `systemctl status`; said only when it has changed. */

@@ -87,6 +87,17 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	kill(p->pid, SIGKILL);
 }
 
+/* `systemctl kill -s USR2` reaches this child, too; ignored signals stay ignored
+ * over an exec. */
+static void
+ignore_what_is_for_the_master(void)
+{
+	static const int signals[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		signal(signals[i], SIG_IGN);
+}
+
 /* In the child: only its answer's way is left open. */
 static void
 become_child(int out, int state)
@@ -103,6 +114,7 @@ become_child(int out, int state)
 		fd_cloexec(state, false);
 	upgrade_disown();
 	spawn_scrub_environment();
+	ignore_what_is_for_the_master();
 	spawn_unblock_signals();
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,20 +15,6 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "service/http/mime.h"
-
-int
-file_open_root(const char *dir, char **cause)
-{
-	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return cause_set(cause, "root %s: %s", dir, strerror(errno));
-	if (faccessat(fd, ".", X_OK, AT_EACCESS) < 0) {
-		cause_set(cause, "root %s: %s", dir, strerror(errno));
-		fd_close(&fd);
-	}
-	return fd;
-}
 
 /* O_NONBLOCK: a FIFO must not hold the loop; for a regular file it means nothing. */
 static int
@@ -37,6 +24,31 @@ open_beneath(int root, const char *path)
 	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* A sandbox that forbids openat2 would make every file a 404: better told now. */
+static bool
+can_open_beneath(int root)
+{
+	int fd = open_beneath(root, ".");
+	bool can = fd >= 0 || (errno != ENOSYS && errno != EPERM);
+
+	fd_close(&fd);
+	return can;
+}
+
+int
+file_open_root(const char *dir, char **cause)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cause_set(cause, "root %s: %s", dir, strerror(errno));
+	if (faccessat(fd, ".", X_OK, AT_EACCESS) < 0 || !can_open_beneath(fd)) {
+		cause_set(cause, "root %s: %s", dir, strerror(errno));
+		fd_close(&fd);
+	}
+	return fd;
 }
 
 static int

@@ -1,0 +1,293 @@
+/* request: what a head means, and which status refuses it. */
+#include <check.h>
+#include <http_parser.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/http/request.h"
+
+#define H   "Host: x\r\n"
+#define GET "GET / HTTP/1.1\r\n" H
+
+static const struct {
+	const char *head;
+	int status;
+} judged[] = {
+    {GET "\r\n", 0},
+    {"GET / HTTP/1.0\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost:\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nhOST:x:80 \t\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 0},
+    {"M-SEARCH * HTTP/1.1\r\n" H "\r\n", 0},
+    {"GET http://x/y HTTP/1.1\r\n" H "\r\n", 0},
+    {GET "X: \xc3\xa4\tb\r\n\r\n", 0},
+    {GET "X:\r\n\r\n", 0},
+    {GET "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0},
+    {GET "Expect: 100-Continue\r\n\r\n", 0},
+    {GET "Transfer-Encoding: Chunked \r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\n\r\n", 400}, /* no host */
+    {GET "Host: x\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
+    {"\r\n\r\n", 400},
+    {"GET\r\n\r\n", 400},
+    {" GET / HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET  / HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET / HTTP/1.1 \r\n" H "\r\n", 400},
+    {"GET /  HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\tHTTP/1.1\r\n" H "\r\n", 400},
+    {"GET / http/1.1\r\n" H "\r\n", 400},
+    {"GET / HTTP/1.1x\r\n" H "\r\n", 400},
+    {"GET x HTTP/1.1\r\n" H "\r\n", 400},
+    {"G/T / HTTP/1.1\r\n" H "\r\n", 400},
+    {GET "nonsense\r\n\r\n", 400},
+    {GET ": x\r\n\r\n", 400},
+    {GET "X y: z\r\n\r\n", 400},
+    {GET "X\t: z\r\n\r\n", 400},
+    {GET "X: a\r\n b\r\n\r\n", 400}, /* folded */
+    {GET "X: a\r\n\tb\r\n\r\n", 400},
+    {GET "X: a\nY: b\r\n\r\n", 400},
+    {GET "X: a\rY: b\r\n\r\n", 400},
+    {GET "X: a\r\r\n\r\n", 400},
+    {GET "X: \x01\r\n\r\n", 400},
+    {GET "X: \x7f\r\n\r\n", 400},
+    {GET "Content-Length: 1\r\nContent-Length: 1\r\n\r\n", 400},
+    {GET "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+    {GET "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 400},
+    {GET "Content-Length: 1, 1\r\n\r\n", 400},
+    {GET "Content-Length: +1\r\n\r\n", 400},
+    {GET "Content-Length: -1\r\n\r\n", 400},
+    {GET "Content-Length: 1a\r\n\r\n", 400},
+    {GET "Content-Length: 0x1\r\n\r\n", 400},
+    {GET "Content-Length:\r\n\r\n", 400},
+    {GET "Content-Length: 1 1\r\n\r\n", 400},
+    {GET "Content-Length: 9999999999999999999\r\n\r\n", 400},
+    {GET "Content-Length: 18446744073709551617\r\n\r\n", 400},
+    {GET "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+    {GET "Transfer-Encoding: identity\r\n\r\n", 400},
+    {GET "Transfer-Encoding: chunked, gzip\r\n\r\n", 400},
+    {GET "Transfer-Encoding: chunked,\r\n\r\n", 400},
+    {GET "Transfer-Encoding:\r\n\r\n", 400},
+    {"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+    {GET "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
+    {GET "Transfer-Encoding: gzip,chunked\r\n\r\n", 501},
+    {GET "Expect: 200-ok\r\n\r\n", 417},
+    {"BREW / HTTP/1.1\r\n" H "\r\n", 501},
+    {"get / HTTP/1.1\r\n" H "\r\n", 501},
+    {"CONNECT x:80 HTTP/1.1\r\n" H "\r\n", 501},
+    {"GET /\r\n\r\n", 505},
+    {"GET / HTTP/1.2\r\n" H "\r\n", 505},
+    {"GET / HTTP/2.0\r\n" H "\r\n", 505},
+    {"GET / HTTP/0.9\r\n" H "\r\n", 505},
+};
+
+START_TEST(each_head_is_judged)
+{
+	struct request r;
+	const char *head = judged[_i].head;
+	int status = request_parse(head, strlen(head), &r);
+
+	ck_assert_msg(status == judged[_i].status, "%s: %d, not %d", head, status,
+	              judged[_i].status);
+}
+END_TEST
+
+START_TEST(a_zero_byte_is_refused_anywhere)
+{
+	const char good[] = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n";
+	struct request r;
+	char head[sizeof good];
+
+	for (size_t i = 0; i < sizeof good - 5; i++) {
+		memcpy(head, good, sizeof good);
+		head[i] = '\0';
+		ck_assert_msg(request_parse(head, sizeof good - 1, &r) >= 400, "at %zu", i);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *headers;
+	int minor;
+	bool keep;
+} kept[] = {
+    {"", 1, true},
+    {"Connection: close\r\n", 1, false},
+    {"Connection: Close\r\n", 1, false},
+    {"Connection: x, close\r\n", 1, false},
+    {"Connection: keep-alive\r\n", 1, true},
+    {"Connection: closed\r\n", 1, true},
+    {"", 0, false},
+    {"Connection: keep-alive\r\n", 0, true},
+    {"Connection: Keep-Alive\r\n", 0, true},
+    {"Connection: keep-alive, close\r\n", 0, false},
+    {"Connection: keep-alive\r\nConnection: close\r\n", 0, false},
+};
+
+START_TEST(a_connection_is_kept_or_not)
+{
+	char head[200];
+	struct request r;
+	int n = snprintf(head, sizeof head, "GET / HTTP/1.%d\r\n" H "%s\r\n", kept[_i].minor,
+	                 kept[_i].headers);
+
+	ck_assert_int_eq(request_parse(head, (size_t)n, &r), 0);
+	ck_assert_msg(r.keep_alive == kept[_i].keep, "%s", head);
+	ck_assert_int_eq(r.http10, kept[_i].minor == 0);
+}
+END_TEST
+
+static void
+assert_text(struct request_text t, const char *want)
+{
+	ck_assert_ptr_nonnull(t.p);
+	ck_assert_msg(t.n == strlen(want) && memcmp(t.p, want, t.n) == 0, "%.*s, not %s",
+	              (int)t.n, t.p, want);
+}
+
+START_TEST(what_is_wanted_is_kept)
+{
+	static const char head[] =
+	    "POST /a?b HTTP/1.1\r\nHost: x\r\nrange:  bytes=0- \r\n"
+	    "If-Range: r\r\nIf-Match: m\r\nIf-None-Match: n\r\n"
+	    "If-Modified-Since: s\r\nIf-Unmodified-Since: u\r\n"
+	    "Content-Length: 12345678901\r\nExpect: 100-continue\r\n\r\n";
+	struct request r;
+
+	ck_assert_int_eq(request_parse(head, sizeof head - 1, &r), 0);
+	ck_assert_uint_eq(r.method, HTTP_POST);
+	ck_assert_uint_eq(r.length, 12345678901);
+	ck_assert(r.expects_continue && !r.chunked);
+	assert_text(r.target, "/a?b");
+	assert_text(r.range, "bytes=0-");
+	assert_text(r.if_range, "r");
+	assert_text(r.if_match, "m");
+	assert_text(r.if_none_match, "n");
+	assert_text(r.if_modified_since, "s");
+	assert_text(r.if_unmodified_since, "u");
+	ck_assert_int_eq(request_parse(GET "\r\n", sizeof GET + 1, &r), 0);
+	ck_assert(r.range.p == NULL && r.if_match.p == NULL && !r.expects_continue);
+	ck_assert_uint_eq(r.length, 0);
+}
+END_TEST
+
+START_TEST(long_heads_and_targets)
+{
+	static char head[1 << 20];
+	struct request r;
+	int n = sprintf(head, GET);
+
+	while (n < 900000)
+		n += sprintf(head + n, "X: %0500d\r\n", n);
+	n += sprintf(head + n, "\r\n");
+	ck_assert_int_eq(request_parse(head, (size_t)n, &r), 0);
+	for (int target = REQUEST_TARGET_MAX - 1; target <= REQUEST_TARGET_MAX + 1; target++) {
+		n = sprintf(head, "GET /%0*d HTTP/1.1\r\n" H "\r\n", target - 1, 0);
+		ck_assert_int_eq(request_parse(head, (size_t)n, &r),
+		                 target > REQUEST_TARGET_MAX ? 414 : 0);
+	}
+	ck_assert_int_eq(request_too_long("GET /aaa", 8), 414);
+	ck_assert_int_eq(request_too_long("GET /\r\nX", 8), 431);
+}
+END_TEST
+
+static const struct {
+	const char *bytes;
+	ptrdiff_t length;
+} lengths[] = {
+    {"", 0},
+    {"GET / HTTP/1.1\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: x\r\n\r", 0},
+    {"a\r\n\r\n", 5},
+    {"a\r\nb\r\n\r\nmore\r\n\r\n", 8},
+    {"a\n", -1},
+    {"\n", -1},
+    {"a\r\nb\nc", -1},
+    {"a\r\n\n", -1},
+};
+
+/* Byte by byte, with what was looked at told, and all at once. */
+START_TEST(the_length_of_a_head)
+{
+	const char *bytes = lengths[_i].bytes;
+	size_t len = strlen(bytes), n = 0;
+	ptrdiff_t slow = 0;
+
+	ck_assert_int_eq(request_head_length(bytes, len, 0), lengths[_i].length);
+	for (size_t from = 0; n < len && slow == 0; from = n)
+		slow = request_head_length(bytes, ++n, from);
+	ck_assert_int_eq(slow, lengths[_i].length);
+}
+END_TEST
+
+static const struct {
+	const char *target;
+	int status;
+	const char *path;
+} paths[] = {
+    {"/", 0, ""},
+    {"///", 0, ""},
+    {"/a/b", 0, "a/b"},
+    {"//a//b/", 0, "a//b/"},
+    {"/%61%2Fb%2e", 0, "a/b."},
+    {"/%2fa", 0, "a"},
+    {"/%25%32%65", 0, "%2e"},
+    {"/a?b/c", 0, "a"},
+    {"/a#b", 0, "a"},
+    {"/a%3fb", 0, "a?b"},
+    {"/?x", 0, ""},
+    {"/..", 0, ".."}, /* the kernel's affair */
+    {"http://host", 0, ""},
+    {"http://host/a", 0, "a"},
+    {"HTTPS://host:1/a?b", 0, "a"},
+    {"http://host?a/b", 0, ""},
+    {"http://host#a/b", 0, ""},
+    {"http://", 0, ""},
+    {"*", 400, NULL},
+    {"", 400, NULL},
+    {"a", 400, NULL},
+    {"/%", 400, NULL},
+    {"/%4", 400, NULL},
+    {"/%4g", 400, NULL},
+    {"/%00", 400, NULL},
+    {"/0123456789abcde", 0, "0123456789abcde"},
+    {"/0123456789abcdef", 414, NULL}, /* into 16 bytes */
+};
+
+START_TEST(the_path_of_a_target)
+{
+	struct request_text t = {paths[_i].target, strlen(paths[_i].target)};
+	char path[16];
+	int status = request_path(&t, path, sizeof path);
+
+	ck_assert_msg(status == paths[_i].status, "%s: %d", t.p, status);
+	if (status == 0)
+		ck_assert_str_eq(path, paths[_i].path);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("request");
+	TCase *t = tcase_create("heads");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_loop_test(t, each_head_is_judged, 0, sizeof judged / sizeof *judged);
+	tcase_add_test(t, a_zero_byte_is_refused_anywhere);
+	tcase_add_loop_test(t, a_connection_is_kept_or_not, 0, sizeof kept / sizeof *kept);
+	tcase_add_test(t, what_is_wanted_is_kept);
+	tcase_add_test(t, long_heads_and_targets);
+	tcase_add_loop_test(t, the_length_of_a_head, 0, sizeof lengths / sizeof *lengths);
+	tcase_add_loop_test(t, the_path_of_a_target, 0, sizeof paths / sizeof *paths);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
