@@ -16,7 +16,7 @@ static const struct {
     {"a\r\n0123456789\r\nA\r\n0123456789\r\n000\r\n\r\n", CHUNKED_DONE, 37, 20},
     {"2\r\n\r\n\r\n0\r\n\r\n", CHUNKED_DONE, 12, 2},
     {"1;a=b;c=\"d\"\r\nx\r\n0;e\r\n\r\n", CHUNKED_DONE, 23, 1},
-    {"0\r\nX: y\r\nZ: a\tb\r\n\r\n", CHUNKED_DONE, 20, 0},
+    {"0\r\nX: y\r\nZ: a\tb\r\n\r\n", CHUNKED_DONE, 19, 0},
     {"000000000000005\r\nhello\r\n0\r\n\r\n", CHUNKED_DONE, 29, 5},
     {"", CHUNKED_MORE, 0, 0},
     {"5", CHUNKED_MORE, 0, 0},

@@ -38,7 +38,7 @@ static const struct {
     {"GET  / HTTP/1.1\r\n" H "\r\n", 400},
     {"GET / HTTP/1.1 \r\n" H "\r\n", 400},
     {"GET /  HTTP/1.1\r\n" H "\r\n", 400},
-    {"GET /\tHTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\tHTTP/1.1\r\n" H "\r\n", 505}, /* a tab parts nothing: no version */
     {"GET / http/1.1\r\n" H "\r\n", 400},
     {"GET / HTTP/1.1x\r\n" H "\r\n", 400},
     {"GET x HTTP/1.1\r\n" H "\r\n", 400},

@@ -70,8 +70,11 @@ range_date(const struct request_text *value)
 		struct tm tm = {0};
 		const char *end = strptime(text, forms[i], &tm);
 
-		if (end != NULL && *end == '\0')
-			return timegm(&tm);
+		if (end != NULL && *end == '\0') {
+			time_t t = timegm(&tm);
+
+			return t > 0 ? t : 0; /* no file is older, and -1 means none */
+		}
 	}
 	return -1;
 }
