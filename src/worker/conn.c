@@ -172,10 +172,11 @@ linger_read(struct conn *c)
 
 		if (n == CONN_AGAIN)
 			return;
-		if (n <= 0) {
+		if (n <= 0 || clock_tick_ms() - c->since_ms > LINGER_MAX_MS) {
 			conn_close(c, c->why);
 			return;
 		}
+		linger_again(c); /* a peer that still sends is not done */
 	}
 }
 
