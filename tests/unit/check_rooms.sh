@@ -10,6 +10,7 @@ bad=0
 allow() {
 	room=$1
 	shift
+	# shellcheck disable=SC2013 # a room is one word
 	for seen in $(grep -rhoE '^# *include "[a-z]+/' "$room" | sed 's/.*"//; s,/,,' | sort -u); do
 		case " $* $room " in
 		*" $seen "*) ;;
@@ -30,6 +31,7 @@ allow worker base conf wire
 allow service base conf wire worker
 allow ctl base wire
 
+# shellcheck disable=SC2044 # no blanks in our names
 for f in $(find . -name '*.c' ! -name main.c); do
 	own=${f#./}
 	own=${own%.c}.h
