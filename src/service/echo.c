@@ -27,10 +27,16 @@ echo_of(const struct conn *c)
 	return c->service->data;
 }
 
+/* An orderly end would tell a client that did not take its bytes that it has all. */
 static void
 on_idle(struct timed *t)
 {
-	conn_finish(timed_owner(t, struct conn, timed), "idle for too long");
+	struct conn *c = timed_owner(t, struct conn, timed);
+
+	if (c->state == CONN_BUSY)
+		conn_close(c, "did not take its bytes in time");
+	else
+		conn_finish(c, "idle for too long");
 }
 
 static int
