@@ -20,7 +20,7 @@
 #include "worker/worker.h"
 
 #define BATCH        64  /* accepts per wake: one socket does not hog the loop */
-#define GROW_AFTER   4   /* wakes in a row that used up the batch: the queue is longer */
+#define GROW_AFTER   16  /* wakes in a row that used up the batch: the queue is longer */
 #define PAUSE_MS     100 /* after EMFILE and the like */
 #define LOG_EVERY_MS 1000
 #define FD_HEADROOM  48 /* descriptors that are not connections or listeners */

@@ -41,7 +41,9 @@ static struct {
 	struct conn_list unused;
 	size_t nunused;
 	uint64_t last_id;
-	struct event bury; /* frees the dead from the top level */
+	struct event bury;          /* frees the dead from the top level */
+	TAILQ_HEAD(, conn) opening; /* accepted in this loop turn */
+	struct event fresh_turn;
 	struct timelist *linger;
 	struct timelist *linger_drain;
 	struct timelist *fresh;
@@ -129,6 +131,8 @@ on_fresh(struct timed *t)
 		conn_finish(c, "no request came");
 }
 
+static void on_fresh_turn(evutil_socket_t fd, short what, void *arg);
+
 void
 conn_start(struct event_base *base)
 {
@@ -137,7 +141,9 @@ conn_start(struct event_base *base)
 	TAILQ_INIT(&cs.all);
 	TAILQ_INIT(&cs.dead);
 	TAILQ_INIT(&cs.unused);
+	TAILQ_INIT(&cs.opening);
 	evtimer_assign(&cs.bury, base, on_bury, NULL);
+	evtimer_assign(&cs.fresh_turn, base, on_fresh_turn, NULL);
 	cs.linger = timelist_new(base, LINGER_MS, on_linger);
 	cs.linger_drain = timelist_new(base, LINGER_DRAIN_MS, on_linger);
 	cs.fresh = timelist_new(base, FRESH_MS, on_fresh);
@@ -152,6 +158,7 @@ conn_stop(void)
 		conn_close(c, "the worker leaves");
 	on_bury(-1, 0, NULL);
 	event_del(&cs.bury);
+	event_del(&cs.fresh_turn);
 	while ((c = TAILQ_FIRST(&cs.unused)) != NULL) {
 		TAILQ_REMOVE(&cs.unused, c, all);
 		free(c);
@@ -208,14 +215,37 @@ allocate(void)
 	return c;
 }
 
-/* Only now is the kernel asked to watch it: one whose only request came along and
- * is answered never needs it. */
 static void
 watch(struct conn *c)
 {
 	c->watched = true;
 	if (event_add(&c->ev, NULL) < 0)
 		conn_close(c, "cannot be watched");
+}
+
+/*
+ * At the end of the loop turn that accepted it a connection gets its first look: its
+ * request has often come by then.  One whose only request is answered and closed here
+ * never needs to be known to the kernel's epoll set.
+ */
+static void
+on_fresh_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	while ((c = TAILQ_FIRST(&cs.opening)) != NULL) {
+		TAILQ_REMOVE(&cs.opening, c, opening);
+		c->is_opening = false;
+		if (!c->lingering)
+			c->service->type->readable(c);
+		if (!c->closed)
+			watch(c);
+		if (!c->closed && c->state == CONN_NEW && worker_stopping())
+			timelist_join(cs.fresh, &c->timed);
+	}
 }
 
 void
@@ -235,10 +265,12 @@ conn_open(int fd, uint32_t listener)
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
 	if (c->service->type->open != NULL)
 		c->service->type->open(c);
-	if (!c->closed)
-		watch(c);
-	if (!c->closed && c->state == CONN_NEW && worker_stopping())
-		timelist_join(cs.fresh, &c->timed);
+	if (c->closed)
+		return;
+	if (TAILQ_EMPTY(&cs.opening))
+		event_active(&cs.fresh_turn, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&cs.opening, c, opening);
+	c->is_opening = true;
 }
 
 ssize_t
@@ -342,8 +374,12 @@ conn_close(struct conn *c, const char *why)
 	c->why = why;
 	c->closed = true;
 	timelist_leave(&c->timed);
-	event_del(&c->ev);
+	if (c->is_opening)
+		TAILQ_REMOVE(&cs.opening, c, opening);
+	/* The close takes it out of the epoll set, too, as nobody else holds it: what
+	 * event_del does then is libevent's own bookkeeping. */
 	close(c->fd);
+	event_del(&c->ev);
 	c->fd = -1;
 	stats_add(cs.page, STATS_CLOSED, 1);
 	TAILQ_REMOVE(&cs.all, c, all);

@@ -33,11 +33,12 @@ enum conn_state {
 
 struct conn {
 	struct event ev;
-	TAILQ_ENTRY(conn) all; /* every connection of the worker, oldest first */
-	struct timed timed;    /* the limit of its present phase */
-	uint64_t id;           /* never reused in this worker */
-	uint64_t opened_ms;    /* clock_tick_ms at accept */
-	uint64_t since_ms;     /* of the present state */
+	TAILQ_ENTRY(conn) all;     /* every connection of the worker, oldest first */
+	TAILQ_ENTRY(conn) opening; /* accepted in this loop turn */
+	struct timed timed;        /* the limit of its present phase */
+	uint64_t id;               /* never reused in this worker */
+	uint64_t opened_ms;        /* clock_tick_ms at accept */
+	uint64_t since_ms;         /* of the present state */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	struct service *service;
@@ -46,11 +47,12 @@ struct conn {
 	uint32_t requests;
 	uint32_t listener; /* into conf.listen */
 	int fd;
-	uint8_t state;  /* enum conn_state */
-	bool lingering; /* half-closed by us, read to the end */
-	bool closed;    /* waits to be freed */
-	bool writing;   /* turned to writing */
-	bool watched;   /* the loop knows it */
+	uint8_t state;   /* enum conn_state */
+	bool lingering;  /* half-closed by us, read to the end */
+	bool closed;     /* waits to be freed */
+	bool writing;    /* turned to writing */
+	bool watched;    /* the loop knows it */
+	bool is_opening; /* is on that list */
 };
 
 TAILQ_HEAD(conn_list, conn);

@@ -34,7 +34,8 @@ struct service_type {
 	/* The worker leaves; no connection is left. */
 	void (*stop)(struct service *service);
 
-	/* A connection was accepted.  Optional: its first bytes may be there. */
+	/* A connection was accepted.  Optional: `readable` follows in any case, at the
+	 * end of the loop turn, and may find nothing yet. */
 	void (*open)(struct conn *c);
 
 	/* Bytes, or end of file, or an error can be read. */

@@ -771,12 +771,10 @@ writable(struct conn *c)
 
 /* --- the rest of a life --- */
 
-/* The first bytes often come with the connection: a try costs less than a turn. */
 static void
 opened(struct conn *c)
 {
 	timelist_join(http_of(c)->header, &c->timed);
-	readable(c);
 }
 
 static void
