@@ -5,6 +5,7 @@
 
 #include <sys/auxv.h>
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -227,6 +228,20 @@ block_signals(void)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+/* Started with one of them closed, the next descriptor would take its number, and the
+ * log would go into it. */
+static void
+open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 static int
 serve(const char *conf, char **argv)
 {
@@ -248,6 +263,7 @@ main(int argc, char **argv)
 	int status = 1;
 
 	block_signals();
+	open_standard_descriptors();
 	upgrade_begin(argv);
 	unsetenv("EVENT_EPOLL_USE_CHANGELIST"); /* it breaks with descriptors that are shared */
 	parse(argc, argv, &o);

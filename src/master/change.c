@@ -474,7 +474,7 @@ abort_drain(struct control_client *client, char **cause)
 		return cause_set(cause,
 		                 "nothing to abort: no change and no drain is under way");
 	if (old->image != master.image) {
-		if (!upgrade_has_old())
+		if (!upgrade_has_old() || upgrade_old_image() != old->image)
 			return cause_set(
 			    cause, "the binary of generation %u is no longer at hand", old->id);
 		ch.since_ms = clock_ms();
@@ -516,7 +516,9 @@ change_stop(void)
 	else if (ch.phase != IDLE) {
 		/* A first start or an upgrade: what there is drains, in this image. */
 		upgrade_commit();
-		if (ch.old != NULL && ch.old->state == GEN_PAUSED)
+		if (ch.gen != NULL && ch.gen->state == GEN_STARTING)
+			generation_fail(ch.gen); /* nobody is to be promoted in a stop */
+		else if (ch.old != NULL && ch.old->state == GEN_PAUSED)
 			generation_drain(ch.old);
 		clear();
 		requests_answer(REQUESTS_NOW, 1, "baton is stopping");
@@ -560,8 +562,11 @@ change_continue_upgrade(void)
 
 	notify_reload_begun();
 	FAULT("continue-upgrade");
-	if (conf != NULL)
+	if (conf != NULL) {
 		forget_scale(conf);
+		upgrade_limit((uint64_t)(conf->server.start_timeout + conf->server.probation) +
+		              UPGRADE_MARGIN_MS);
+	}
 	if (conf == NULL) {
 		cause = conf_errors_join(&errors);
 		roll_back(cause);

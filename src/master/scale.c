@@ -47,6 +47,7 @@ apply(uint32_t workers, char **cause)
 void
 scale_request(uint32_t workers, struct control_client *client)
 {
+	const struct generation *g = generation_active(); /* NULL: the first start */
 	char *cause = NULL;
 	struct waiter *w;
 
@@ -55,6 +56,7 @@ scale_request(uint32_t workers, struct control_client *client)
 		if (client != NULL)
 			control_answer(client, 1, NULL, "%s", cause);
 		free(cause);
+		master_converge(); /* sockets that were added before the failure are served */
 		return;
 	}
 	if (client == NULL)
@@ -62,7 +64,7 @@ scale_request(uint32_t workers, struct control_client *client)
 	w = mem_alloc(sizeof *w);
 	w->client = client;
 	w->workers = workers;
-	w->until_ms = clock_ms() + (uint64_t)generation_active()->conf->server.start_timeout;
+	w->until_ms = clock_ms() + (g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000);
 	TAILQ_INSERT_TAIL(&all, w, link);
 }
 

@@ -234,6 +234,18 @@ upgrade_has_old(void)
 	return up.old >= 0;
 }
 
+uint32_t
+upgrade_old_image(void)
+{
+	return up.old_image;
+}
+
+void
+upgrade_limit(uint64_t ms)
+{
+	set_alarm(ms);
+}
+
 void
 upgrade_commit(void)
 {

@@ -55,6 +55,12 @@ const char *upgrade_reason(void);
 /* There is an older executable to go back to. */
 bool upgrade_has_old(void);
 
+/* The number of that image. */
+uint32_t upgrade_old_image(void);
+
+/* The commit has so long from now, by the new configuration's limits. */
+void upgrade_limit(uint64_t ms);
+
 /* Execute the old binary again, with the state as it is now.  Returns only when
  * that fails. */
 void upgrade_back(const char *reason);

@@ -130,12 +130,24 @@ pause_accepting(const char *why, bool timed)
 		event_add(&ac.resume, &tv);
 }
 
+/* An empty queue never wakes a sweep. */
+static void
+wake_sweeps(void)
+{
+	struct socket *s;
+
+	TAILQ_FOREACH (s, &ac.sockets, link)
+		if (s->sweeping)
+			event_active(&s->ev, EV_READ, 0);
+}
+
 static void
 unpause(void)
 {
 	ac.paused = false;
 	event_del(&ac.resume);
 	converge_all();
+	wake_sweeps();
 }
 
 static void
