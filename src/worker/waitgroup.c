@@ -11,6 +11,7 @@ static struct {
 	struct stats_page *page;
 	uint64_t count;
 	waitgroup_fn *fn; /* NULL: nobody waits */
+	uint64_t deadline_ms;
 	struct event timer;
 } wg;
 
@@ -53,8 +54,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (wg.fn != NULL)
+	if (wg.fn == NULL)
+		return;
+	if (wg.count == 0 || (wg.deadline_ms != 0 && clock_ms() >= wg.deadline_ms))
 		tell(wg.count == 0);
+	else /* woken by a count of 0 that is none any more */
+		waitgroup_wait(wg.deadline_ms, wg.fn);
 }
 
 void
@@ -104,6 +109,7 @@ waitgroup_wait(uint64_t deadline_ms, waitgroup_fn *fn)
 	                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
 	wg.fn = fn;
+	wg.deadline_ms = deadline_ms;
 	event_del(&wg.timer);
 	if (wg.count == 0)
 		event_active(&wg.timer, EV_TIMEOUT, 0);
