@@ -120,6 +120,14 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		event_del(ch->writable);
 }
 
+/* Of a send that failed: is it the end of the peer, which the callback tells? */
+static bool
+peer_is_gone(void)
+{
+	return errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED ||
+	       errno == ENOTCONN;
+}
+
 static int
 enqueue(struct chan *ch, const struct msg_head *head, const void *body, const int *fd,
         size_t nfd)
@@ -161,10 +169,36 @@ chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body,
 	if (ch->gone)
 		return 0;
 	if (STAILQ_EMPTY(&ch->queue)) {
-		if (send_now(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || !must_wait())
+		if (send_now(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || peer_is_gone())
 			return 0;
+		if (!must_wait())
+			return -1;
 	}
 	return enqueue(ch, &head, body, fd, nfd);
+}
+
+int
+chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const struct iovec *body,
+              size_t nbody, const int *fd, size_t nfd)
+{
+	struct msg_head head = {.version = MSG_VERSION, .type = (uint16_t)type, .birth = birth};
+	struct iovec iov[4] = {{.iov_base = &head, .iov_len = sizeof head}};
+
+	AN(nbody <= 3 && nfd <= MSG_FDS_MAX);
+	for (size_t i = 0; i < nbody; i++) {
+		iov[i + 1] = body[i];
+		head.length += (uint32_t)body[i].iov_len;
+	}
+	errno = EAGAIN;
+	if (ch->gone || !STAILQ_EMPTY(&ch->queue))
+		return -1;
+	return send_now(ch->fd, iov, nbody + 1, fd, nfd) >= 0 ? 0 : -1;
+}
+
+bool
+chan_idle(const struct chan *ch)
+{
+	return STAILQ_EMPTY(&ch->queue);
 }
 
 void
@@ -194,25 +228,38 @@ take_fds(struct msghdr *mh, int *fd)
 }
 
 static void
-dispatch(struct chan *ch, const char *bytes, size_t len, int *fd, size_t nfd, bool truncated)
+dispatch(struct chan *ch, const char *bytes, size_t len, int *fd, size_t nfd, bool lost_fds)
 {
-	struct msg m = {.fd = fd, .nfd = nfd};
-	const char *fault = truncated ? "truncated: no room for its descriptors"
-	                              : msg_check(bytes, len, nfd, &m);
+	struct msg m = {.fd = fd, .nfd = nfd, .lost_fds = lost_fds};
+	const char *fault = msg_check(bytes, len, nfd, &m);
 
 	if (fault != NULL)
-		log_warn("a message on channel %d is %s; dropped", ch->fd, fault);
+		log_warn("a message on channel %d is %s%s; dropped", ch->fd, fault,
+		         lost_fds ? ", as there is no room for its descriptors" : "");
 	else
 		ch->fn(ch, &m, ch->arg);
 	for (size_t i = 0; i < nfd; i++)
 		fd_close(&fd[i]);
 }
 
+/* A peer that ended with something unread leaves an error in front of what it had
+ * sent: behind that come its messages, and then its end. */
+static ssize_t
+receive_bytes(int fd, struct msghdr *mh)
+{
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	return n;
+}
+
 /* One message.  False when there is no more for now; the end is told here. */
 static bool
 receive(struct chan *ch)
 {
-	static char bytes[sizeof(struct msg_head) + MSG_BODY_MAX + 1];
+	static _Alignas(16) char bytes[sizeof(struct msg_head) + MSG_BODY_MAX + 1];
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
 	struct msghdr mh = {.msg_iov = &iov,
@@ -220,9 +267,9 @@ receive(struct chan *ch)
 	                    .msg_control = control,
 	                    .msg_controllen = sizeof control};
 	int fd[MSG_FDS_MAX];
-	ssize_t n = recvmsg(ch->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = receive_bytes(ch->fd, &mh);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n <= 0) {
 		ch->gone = true;
@@ -231,8 +278,7 @@ receive(struct chan *ch)
 		ch->fn(ch, NULL, ch->arg);
 		return false;
 	}
-	dispatch(ch, bytes, (size_t)n, fd, take_fds(&mh, fd),
-	         (mh.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0);
+	dispatch(ch, bytes, (size_t)n, fd, take_fds(&mh, fd), (mh.msg_flags & MSG_CTRUNC) != 0);
 	return true;
 }
 

@@ -9,6 +9,9 @@
 #ifndef BATON_WIRE_CHAN_H
 #define BATON_WIRE_CHAN_H
 
+#include <sys/uio.h>
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,10 +38,18 @@ int chan_fd(const struct chan *ch);
 /*
  * Send a message; descriptors stay the caller's.  0, or -1 with errno when it
  * could be neither sent nor queued (EMFILE while a copy of a descriptor had to
- * be kept); a dead peer is not an error here, the callback tells it.
+ * be kept, EMSGSIZE); a dead peer is not an error here, the callback tells it.
  */
 int chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body, size_t len,
               const int *fd, size_t nfd);
+
+/* Send it now or not at all: -1 with errno, EAGAIN when the peer has to read first.
+ * For what must not be on its way when the caller thinks better of it. */
+int chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const struct iovec *body,
+                  size_t nbody, const int *fd, size_t nfd);
+
+/* Nothing waits to be sent. */
+bool chan_idle(const struct chan *ch);
 
 /* Deliver what the peer had sent before it died, until the end or nothing. */
 void chan_read_rest(struct chan *ch);

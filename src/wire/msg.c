@@ -8,7 +8,7 @@ static const struct shape {
 	const char *name;
 	uint32_t min, max; /* body, bytes */
 	uint32_t unit;     /* the body is a multiple of it */
-	enum { NO_FD, ONE_FD, FD_PER_UNIT } fds;
+	enum { NO_FD, ONE_FD, FD_PER_UNIT, ANY_FD } fds;
 } shapes[] = {
     {MSG_GIVE, "give", sizeof(struct msg_socket), MSG_FDS_MAX * sizeof(struct msg_socket),
      sizeof(struct msg_socket), FD_PER_UNIT},
@@ -19,12 +19,20 @@ static const struct shape {
     {MSG_CUT, "cut", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_LOG, "log", 0, MSG_BODY_MAX, 1, ONE_FD},
     {MSG_LIST, "list", sizeof(uint64_t), sizeof(uint64_t), 1, NO_FD},
+    {MSG_PAIR, "pair", sizeof(struct msg_pair), sizeof(struct msg_pair), 1, ONE_FD},
+    {MSG_AIM, "aim", 0, MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
     {MSG_READY, "ready", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_FAILED, "failed", 1, MSG_TEXT_MAX, 1, NO_FD},
     {MSG_LEAVING, "leaving", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_SWEPT, "swept", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_CONN, "conn", sizeof(struct msg_conn), MSG_BODY_MAX, 1, NO_FD},
     {MSG_LIST_END, "list-end", sizeof(uint64_t), sizeof(uint64_t), 1, NO_FD},
+    {MSG_HELLO, "hello", sizeof(struct msg_hello), MSG_BODY_MAX, 1, NO_FD},
+    {MSG_PREPARE, "prepare", sizeof(uint64_t), MSG_BODY_MAX, 1, ANY_FD},
+    {MSG_ACK, "ack", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_NACK, "nack", sizeof(struct msg_nack), MSG_BODY_MAX, 1, NO_FD},
+    {MSG_RELEASE, "release", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_CANCEL, "cancel", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
 };
 
 static const struct shape *
@@ -36,18 +44,20 @@ shape_of(unsigned type)
 	return NULL;
 }
 
-static size_t
-fds_needed(const struct shape *s, size_t len)
+static bool
+fds_fit(const struct shape *s, size_t len, size_t nfd)
 {
 	switch (s->fds) {
 	case NO_FD:
-		return 0;
+		return nfd == 0;
 	case ONE_FD:
-		return 1;
+		return nfd == 1;
 	case FD_PER_UNIT:
-		return len / s->unit;
+		return nfd == len / s->unit;
+	case ANY_FD:
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 const char *
@@ -67,7 +77,7 @@ msg_check(const void *bytes, size_t len, size_t nfd, struct msg *m)
 		return "of an unknown type";
 	if (head.length < s->min || head.length > s->max || head.length % s->unit != 0)
 		return "of a length that its type does not have";
-	if (nfd != fds_needed(s, head.length))
+	if (!fds_fit(s, head.length, nfd))
 		return "with the wrong number of descriptors";
 	m->type = s->type;
 	m->birth = head.birth;

@@ -1,6 +1,6 @@
 /*
- * msg: the messages between master and worker, and the one door at which they
- * are checked.  Pure.
+ * msg: the messages between master and worker, and between two workers, and the
+ * one door at which they are checked.  Pure.
  *
  * A message is a head and a body of known shape.  msg_check accepts only what
  * is whole, of a known type, of a length that the type allows and with the
@@ -10,11 +10,12 @@
 #ifndef BATON_WIRE_MSG_H
 #define BATON_WIRE_MSG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define MSG_VERSION  1
-#define MSG_BODY_MAX (64u * 1024)
+#define MSG_BODY_MAX (160u * 1024)
 #define MSG_FDS_MAX  252 /* the kernel takes 253 */
 #define MSG_TEXT_MAX 1024
 
@@ -29,6 +30,8 @@ enum msg_type {
 	MSG_CUT,      /* close everything now and leave */
 	MSG_LOG,      /* one descriptor: log there from now on */
 	MSG_LIST,     /* uint64_t token: tell your connections */
+	MSG_PAIR,     /* struct msg_pair and its end of a channel to another worker */
+	MSG_AIM,      /* uint64_t birth[n]: hand connections to these, to no others */
 	/* worker to master */
 	MSG_READY = 64, /* start-up is done */
 	MSG_FAILED,     /* text: start-up has failed */
@@ -36,6 +39,13 @@ enum msg_type {
 	MSG_SWEPT,      /* the queues of all listening sockets were empty; closed */
 	MSG_CONN,       /* struct msg_conn: one line of a list */
 	MSG_LIST_END,   /* uint64_t token */
+	/* worker to worker: a hand-off (wire/handoff.h) */
+	MSG_HELLO = 128, /* struct msg_hello, taker to giver: what it reads */
+	MSG_PREPARE,     /* uint64_t id, a record, and its descriptors */
+	MSG_ACK,         /* uint64_t id[n] */
+	MSG_NACK,        /* struct msg_nack */
+	MSG_RELEASE,     /* uint64_t id[n]: yours */
+	MSG_CANCEL,      /* uint64_t id[n]: mine again */
 };
 
 struct msg_head {
@@ -76,6 +86,23 @@ struct msg_conn {
 	char why[96];
 };
 
+struct msg_pair {
+	uint64_t birth; /* of the other worker */
+	uint32_t generation;
+	uint32_t taker; /* 1: connections come from there; 0: they go there */
+};
+
+struct msg_hello {
+	uint32_t oldest; /* versions of records */
+	uint32_t newest;
+};
+
+struct msg_nack {
+	uint64_t id;
+	uint32_t refusal; /* enum handoff_refusal */
+	uint32_t zero;
+};
+
 /* A message that has passed the door.  data and fd belong to the channel. */
 struct msg {
 	enum msg_type type;
@@ -84,6 +111,7 @@ struct msg {
 	size_t len;
 	int *fd; /* taken by setting an element to -1; the rest is closed */
 	size_t nfd;
+	bool lost_fds; /* more came than this process has room for */
 };
 
 /*

@@ -188,7 +188,8 @@ stats_page_of_pid(struct stats *stats, int pid)
 uint64_t
 stats_page_fold(struct stats *stats, struct stats_page *page)
 {
-	uint64_t lost = page->fresh + page->idle + page->busy;
+	uint64_t held = page->fresh + page->idle + page->busy;
+	uint64_t lost = held > page->moving ? held - page->moving : 0;
 
 	stats_add(page, STATS_CLOSED, lost);
 	stats_add(page, STATS_CUT, lost);

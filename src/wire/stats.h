@@ -61,6 +61,7 @@ struct stats_page {
 	_Atomic uint64_t idle;         /* between requests */
 	_Atomic uint64_t busy;         /* must finish */
 	_Atomic uint64_t counter[STATS_SLOTS];
+	_Atomic uint64_t moving; /* of the above: offered to another worker, undecided */
 };
 
 _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");
@@ -96,8 +97,9 @@ struct stats_page *stats_page_of_pid(struct stats *stats, int pid);
 
 /*
  * The worker of the page is gone: what it still held is counted as closed and
- * cut, its counters are added to the totals, the page is free.  Returns the
- * number of connections that went with it.
+ * cut, its counters are added to the totals, the page is free.  What it had offered
+ * to another worker lives on there.  Returns the number of connections that went
+ * with it.
  */
 uint64_t stats_page_fold(struct stats *stats, struct stats_page *page);
 
