@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "master/aim.h"
 #include "master/assign.h"
 #include "master/change.h"
 #include "master/control.h"
@@ -287,10 +288,12 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	do {
 		assign_run();
+		aim_run();
 		listener_close_swept();
 		AN(rounds++ < ROUNDS);
 	} while (converge_once(&wake_ms));
 	assign_run();
+	aim_run();
 	listener_close_swept();
 	scale_settle();
 	wake_at(wake_ms);

@@ -140,7 +140,7 @@ void
 slot_resume(struct worker *w)
 {
 	w->leaving = false;
-	w->unsure = true;
+	w->unsure = w->aim_unsure = true;
 	slot_tell(w, MSG_RESUME, NULL, 0);
 }
 
@@ -332,6 +332,7 @@ slot_free(struct worker *w)
 	survey_end(w, 0);
 	chan_free(&w->chan);
 	free(w->held);
+	free(w->aims);
 	free(w->last_words);
 	free(w);
 }
@@ -374,7 +375,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	w->killed = killed;
 	w->since_ms = (uint64_t)since;
 	w->deadline_ms = (uint64_t)deadline;
-	w->unsure = true;
+	w->unsure = w->aim_unsure = true;
 	fd = fdlist_get(json_object_get(j, "channel"));
 	if (fd >= 0)
 		w->chan = chan_new(master.base, fd, on_message, w);

@@ -38,6 +38,9 @@ struct worker {
 	uint32_t *held; /* ids of the sockets it accepts on or sweeps */
 	size_t nheld;
 	bool unsure; /* what it holds is not known: say it again */
+	uint64_t *aims;  /* births of the workers that it hands connections to */
+	size_t naims;
+	bool aim_unsure; /* they are not known: say it again */
 	char *last_words;
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "wire/handoff.h"
 #include "worker/conn.h"
 
 #define READ_MAX 65536
@@ -153,6 +154,35 @@ opened(struct conn *c)
 	timelist_join(echo_of(c)->idle, &c->timed);
 }
 
+/* Between two callbacks all there is to a stream is what is unsent. */
+static bool
+freeze(struct conn *c, struct handoff_record *r)
+{
+	const struct unsent *u = c->data;
+
+	if (u != NULL)
+		r->unsent = (struct handoff_bytes){u->bytes + u->from, u->to - u->from};
+	return true;
+}
+
+static const char *
+thaw(struct conn *c, const struct handoff_record *r)
+{
+	if (r->unread.n > 0 || (r->unsent.n > 0) != (c->state == CONN_BUSY))
+		return "its state is not one of an echo";
+	timelist_join(echo_of(c)->idle, &c->timed);
+	if (r->unsent.n > 0)
+		keep(c, r->unsent.p, r->unsent.n);
+	return NULL;
+}
+
+/* What is readable or writable wakes us. */
+static void
+resume(struct conn *c)
+{
+	(void)c;
+}
+
 static void
 release(struct conn *c)
 {
@@ -167,5 +197,8 @@ const struct service_type echo_service = {
     .readable = readable,
     .writable = writable,
     .drain = drain,
+    .freeze = freeze,
+    .thaw = thaw,
+    .resume = resume,
     .release = release,
 };

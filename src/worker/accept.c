@@ -159,6 +159,12 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 	unpause();
 }
 
+bool
+accept_full(void)
+{
+	return waitgroup_count() >= ac.limit;
+}
+
 enum accepted { ACCEPTED, QUEUE_EMPTY, PAUSED };
 
 static enum accepted
@@ -166,7 +172,7 @@ accept_one(struct socket *s)
 {
 	int fd;
 
-	if (waitgroup_count() >= ac.limit) {
+	if (accept_full()) {
 		pause_accepting("the worker holds as many connections as it may", false);
 		return PAUSED;
 	}
@@ -307,6 +313,17 @@ accept_sweep(void (*done)(void))
 		event_active(&s->ev, EV_READ, 0); /* an empty queue never wakes us */
 	}
 	finish_sweep();
+}
+
+void
+accept_unsweep(void)
+{
+	struct socket *s;
+
+	ac.swept = NULL;
+	TAILQ_FOREACH (s, &ac.sockets, link)
+		s->sweeping = false;
+	converge_all();
 }
 
 bool

@@ -26,6 +26,9 @@ void accept_list(const uint32_t *id, size_t n);
  * (from the loop's callbacks, or at once when there is none). */
 void accept_sweep(void (*done)(void));
 
+/* Not any more: the sockets go on as they were before it. */
+void accept_unsweep(void);
+
 /* A sweep is under way. */
 bool accept_sweeping(void);
 
@@ -34,6 +37,9 @@ void accept_close_all(void);
 
 /* A connection has ended: a pause for want of descriptors may be over. */
 void accept_relief(void);
+
+/* No more connections are taken than there are. */
+bool accept_full(void);
 
 /* How many listening sockets are held. */
 size_t accept_count(void);

@@ -18,9 +18,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/handoff.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
+#include "worker/give.h"
 #include "worker/service.h"
+#include "worker/take.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
 
@@ -215,12 +218,19 @@ allocate(void)
 	return c;
 }
 
-static void
-watch(struct conn *c)
+void
+conn_watch(struct conn *c)
 {
 	c->watched = true;
 	if (event_add(&c->ev, NULL) < 0)
 		conn_close(c, "cannot be watched");
+}
+
+void
+conn_unwatch(struct conn *c)
+{
+	c->watched = false;
+	event_del(&c->ev);
 }
 
 /*
@@ -242,10 +252,12 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 		if (!c->lingering)
 			c->service->type->readable(c);
 		if (!c->closed)
-			watch(c);
+			conn_watch(c);
 		if (!c->closed && c->state == CONN_NEW && worker_stopping())
 			timelist_join(cs.fresh, &c->timed);
 	}
+	if (worker_draining())
+		give_wake();
 }
 
 void
@@ -366,28 +378,85 @@ release(struct conn *c)
 	c->data = NULL;
 }
 
-void
-conn_close(struct conn *c, const char *why)
+/* Where a copy of the descriptor may be elsewhere, a close does not take it out of the
+ * epoll set. */
+static void
+close_descriptor(struct conn *c)
+{
+	if (c->shared)
+		event_del(&c->ev);
+	close(c->fd);
+	event_del(&c->ev); /* of one that is closed: libevent's own bookkeeping */
+	c->fd = -1;
+}
+
+static void
+end(struct conn *c, const char *why)
 {
 	AN(!c->closed);
+	if (c->moving)
+		give_forget(c);
+	if (c->held)
+		take_forget(c);
 	release(c);
 	c->why = why;
 	c->closed = true;
 	timelist_leave(&c->timed);
 	if (c->is_opening)
 		TAILQ_REMOVE(&cs.opening, c, opening);
-	/* The close takes it out of the epoll set, too, as nobody else holds it: what
-	 * event_del does then is libevent's own bookkeeping. */
-	close(c->fd);
-	event_del(&c->ev);
-	c->fd = -1;
-	stats_add(cs.page, STATS_CLOSED, 1);
+	close_descriptor(c);
 	TAILQ_REMOVE(&cs.all, c, all);
 	if (TAILQ_EMPTY(&cs.dead))
 		event_active(&cs.bury, EV_TIMEOUT, 0);
 	TAILQ_INSERT_TAIL(&cs.dead, c, all);
 	waitgroup_done(c->state);
 	accept_relief();
+}
+
+void
+conn_close(struct conn *c, const char *why)
+{
+	if (c->shared) /* a copy elsewhere would keep it open */
+		shutdown(c->fd, SHUT_RDWR);
+	stats_add(cs.page, STATS_CLOSED, 1);
+	end(c, why);
+}
+
+void
+conn_let_go(struct conn *c)
+{
+	stats_add(cs.page, STATS_HANDED_OFF, 1);
+	end(c, "handed off");
+}
+
+struct conn *
+conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
+{
+	struct conn *c = allocate();
+	uint64_t now = clock_tick_ms();
+
+	c->fd = fd;
+	c->id = ++cs.last_id;
+	c->listener = listener;
+	c->service = worker_service(listener);
+	c->state = (uint8_t)r->state;
+	c->opened_ms = now > r->age_ms ? now - r->age_ms : 0;
+	c->since_ms = now > r->state_ms ? now - r->state_ms : 0;
+	c->bytes_in = r->bytes_in;
+	c->bytes_out = r->bytes_out;
+	c->requests = (uint32_t)r->requests;
+	c->held = true;
+	c->shared = true;
+	waitgroup_add((enum conn_state)c->state);
+	TAILQ_INSERT_TAIL(&cs.all, c, all);
+	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
+	return c;
+}
+
+void
+conn_drop(struct conn *c)
+{
+	end(c, "stays with another worker");
 }
 
 void
@@ -430,18 +499,26 @@ conn_all(void)
 }
 
 void
-conn_drain_all(bool successor)
+conn_drain(struct conn *c)
+{
+	if (c->lingering)
+		linger_again(c);
+	else if (c->service->type->drain != NULL && conn_ends_here(c))
+		c->service->type->drain(c);
+	if (!c->closed && !c->lingering && c->state == CONN_NEW && worker_stopping())
+		timelist_join(cs.fresh, &c->timed);
+}
+
+/* What is undecided is drained when it is decided. */
+void
+conn_drain_all(void)
 {
 	struct conn *c, *next;
 
 	for (c = TAILQ_FIRST(&cs.all); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, all);
-		if (c->lingering)
-			linger_again(c);
-		else if (c->service->type->drain != NULL)
-			c->service->type->drain(c);
-		if (!c->closed && !c->lingering && c->state == CONN_NEW && !successor)
-			timelist_join(cs.fresh, &c->timed);
+		if (!c->moving && !c->held)
+			conn_drain(c);
 	}
 }
 

@@ -53,6 +53,11 @@ struct conn {
 	bool writing;    /* turned to writing */
 	bool watched;    /* the loop knows it */
 	bool is_opening; /* is on that list */
+	bool moving;     /* offered to another worker: not read from until it is decided */
+	bool held;       /* taken from another worker that has not let go of it yet */
+	bool shared;     /* another process may have a copy of the descriptor */
+	bool stays;      /* is not to be offered again: it ends here */
+	uint8_t refusal; /* enum handoff_refusal, for the log and batonctl */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -115,7 +120,25 @@ struct conn_list *conn_all(void);
 /* Close by force; counted as cut and logged with its reason. */
 void conn_cut(struct conn *c, const char *why);
 
-/* The worker drains: let services finish what can be finished. */
-void conn_drain_all(bool successor);
+/* The worker drains: let services finish what can be finished and does not move. */
+void conn_drain_all(void);
+
+/* One of them. */
+void conn_drain(struct conn *c);
+
+/* Out of the loop, and in again. */
+void conn_unwatch(struct conn *c);
+void conn_watch(struct conn *c);
+
+/* Another worker's from here on: the descriptor is closed, the peer notices nothing. */
+void conn_let_go(struct conn *c);
+
+/*
+ * A connection that another worker offers: counted from here on, `held`, and not in
+ * the loop.  fd is taken over.  conn_drop undoes it, and leaves it to the other.
+ */
+struct handoff_record;
+struct conn *conn_adopt(int fd, uint32_t listener, const struct handoff_record *r);
+void conn_drop(struct conn *c);
 
 #endif

@@ -10,6 +10,7 @@
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/conn.h"
+#include "worker/give.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
@@ -78,6 +79,7 @@ begin_cutting(void)
 	set_state(STATS_CUTTING);
 	dr.cutting = true;
 	accept_close_all();
+	give_end();
 	dr.cut_total = waitgroup_count();
 	dr.cut_done = 0;
 	dr.cut_since = clock_ms();
@@ -129,7 +131,11 @@ drain_begin(const struct msg_drain *order)
 		accept_sweep(on_swept);
 	else
 		accept_close_all();
-	conn_drain_all((order->flags & MSG_DRAIN_SUCCESSOR) != 0);
+	if (order->flags & MSG_DRAIN_SUCCESSOR)
+		give_begin();
+	else
+		give_end();
+	conn_drain_all();
 	waitgroup_wait(order->deadline_ms, on_settled);
 }
 
@@ -141,6 +147,8 @@ drain_resume(void)
 	dr.on = dr.cutting = false;
 	event_del(&dr.tick);
 	waitgroup_unwait();
+	accept_unsweep();
+	give_end();
 	set_state(STATS_PAUSED);
 }
 

@@ -18,6 +18,7 @@
 
 struct conn;
 struct event_base;
+struct handoff_record;
 struct service;
 
 struct service_type {
@@ -45,13 +46,35 @@ struct service_type {
 	void (*writable)(struct conn *c);
 
 	/*
-	 * The worker has begun to drain.  Called once per connection that is not
-	 * lingering: finish it (conn_finish) if nothing would be lost, else let
-	 * it end after what it is busy with; worker_draining() stays true.
+	 * The worker has begun to drain, and this connection ends here
+	 * (conn_ends_here).  Called for one that is not lingering, perhaps more than
+	 * once: finish it (conn_finish) if nothing would be lost, else let it end
+	 * after what it is busy with.
 	 */
 	void (*drain)(struct conn *c);
 
-	/* The connection ends: give back c->data.  The descriptor is not its affair. */
+	/*
+	 * Hand-off to another worker: all three, or none.
+	 *
+	 * freeze: can another process go on from here?  If so, set state, unread,
+	 * unsent, blob and blob_version of the record, and return true.  Changes
+	 * nothing: until it is decided the connection is left alone, and then it is
+	 * released, or goes on here.  What the record points to stays as it is till
+	 * then.
+	 *
+	 * thaw: the same in the other process, before the connection is ours: set
+	 * c->data, start limits (timelist_join; what was left of the running one is
+	 * seen to), no reading or writing.  NULL, or why not: a literal; release is
+	 * called then.
+	 *
+	 * resume: go on, after a thaw or after a freeze that came to nothing.
+	 */
+	bool (*freeze)(struct conn *c, struct handoff_record *r);
+	const char *(*thaw)(struct conn *c, const struct handoff_record *r);
+	void (*resume)(struct conn *c);
+
+	/* The connection ends or is another's: give back c->data.  The descriptor is not its
+	 * affair. */
 	void (*release)(struct conn *c);
 };
 
@@ -68,8 +91,15 @@ extern const struct service_type *const service_types[];
 /* By name; NULL. */
 const struct service_type *service_type_find(const char *name);
 
-/* The worker drains: connections are to end after what they are busy with. */
+/* The worker drains: its connections end or are handed off. */
 bool worker_draining(void);
+
+/* This one ends, after what it is busy with: nobody will take it. */
+bool conn_ends_here(const struct conn *c);
+
+/* Where freeze would say yes: hand it off now, if there is somebody to take it.  True:
+ * it is out of our hands; return at once. */
+bool conn_moves(struct conn *c);
 
 /* The worker drains and nobody serves on: what is idle is to be let go. */
 bool worker_stopping(void);

@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define SEARCH_MAX 64 /* neighbours looked at for a place in the order */
+
 struct timelist {
-	TAILQ_HEAD(, timed) members; /* ordered by expires_ms */
+	TAILQ_HEAD(timed_list, timed) members; /* ordered by expires_ms */
 	uint64_t limit_ms;
 	timelist_expired *expired;
 	struct event *timer;
@@ -92,6 +94,42 @@ timelist_join(struct timelist *list, struct timed *t)
 	t->expires_ms = now + list->limit_ms;
 	TAILQ_INSERT_TAIL(&list->members, t, link);
 	arm(list, now);
+}
+
+void
+timelist_join_left(struct timelist *list, struct timed *t, uint64_t left_ms)
+{
+	uint64_t now = clock_tick_ms();
+	int steps = SEARCH_MAX;
+	struct timed *before;
+
+	timelist_leave(t);
+	if (list->limit_ms == 0)
+		return;
+	before = TAILQ_LAST(&list->members, timed_list);
+	t->list = list;
+	t->expires_ms = now + (left_ms < list->limit_ms ? left_ms : list->limit_ms);
+	while (before != NULL && before->expires_ms > t->expires_ms && steps-- > 0)
+		before = TAILQ_PREV(before, timed_list, link);
+	if (before != NULL) {
+		if (t->expires_ms < before->expires_ms)
+			t->expires_ms = before->expires_ms;
+		TAILQ_INSERT_AFTER(&list->members, before, t, link);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&list->members, t, link);
+	list->armed = false; /* perhaps it was for a later time */
+	arm(list, now);
+}
+
+uint64_t
+timelist_left(const struct timed *t)
+{
+	uint64_t now = clock_tick_ms();
+
+	if (t->list == NULL)
+		return UINT64_MAX;
+	return t->expires_ms > now ? t->expires_ms - now : 0;
 }
 
 void

@@ -37,6 +37,13 @@ void timelist_free(struct timelist **list);
 /* Start t's limit afresh on list, leaving whatever list it was on. */
 void timelist_join(struct timelist *list, struct timed *t);
 
+/* Join with so much of the limit left, at most all of it.  Where its neighbours on
+ * the list are far from its time, it gets theirs, so that this costs no search. */
+void timelist_join_left(struct timelist *list, struct timed *t, uint64_t left_ms);
+
+/* How much of t's limit is left, in ms; UINT64_MAX on no list. */
+uint64_t timelist_left(const struct timed *t);
+
 /* t has no limit any more.  Allowed on no list. */
 void timelist_leave(struct timed *t);
 

@@ -20,9 +20,12 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "wire/chan.h"
+#include "wire/handoff.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/drain.h"
+#include "worker/give.h"
+#include "worker/take.h"
 #include "worker/waitgroup.h"
 
 #define HEARTBEAT_MS 500
@@ -42,6 +45,12 @@ struct event_base *
 worker_base(void)
 {
 	return w.base;
+}
+
+uint64_t
+worker_birth(void)
+{
+	return w.heritage->birth;
 }
 
 struct stats_page *
@@ -146,6 +155,26 @@ set_signals(void)
 	spawn_unblock_signals();
 }
 
+static const char *
+why_not_done(const struct conn *c)
+{
+	if (c->lingering)
+		return "closing: waits for the peer to close too";
+	if (c->moving)
+		return "on its way to the next generation";
+	if (c->held)
+		return "comes from another worker, which has not let go of it";
+	if (c->stays)
+		return handoff_refusal_text(c->refusal);
+	if (c->writing)
+		return "the peer is slow to take its answer";
+	if (c->state == CONN_NEW)
+		return "has sent nothing yet";
+	if (c->state == CONN_BUSY)
+		return "its request is not complete or not answered";
+	return c->refusal != 0 ? handoff_refusal_text(c->refusal) : "idle";
+}
+
 static void
 tell_connections(uint64_t token)
 {
@@ -168,13 +197,7 @@ tell_connections(uint64_t token)
 			break;
 		strcpy(line.state, conn_state_name(c->state));
 		conn_peer(c, line.peer, sizeof line.peer);
-		strncpy(line.why,
-		        c->lingering            ? "closing: waits for the peer to close too"
-		        : c->writing            ? "the peer is slow to take its answer"
-		        : c->state == CONN_NEW  ? "has sent nothing yet"
-		        : c->state == CONN_BUSY ? "its request is not complete or not answered"
-		                                : "idle",
-		        sizeof line.why - 1);
+		strncpy(line.why, why_not_done(c), sizeof line.why - 1);
 		worker_tell(MSG_CONN, &line, sizeof line);
 	}
 	worker_tell(MSG_LIST_END, &token, sizeof token);
@@ -184,6 +207,18 @@ static void
 take_log(struct msg *m)
 {
 	log_set_fd(m->fd[0]);
+	m->fd[0] = -1;
+}
+
+static void
+take_end(struct msg *m)
+{
+	const struct msg_pair *pair = m->data;
+
+	if (pair->taker)
+		take_pair(pair, m->fd[0]);
+	else
+		give_pair(pair, m->fd[0]);
 	m->fd[0] = -1;
 }
 
@@ -241,6 +276,12 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		break;
 	case MSG_LOG:
 		take_log(m);
+		break;
+	case MSG_PAIR:
+		take_end(m);
+		break;
+	case MSG_AIM:
+		give_aim(m->data, m->len / sizeof(uint64_t));
 		break;
 	case MSG_LIST:
 		tell_connections(*(const uint64_t *)m->data);
@@ -340,6 +381,8 @@ start(const struct heritage *h)
 	conn_start(w.base);
 	accept_start((uint64_t)h->conf->server.max_connections);
 	drain_start();
+	give_start();
+	take_start();
 	start_heartbeat();
 }
 
@@ -347,7 +390,9 @@ static void
 stop(void)
 {
 	accept_stop();
+	give_stop();
 	conn_stop();
+	take_stop();
 	drain_stop();
 	stop_services();
 	chan_free(&w.chan);

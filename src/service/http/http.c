@@ -17,6 +17,7 @@
 #include "service/http/file.h"
 #include "service/http/range.h"
 #include "service/http/request.h"
+#include "wire/handoff.h"
 #include "worker/conn.h"
 
 #define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
@@ -312,7 +313,7 @@ detach(struct exchange *x)
 static enum answer_connection
 connection(struct exchange *x)
 {
-	if (worker_draining())
+	if (conn_ends_here(x->conn))
 		x->close = true;
 	if (x->close)
 		return ANSWER_CLOSE;
@@ -665,7 +666,7 @@ all_sent(struct conn *c, struct exchange *x)
 static void
 go_idle(struct conn *c)
 {
-	if (worker_draining()) {
+	if (conn_ends_here(c)) {
 		conn_finish(c, "idle during the drain");
 		return;
 	}
@@ -682,6 +683,8 @@ process(struct conn *c, struct exchange *x)
 	struct http *h = http_of(c);
 
 	for (;;) {
+		if (x->phase == HEAD && conn_moves(c))
+			return; /* between two requests: what is unread travels along */
 		if (x->phase == HEAD)
 			skip_empty_lines(x);
 		if (x->phase == HEAD && x->from == x->to) {
@@ -777,6 +780,63 @@ opened(struct conn *c)
 	timelist_join(http_of(c)->header, &c->timed);
 }
 
+/* What an exchange that has not left its head consists of. */
+struct frozen {
+	uint64_t left_ms; /* of request_timeout */
+};
+
+/* Between two requests, or in the first bytes of one.  The limit of a request that
+ * is not there yet does not run. */
+static bool
+freeze(struct conn *c, struct handoff_record *r)
+{
+	static struct frozen frozen;
+	const struct exchange *x = c->data;
+
+	r->blob_version = 1;
+	if (x == NULL)
+		return true;
+	if (x->phase != HEAD)
+		return false;
+	if (c->state == CONN_BUSY && x->from == x->to)
+		r->state = CONN_IDLE;
+	if (c->timed.list != http_of(c)->header) /* it was of what is done */
+		r->left_ms = HANDOFF_NO_LIMIT;
+	frozen.left_ms = timelist_left(&x->total);
+	r->unread = (struct handoff_bytes){x->in + x->from, x->to - x->from};
+	r->blob = (struct handoff_bytes){(const char *)&frozen, sizeof frozen};
+	return true;
+}
+
+static const char *
+thaw(struct conn *c, const struct handoff_record *r)
+{
+	struct http *h = http_of(c);
+	struct frozen frozen = {.left_ms = UINT64_MAX};
+	struct exchange *x;
+
+	if (r->blob_version != 1 || r->unsent.n > 0 || r->blob.n > sizeof frozen)
+		return "its state is not one of this http";
+	if (r->unread.n > in_size(c))
+		return "what it has sent already is larger than max_header allows here";
+	timelist_join(c->state == CONN_IDLE ? h->idle : h->header, &c->timed);
+	if (r->unread.n == 0)
+		return NULL;
+	memcpy(&frozen, r->blob.p, r->blob.n);
+	x = borrow(c);
+	memcpy(x->in, r->unread.p, r->unread.n);
+	x->to = r->unread.n;
+	timelist_join_left(h->total, &x->total, frozen.left_ms);
+	return NULL;
+}
+
+static void
+resume(struct conn *c)
+{
+	if (c->data != NULL)
+		process(c, c->data);
+}
+
 static void
 drain(struct conn *c)
 {
@@ -812,10 +872,16 @@ on_body_late(struct timed *t)
 	too_late(timed_owner(t, struct conn, timed));
 }
 
+/* A connection that is on its way is left alone: the other side has the limit, too. */
 static void
 on_total_late(struct timed *t)
 {
-	too_late(timed_owner(t, struct exchange, total)->conn);
+	struct conn *c = timed_owner(t, struct exchange, total)->conn;
+
+	if (c->moving || c->held)
+		timelist_join(http_of(c)->total, t);
+	else
+		too_late(c);
 }
 
 static void
@@ -844,5 +910,8 @@ const struct service_type http_service = {
     .readable = readable,
     .writable = writable,
     .drain = drain,
+    .freeze = freeze,
+    .thaw = thaw,
+    .resume = resume,
     .release = give_back,
 };

@@ -1,0 +1,14 @@
+/*
+ * aim: who hands its connections to whom.
+ *
+ * One function over the facts, safe to call after every change: each worker that
+ * leaves while others serve on is given channels to some of them, spread so that
+ * every taker gets its share.  When a taker is replaced, or its generation drains
+ * itself, the givers are aimed anew.
+ */
+#ifndef BATON_MASTER_AIM_H
+#define BATON_MASTER_AIM_H
+
+void aim_run(void);
+
+#endif

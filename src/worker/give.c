@@ -1,0 +1,592 @@
+#include "worker/give.h"
+
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "wire/chan.h"
+#include "wire/handoff.h"
+#include "wire/stats.h"
+#include "worker/conn.h"
+#include "worker/service.h"
+#include "worker/worker.h"
+
+#define WINDOW       32          /* offers to one taker that are undecided */
+#define WINDOW_BYTES (64 * 1024) /* and their bytes: the channel has room for a CANCEL */
+#define PER_TURN     32          /* offers in one loop turn */
+#define LATE_MS      1000        /* a taker that decides nothing for so long is given up */
+#define AGAIN_MS     50          /* after a refusal for now, or a full channel */
+#define FLUSH_MS     100         /* our last words at the end */
+
+_Static_assert(AGAIN_MS < LATE_MS, "a taker that is busy is not late");
+
+/* A connection on its way. */
+struct offer {
+	TAILQ_ENTRY(offer) link;
+	uint64_t id;       /* never reused: an answer cannot be to another offer */
+	struct conn *conn; /* NULL: it was cut meanwhile */
+	enum handoff_state state;
+	struct timelist *limit; /* that ran; NULL: none */
+	uint64_t left_ms;
+	size_t bytes;
+};
+
+/* A worker that takes. */
+struct taker {
+	TAILQ_ENTRY(taker) link;
+	uint64_t birth;
+	struct chan *chan;
+	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
+	bool aimed;
+	bool replaced;  /* there is a newer pair with it */
+	bool recalling; /* CANCEL is said, but not sent yet */
+	TAILQ_HEAD(, offer) offers;
+	size_t n, bytes;
+	uint64_t not_before_ms;
+	uint64_t progress_ms; /* when it last decided something */
+	unsigned told;        /* bits of refusals that are in the log already */
+};
+
+static struct {
+	bool on;
+	TAILQ_HEAD(, taker) takers;
+	uint64_t last_id;
+	struct event pump;
+	struct event tick;
+} gv;
+
+/* --- which --- */
+
+bool
+give_wants(const struct conn *c)
+{
+	const struct conf *conf = worker_conf();
+
+	return gv.on && conf->drain.handoff && conf->listen[c->listener].handoff && !c->stays &&
+	       !c->lingering && c->service->type->freeze != NULL;
+}
+
+bool
+conn_ends_here(const struct conn *c)
+{
+	return worker_draining() && !give_wants(c);
+}
+
+static bool
+has_room(const struct taker *t, uint64_t now)
+{
+	return t->aimed && t->version != 0 && !t->recalling && now >= t->not_before_ms &&
+	       t->n < WINDOW && t->bytes < WINDOW_BYTES;
+}
+
+/* The one with the fewest on their way. */
+static struct taker *
+find_taker(void)
+{
+	struct taker *t, *best = NULL;
+	uint64_t now = clock_ms();
+
+	TAILQ_FOREACH (t, &gv.takers, link)
+		if (has_room(t, now) && (best == NULL || t->n < best->n))
+			best = t;
+	if (best != NULL) { /* among equals they take turns */
+		TAILQ_REMOVE(&gv.takers, best, link);
+		TAILQ_INSERT_TAIL(&gv.takers, best, link);
+	}
+	return best;
+}
+
+static void
+schedule(uint64_t ms)
+{
+	struct timeval tv = {.tv_usec = (suseconds_t)(ms * 1000)};
+
+	if (!evtimer_pending(&gv.tick, NULL))
+		event_add(&gv.tick, &tv);
+}
+
+/* --- offering --- */
+
+static void
+count_moving(int64_t n)
+{
+	worker_page()->moving += (uint64_t)n;
+}
+
+static size_t
+make_record(struct conn *c, unsigned version, char *buf, size_t size)
+{
+	uint64_t now = clock_tick_ms();
+	const char *type = c->service->type->name, *name = worker_listener_name(c->listener);
+	struct handoff_record r = {.service = {type, strlen(type)},
+	                           .listener = {name, strlen(name)},
+	                           .state = c->state,
+	                           .age_ms = now - c->opened_ms,
+	                           .state_ms = now - c->since_ms,
+	                           .left_ms = timelist_left(&c->timed),
+	                           .bytes_in = c->bytes_in,
+	                           .bytes_out = c->bytes_out,
+	                           .requests = c->requests,
+	                           .nfd = 1};
+
+	if (!c->service->type->freeze(c, &r))
+		return 0;
+	return handoff_encode(&r, version, buf, size);
+}
+
+static int
+send_offer(struct taker *t, const struct offer *o, char *record)
+{
+	struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)&o->id, .iov_len = sizeof o->id},
+	                       {.iov_base = record, .iov_len = o->bytes}};
+
+	return chan_try_send(t->chan, MSG_PREPARE, worker_birth(), iov, 2, &o->conn->fd, 1);
+}
+
+static struct offer *
+new_offer(struct taker *t, struct conn *c, size_t bytes)
+{
+	struct offer *o = mem_alloc(sizeof *o);
+
+	o->id = ++gv.last_id;
+	o->conn = c;
+	o->state = HANDOFF_HERE;
+	o->bytes = bytes;
+	o->limit = c->timed.list;
+	o->left_ms = timelist_left(&c->timed);
+	if (t->n++ == 0)
+		t->progress_ms = clock_ms();
+	t->bytes += bytes;
+	TAILQ_INSERT_TAIL(&t->offers, o, link);
+	return o;
+}
+
+static void
+free_offer(struct taker *t, struct offer *o)
+{
+	TAILQ_REMOVE(&t->offers, o, link);
+	t->n--;
+	t->bytes -= o->bytes;
+	free(o);
+}
+
+enum offered { OFFERED, NOT_NOW, NO_TAKER };
+
+/* Nothing has changed unless OFFERED is returned. */
+static enum offered
+offer(struct conn *c)
+{
+	static char record[HANDOFF_RECORD_MAX];
+	struct taker *t = find_taker();
+	struct offer *o;
+	size_t bytes;
+
+	if (t == NULL)
+		return NO_TAKER;
+	bytes = make_record(c, t->version, record, sizeof record);
+	if (bytes == 0)
+		return NOT_NOW;
+	o = new_offer(t, c, bytes);
+	FAULT("give-prepare");
+	if (send_offer(t, o, record) < 0) {
+		free_offer(t, o);
+		t->not_before_ms = clock_ms() + AGAIN_MS;
+		schedule(AGAIN_MS);
+		return NO_TAKER;
+	}
+	handoff_step(&o->state, HANDOFF_OFFER);
+	conn_unwatch(c); /* nothing is read between freeze and here: one thread */
+	timelist_leave(&c->timed);
+	c->moving = c->shared = true;
+	count_moving(1);
+	schedule(AGAIN_MS);
+	FAULT("give-prepared");
+	return OFFERED;
+}
+
+static bool
+may_offer(const struct conn *c)
+{
+	return !c->moving && !c->held && !c->is_opening && !c->closed && give_wants(c);
+}
+
+bool
+conn_moves(struct conn *c)
+{
+	return gv.on && may_offer(c) && offer(c) == OFFERED;
+}
+
+static void
+on_pump(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c, *next;
+	int n = 0;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (c = gv.on ? TAILQ_FIRST(conn_all()) : NULL; c != NULL; c = next) {
+		enum offered result;
+
+		next = TAILQ_NEXT(c, all);
+		if (!may_offer(c))
+			continue;
+		result = offer(c);
+		if (result == NO_TAKER)
+			return;
+		if (result == OFFERED && ++n == PER_TURN) {
+			give_wake();
+			return;
+		}
+	}
+}
+
+void
+give_wake(void)
+{
+	if (gv.on && !TAILQ_EMPTY(&gv.takers))
+		event_active(&gv.pump, EV_TIMEOUT, 0);
+}
+
+/* --- deciding --- */
+
+static void
+go_on(struct conn *c)
+{
+	conn_watch(c);
+	if (!c->closed)
+		c->service->type->resume(c);
+	if (!c->closed && !c->moving && conn_ends_here(c))
+		conn_drain(c);
+}
+
+/* It is ours again, as it was. */
+static void
+take_back(const struct offer *o)
+{
+	struct conn *c = o->conn;
+
+	c->moving = false;
+	count_moving(-1);
+	if (o->limit != NULL)
+		timelist_join_left(o->limit, &c->timed, o->left_ms);
+}
+
+static void
+let_go(struct offer *o)
+{
+	struct conn *c = o->conn;
+
+	FAULT("give-acked");
+	o->conn = NULL;
+	c->moving = false;
+	count_moving(-1);
+	conn_let_go(c);
+	FAULT("give-closed");
+}
+
+/* The offer is freed. */
+static void
+step(struct taker *t, struct offer *o, enum handoff_event event, unsigned refusal)
+{
+	enum handoff_action action = handoff_step(&o->state, event);
+	struct conn *c = o->conn;
+
+	if (action == HANDOFF_IGNORE)
+		return;
+	if (c != NULL && action == HANDOFF_LET_GO)
+		let_go(o);
+	else if (c != NULL)
+		take_back(o);
+	free_offer(t, o);
+	if (c == NULL || action == HANDOFF_LET_GO)
+		return;
+	c->refusal = (uint8_t)refusal;
+	c->stays |= action == HANDOFF_KEEP;
+	go_on(c);
+}
+
+static struct offer *
+find_offer(const struct taker *t, uint64_t id)
+{
+	struct offer *o;
+
+	TAILQ_FOREACH (o, &t->offers, link)
+		if (o->id == id)
+			return o;
+	return NULL;
+}
+
+static void
+free_taker(struct taker *t)
+{
+	struct offer *o;
+
+	TAILQ_REMOVE(&gv.takers, t, link);
+	while ((o = TAILQ_FIRST(&t->offers)) != NULL)
+		free_offer(t, o);
+	chan_free(&t->chan);
+	free(t);
+}
+
+static void
+take_all_back(struct taker *t, enum handoff_event event)
+{
+	struct offer *o;
+
+	t->recalling = false;
+	while ((o = TAILQ_FIRST(&t->offers)) != NULL)
+		step(t, o, event, 0);
+}
+
+/* The connections are ours only when the taker cannot miss our word: as long as it
+ * is not with the kernel, they rest. */
+static void
+recall(struct taker *t, const char *why)
+{
+	uint64_t id[WINDOW];
+	struct offer *o;
+	size_t n = 0;
+
+	if (t->n == 0)
+		return;
+	if (!t->recalling) {
+		log_info("%zu connections are called back from worker birth %llu: %s", t->n,
+		         (unsigned long long)t->birth, why);
+		TAILQ_FOREACH (o, &t->offers, link)
+			id[n++] = o->id;
+		t->recalling = true;
+		chan_send(t->chan, MSG_CANCEL, worker_birth(), id, n * sizeof *id, NULL, 0);
+	}
+	if (chan_idle(t->chan))
+		take_all_back(t, HANDOFF_RECALL);
+	else
+		schedule(AGAIN_MS);
+}
+
+static void
+log_refusal(struct taker *t, unsigned refusal)
+{
+	unsigned bit = 1u << (refusal < 31 ? refusal : 31);
+
+	if (t->told & bit)
+		return;
+	t->told |= bit;
+	log_info("worker birth %llu does not take a connection: %s",
+	         (unsigned long long)t->birth, handoff_refusal_text(refusal));
+}
+
+static void
+on_nack(struct taker *t, const struct msg_nack *nack)
+{
+	struct offer *o = find_offer(t, nack->id);
+	bool later = nack->refusal == HANDOFF_LATER;
+
+	log_refusal(t, nack->refusal);
+	if (later) {
+		t->not_before_ms = clock_ms() + AGAIN_MS;
+		schedule(AGAIN_MS);
+	}
+	if (o != NULL)
+		step(t, o, later ? HANDOFF_NACK : HANDOFF_NEVER, nack->refusal);
+}
+
+static void
+on_ack(struct taker *t, const uint64_t *id, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct offer *o = find_offer(t, id[i]);
+
+		if (o == NULL)
+			continue; /* called back meanwhile, and the taker will learn so */
+		step(t, o, HANDOFF_ACK, 0);
+		chan_send(t->chan, MSG_RELEASE, worker_birth(), &id[i], sizeof id[i], NULL, 0);
+		FAULT("give-released");
+	}
+}
+
+static void
+on_hello(struct taker *t, const struct msg_hello *hello)
+{
+	t->version = hello->newest < HANDOFF_VERSION ? hello->newest : HANDOFF_VERSION;
+	if (t->version < HANDOFF_VERSION_OLDEST || t->version < hello->oldest) {
+		log_warn(
+		    "worker birth %llu reads records of versions %u to %u only: nothing is "
+		    "handed to it",
+		    (unsigned long long)t->birth, hello->oldest, hello->newest);
+		t->version = 0;
+	}
+}
+
+static void
+on_message(struct chan *ch, struct msg *m, void *arg)
+{
+	struct taker *t = arg;
+
+	(void)ch;
+	if (m == NULL) {
+		t->aimed = false;
+		take_all_back(t, HANDOFF_END);
+		free_taker(t);
+		give_wake();
+		return;
+	}
+	t->progress_ms = clock_ms();
+	switch (m->type) {
+	case MSG_HELLO:
+		on_hello(t, m->data);
+		break;
+	case MSG_ACK:
+		on_ack(t, m->data, m->len / sizeof(uint64_t));
+		break;
+	case MSG_NACK:
+		on_nack(t, m->data);
+		break;
+	default:
+		log_warn("message '%s' is not for a giver; dropped", msg_name(m->type));
+	}
+	give_wake();
+}
+
+/* --- orders --- */
+
+void
+give_pair(const struct msg_pair *pair, int fd)
+{
+	struct taker *t = mem_alloc(sizeof *t), *other;
+
+	TAILQ_FOREACH (other, &gv.takers, link)
+		if (other->birth == pair->birth)
+			other->replaced = true;
+	t->birth = pair->birth;
+	TAILQ_INIT(&t->offers);
+	t->chan = chan_new(worker_base(), fd, on_message, t);
+	TAILQ_INSERT_TAIL(&gv.takers, t, link);
+}
+
+static bool
+named(const struct taker *t, const uint64_t *birth, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (birth[i] == t->birth)
+			return true;
+	return false;
+}
+
+static void
+forget_unaimed(void)
+{
+	struct taker *t, *next;
+
+	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (!t->aimed && t->n == 0 && chan_idle(t->chan))
+			free_taker(t);
+	}
+}
+
+void
+give_aim(const uint64_t *birth, size_t n)
+{
+	struct taker *t;
+
+	TAILQ_FOREACH (t, &gv.takers, link)
+		t->aimed = !t->replaced && named(t, birth, n);
+	forget_unaimed();
+	give_wake();
+}
+
+void
+give_begin(void)
+{
+	gv.on = true;
+	give_wake();
+}
+
+void
+give_end(void)
+{
+	struct taker *t, *next;
+
+	gv.on = false;
+	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		t->aimed = false;
+		recall(t, "the hand-off is called off");
+	}
+	forget_unaimed();
+}
+
+void
+give_forget(struct conn *c)
+{
+	struct taker *t;
+	struct offer *o;
+
+	c->moving = false;
+	count_moving(-1);
+	TAILQ_FOREACH (t, &gv.takers, link)
+		TAILQ_FOREACH (o, &t->offers, link)
+			if (o->conn == c)
+				o->conn = NULL;
+}
+
+static bool
+is_late(const struct taker *t, uint64_t now)
+{
+	return t->n > 0 && now >= t->progress_ms + LATE_MS;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct taker *t, *next;
+	uint64_t now = clock_ms();
+	bool again = false;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (is_late(t, now) || t->recalling) {
+			t->not_before_ms = now + LATE_MS;
+			recall(t, "it does not answer");
+		}
+		again |= t->n > 0 || t->not_before_ms > now;
+	}
+	forget_unaimed();
+	give_wake();
+	if (again)
+		schedule(AGAIN_MS);
+}
+
+void
+give_start(void)
+{
+	TAILQ_INIT(&gv.takers);
+	evtimer_assign(&gv.pump, worker_base(), on_pump, NULL);
+	evtimer_assign(&gv.tick, worker_base(), on_tick, NULL);
+}
+
+void
+give_stop(void)
+{
+	struct taker *t;
+
+	while ((t = TAILQ_FIRST(&gv.takers)) != NULL) {
+		chan_flush(t->chan, FLUSH_MS);
+		free_taker(t);
+	}
+	event_del(&gv.pump);
+	event_del(&gv.tick);
+}
