@@ -1,6 +1,5 @@
 #include "master/generation.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "master/fdlist.h"
 #include "master/listener.h"
 #include "master/master.h"
+#include "master/record.h"
 #include "wire/stats.h"
 
 static struct generation_list all = TAILQ_HEAD_INITIALIZER(all);
@@ -287,39 +287,6 @@ save_uses(const struct generation *g)
 	return list;
 }
 
-/* Hexadecimal: a configuration need not be UTF-8, JSON must. */
-static json_t *
-save_text(const char *text, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *hex = mem_alloc(len * 2 + 1);
-	json_t *j;
-
-	for (size_t i = 0; i < len; i++) {
-		hex[2 * i] = digits[(unsigned char)text[i] >> 4];
-		hex[2 * i + 1] = digits[(unsigned char)text[i] & 15];
-	}
-	j = json_string(hex);
-	free(hex);
-	return j;
-}
-
-static char *
-restore_text(const char *hex, size_t *len)
-{
-	size_t n = strlen(hex) / 2;
-	char *text = mem_alloc(n + 1);
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned byte = 0;
-
-		sscanf(hex + 2 * i, "%2x", &byte);
-		text[i] = (char)byte;
-	}
-	*len = n;
-	return text;
-}
-
 /* The configuration travels as its text: rebuilt from what it was born with,
  * whatever the file says by then. */
 json_t *
@@ -334,7 +301,7 @@ generation_save(struct fdlist *fds)
 		    json_pack("{s:i, s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}",
 		              "id", (int)g->id, "image", (int)g->image, "version", g->version,
 		              "path", g->conf->path, "conf",
-		              save_text(g->conf->text, g->conf->len), "state",
+		              record_bytes(g->conf->text, g->conf->len), "state",
 		              policy_gen_name(g->state), "born_ms", (json_int_t)g->born_ms,
 		              "since_ms", (json_int_t)g->since_ms, "want", (int)g->want, "cut",
 		              (json_int_t)g->cut, "workers", save_workers(g, fds), "uses",
@@ -401,22 +368,22 @@ restore_one(const json_t *j, char **cause)
 {
 	int id, image, want;
 	json_int_t born, since, cut;
-	const char *version, *path, *hex, *state;
+	const char *version, *path, *state;
 	char *text;
 	size_t len, i;
-	json_t *workers, *uses, *worker;
+	json_t *workers, *uses, *worker, *conf;
 	struct generation *g;
 
 	if (json_unpack((json_t *)(uintptr_t)j,
-	                "{s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:o, s:o}", "id",
-	                &id, "image", &image, "version", &version, "path", &path, "conf", &hex,
+	                "{s:i, s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}", "id",
+	                &id, "image", &image, "version", &version, "path", &path, "conf", &conf,
 	                "state", &state, "born_ms", &born, "since_ms", &since, "want", &want,
-	                "cut", &cut, "workers", &workers, "uses", &uses) < 0)
+	                "cut", &cut, "workers", &workers, "uses", &uses) < 0 ||
+	    (text = record_read(conf, &len)) == NULL)
 		return cause_set(cause, "the record of a generation is damaged");
 	g = make((uint32_t)id);
 	g->image = (uint32_t)image;
 	g->version = mem_strdup(version);
-	text = restore_text(hex, &len);
 	g->conf = restore_conf(path, text, len);
 	free(text);
 	g->state = state_of(state);
