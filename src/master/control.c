@@ -33,6 +33,7 @@
 #include "wire/control.h"
 
 #define CLIENTS_MAX 64
+#define PATIENCE_S  10 /* a client has this long to ask, and to take its answer */
 
 struct control_client {
 	TAILQ_ENTRY(control_client) link;
@@ -41,6 +42,7 @@ struct control_client {
 	bool asked;   /* its line was read; the answer is owed */
 	bool stop;    /* waits for the end */
 	bool closing; /* answered; the last bytes are on their way */
+	struct event *limit;
 	struct preflight *check;
 };
 
@@ -71,9 +73,19 @@ client_free(struct control_client *c)
 	preflight_cancel(&c->check);
 	TAILQ_REMOVE(&ct.clients, c, link);
 	ct.n--;
+	event_free(c->limit);
 	bufferevent_free(c->bev);
 	free(c);
 	keep_reserve();
+}
+
+/* Who makes us wait may not do so for ever. */
+static void
+set_limit(struct control_client *c)
+{
+	struct timeval tv = {.tv_sec = PATIENCE_S};
+
+	evtimer_add(c->limit, &tv);
 }
 
 static void
@@ -110,10 +122,12 @@ vanswer(struct control_client *c, int exit_code, json_t *data, const char *fmt, 
 	                       data != NULL ? data : json_null()));
 	free(text);
 	push(c);
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
 		client_free(c);
-	else
+	} else {
 		c->closing = true;
+		set_limit(c);
+	}
 }
 
 void
@@ -286,6 +300,7 @@ run(struct control_client *c, const char *line)
 	size_t i = 0, n = sizeof verbs / sizeof *verbs;
 
 	c->asked = true;
+	evtimer_del(c->limit);
 	while (name != NULL && i < n && strcmp(verbs[i].name, name) != 0)
 		i++;
 	if (request == NULL)
@@ -307,7 +322,7 @@ on_read(struct bufferevent *bev, void *arg)
 	struct evbuffer *in = bufferevent_get_input(bev);
 	char *line;
 
-	if (c->asked) {
+	if (c->asked || c->closing) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
@@ -337,6 +352,14 @@ on_end(struct bufferevent *bev, short what, void *arg)
 	client_free(arg);
 }
 
+static void
+on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	client_free(arg);
+}
+
 static struct control_client *
 client_new(int fd, uint32_t id)
 {
@@ -344,13 +367,32 @@ client_new(int fd, uint32_t id)
 
 	c->id = id;
 	c->bev = bufferevent_socket_new(master.base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (c->bev == NULL)
+	c->limit = evtimer_new(master.base, on_limit, c);
+	if (c->bev == NULL || c->limit == NULL)
 		log_fatal("cannot make a buffer for a control client");
 	bufferevent_setcb(c->bev, on_read, on_written, on_end, c);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	TAILQ_INSERT_TAIL(&ct.clients, c, link);
 	ct.n++;
+	set_limit(c);
 	return c;
+}
+
+/* Who only holds a place gives it up: nobody is locked out by silence. */
+static void
+make_room(void)
+{
+	struct control_client *c;
+
+	if (ct.n < CLIENTS_MAX)
+		return;
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (!c->asked && !c->closing)
+			break;
+	if (c == NULL)
+		return;
+	log_warn("a control client that has not asked makes room for another");
+	client_free(c);
 }
 
 static bool
@@ -378,6 +420,7 @@ on_acceptable(evutil_socket_t sock, short what, void *arg)
 	}
 	if (fd < 0)
 		return;
+	make_room();
 	c = client_new(fd, ++ct.last_id);
 	if (!may_ask(fd, &peer)) {
 		log_warn("control request of uid %d refused", (int)peer.uid);
@@ -551,6 +594,8 @@ restore_client(const json_t *j)
 	c = client_new(fd, (uint32_t)id);
 	c->asked = asked;
 	c->stop = stop;
+	if (c->asked)
+		evtimer_del(c->limit);
 }
 
 int
