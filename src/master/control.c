@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,12 +345,44 @@ on_written(struct bufferevent *bev, void *arg)
 		client_free(c);
 }
 
+/* It has closed, and not only said that it has nothing more to ask. */
+static bool
+hung_up(const struct control_client *c)
+{
+	struct pollfd p = {.fd = bufferevent_getfd(c->bev)};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* What was said last needs no line's end. */
+static void
+take_rest(struct control_client *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t len = evbuffer_get_length(in);
+	char *line = mem_alloc(len + 1);
+
+	evbuffer_remove(in, line, len);
+	if (len > 0)
+		run(c, line);
+	else
+		client_free(c);
+	free(line);
+}
+
+/* Half a close (`nc -N`) is no reason to withhold an answer. */
 static void
 on_end(struct bufferevent *bev, short what, void *arg)
 {
+	struct control_client *c = arg;
+
 	(void)bev;
-	(void)what;
-	client_free(arg);
+	if (!(what & BEV_EVENT_EOF))
+		client_free(c);
+	else if (!c->asked && !c->closing)
+		take_rest(c);
+	else if (hung_up(c))
+		client_free(c);
 }
 
 static void
