@@ -98,9 +98,10 @@ ignore_what_is_for_the_master(void)
 		signal(signals[i], SIG_IGN);
 }
 
-/* In the child: only its answer's way is left open. */
+/* In the child: only its answer's way is left open.  The alarm is for the case that
+ * the master becomes another program, which does not know us. */
 static void
-become_child(int out, int state)
+become_child(int out, int state, uint64_t limit_ms)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -116,6 +117,7 @@ become_child(int out, int state)
 	spawn_scrub_environment();
 	ignore_what_is_for_the_master();
 	spawn_unblock_signals();
+	alarm((unsigned)(limit_ms / 1000) + 2);
 }
 
 /* The parent's side.  Returns 0 in the child, with *p NULL. */
@@ -133,7 +135,7 @@ begin(struct preflight **p, int state, uint64_t limit_ms, preflight_fn *fn, void
 		return cause_set(cause, "cannot start a check: %s", strerror(errno));
 	pid = spawn_fork();
 	if (pid == 0) {
-		become_child(end[1], state);
+		become_child(end[1], state, limit_ms);
 		return 0;
 	}
 	fd_close(&end[1]);
