@@ -27,6 +27,7 @@
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/preflight.h"
+#include "master/record.h"
 #include "master/requests.h"
 #include "master/scale.h"
 #include "master/status.h"
@@ -40,6 +41,7 @@ struct control_client {
 	TAILQ_ENTRY(control_client) link;
 	uint32_t id;
 	struct bufferevent *bev;
+	char *line;   /* its request; NULL: not yet */
 	bool asked;   /* its line was read; the answer is owed */
 	bool stop;    /* waits for the end */
 	bool closing; /* answered; the last bytes are on their way */
@@ -76,6 +78,7 @@ client_free(struct control_client *c)
 	ct.n--;
 	event_free(c->limit);
 	bufferevent_free(c->bev);
+	free(c->line);
 	free(c);
 	keep_reserve();
 }
@@ -222,6 +225,13 @@ do_scale(struct control_client *c, const json_t *request)
 		scale_request((uint32_t)n, c);
 }
 
+/* The number was taken by the image before; its workers may be ours by now. */
+static void
+scale_again(struct control_client *c, const json_t *request)
+{
+	scale_wait((uint32_t)strtol(argument(request), NULL, 10), c);
+}
+
 static void
 do_drain(struct control_client *c, const json_t *request)
 {
@@ -283,34 +293,62 @@ do_reopen(struct control_client *c, const json_t *request)
 	free(cause);
 }
 
+/* again: what brings the answer when the image that was asked is another program by
+ * now.  NULL: the answer is owed elsewhere (requests.c, c->stop), or was given. */
 static const struct verb {
 	const char *name;
 	void (*run)(struct control_client *c, const json_t *request);
+	void (*again)(struct control_client *c, const json_t *request);
 } verbs[] = {
-    {"status", do_status}, {"reload", do_reload}, {"upgrade", do_upgrade},
-    {"stop", do_stop},     {"scale", do_scale},   {"drain", do_drain},
-    {"abort", do_abort},   {"check", do_check},   {"reopen", do_reopen},
+    {"status", do_status, do_status}, {"reload", do_reload, NULL},
+    {"upgrade", do_upgrade, NULL},    {"stop", do_stop, NULL},
+    {"scale", do_scale, scale_again}, {"drain", do_drain, do_drain},
+    {"abort", do_abort, NULL},        {"check", do_check, do_check},
+    {"reopen", do_reopen, do_reopen},
 };
+
+static const struct verb *
+verb_of(const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "verb"));
+
+	for (size_t i = 0; name != NULL && i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
 
 static void
 run(struct control_client *c, const char *line)
 {
 	json_error_t error;
 	json_t *request = json_loads(line, 0, &error);
+	const struct verb *verb = verb_of(request);
 	const char *name = json_string_value(json_object_get(request, "verb"));
-	size_t i = 0, n = sizeof verbs / sizeof *verbs;
 
 	c->asked = true;
+	c->line = mem_strdup(line);
 	evtimer_del(c->limit);
-	while (name != NULL && i < n && strcmp(verbs[i].name, name) != 0)
-		i++;
 	if (request == NULL)
 		control_answer(c, 2, NULL, "the request is not JSON: %s", error.text);
-	else if (name == NULL || i == n)
+	else if (verb == NULL)
 		control_answer(c, 2, NULL, "this baton (%s) does not know the verb '%s'",
 		               master.program->version, name != NULL ? name : "");
 	else
-		verbs[i].run(c, request);
+		verb->run(c, request);
+	json_decref(request);
+}
+
+static void
+run_again(struct control_client *c)
+{
+	json_t *request = c->line != NULL ? json_loads(c->line, 0, NULL) : NULL;
+	const struct verb *verb = verb_of(request);
+
+	if (verb != NULL && verb->again != NULL)
+		verb->again(c, request);
+	else
+		control_answer(c, 1, NULL, "baton was upgraded meanwhile; ask again");
 	json_decref(request);
 }
 
@@ -596,6 +634,24 @@ control_stop(void)
 	fd_close(&ct.reserve);
 }
 
+static json_t *
+save_buffer(struct evbuffer *buffer)
+{
+	size_t len = evbuffer_get_length(buffer);
+
+	return record_bytes(evbuffer_pullup(buffer, -1), len);
+}
+
+static json_t *
+save_client(const struct control_client *c, struct fdlist *fds)
+{
+	return json_pack("{s:i, s:o, s:b, s:b, s:b, s:o, s:o, s:o}", "id", (int)c->id, "socket",
+	                 fdlist_put(fds, bufferevent_getfd(c->bev)), "asked", c->asked, "stop",
+	                 c->stop, "closing", c->closing, "line", record_text(c->line), "input",
+	                 save_buffer(bufferevent_get_input(c->bev)), "output",
+	                 save_buffer(bufferevent_get_output(c->bev)));
+}
+
 json_t *
 control_save(struct fdlist *fds)
 {
@@ -604,30 +660,47 @@ control_save(struct fdlist *fds)
 
 	TAILQ_FOREACH (c, &ct.clients, link) {
 		push(c);
-		if (c->closing)
-			continue;
-		json_array_append_new(
-		    list, json_pack("{s:i, s:o, s:b, s:b}", "id", (int)c->id, "socket",
-		                    fdlist_put(fds, bufferevent_getfd(c->bev)), "asked",
-		                    c->asked, "stop", c->stop));
+		if (!c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+			json_array_append_new(list, save_client(c, fds));
 	}
 	return json_pack("{s:s, s:i, s:o, s:o}", "path", ct.path, "last_id", (int)ct.last_id,
 	                 "socket", fdlist_put(fds, ct.fd), "clients", list);
 }
 
+/* What was read of it, and what was not yet written to it. */
+static void
+restore_buffers(struct control_client *c, const json_t *j)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t nread = 0, nwritten = 0;
+	char *input = record_read(json_object_get(j, "input"), &nread);
+	char *output = record_read(json_object_get(j, "output"), &nwritten);
+
+	evbuffer_unfreeze(in, 0);
+	evbuffer_add(in, input, nread);
+	evbuffer_freeze(in, 0);
+	if (nwritten > 0)
+		bufferevent_write(c->bev, output, nwritten);
+	free(input);
+	free(output);
+}
+
 static void
 restore_client(const json_t *j)
 {
-	int id, asked, stop, fd = fdlist_get(json_object_get(j, "socket"));
+	int id, asked, stop, closing, fd = fdlist_get(json_object_get(j, "socket"));
 	struct control_client *c;
 
-	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:i, s:b, s:b}", "id", &id, "asked",
-	                          &asked, "stop", &stop) < 0)
+	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:i, s:b, s:b, s:b}", "id", &id,
+	                          "asked", &asked, "stop", &stop, "closing", &closing) < 0)
 		return;
 	c = client_new(fd, (uint32_t)id);
+	c->line = record_read_text(json_object_get(j, "line"));
 	c->asked = asked;
 	c->stop = stop;
-	if (c->asked)
+	c->closing = closing;
+	restore_buffers(c, j);
+	if (c->asked && !c->closing)
 		evtimer_del(c->limit);
 }
 
@@ -655,7 +728,7 @@ control_after_restore(void)
 
 	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->asked && !c->stop && !requests_owe(c))
-			control_answer(c, 1, NULL, "baton was upgraded meanwhile; ask again");
+		if (c->asked && !c->stop && !c->closing && !requests_owe(c))
+			run_again(c);
 	}
 }

@@ -48,8 +48,8 @@ uint32_t control_id(const struct control_client *client);
 json_t *control_save(struct fdlist *fds);
 int control_restore(const json_t *j, char **cause);
 
-/* After the requests are restored too: who is owed an answer that only the
- * image before knew (a survey, a check) is told to ask again. */
+/* After the requests are restored too: what only the image before knew (a survey, a
+ * check) is done again for who is owed an answer. */
 void control_after_restore(void);
 
 #endif

@@ -47,9 +47,7 @@ apply(uint32_t workers, char **cause)
 void
 scale_request(uint32_t workers, struct control_client *client)
 {
-	const struct generation *g = generation_active(); /* NULL: the first start */
 	char *cause = NULL;
-	struct waiter *w;
 
 	if (apply(workers, &cause) < 0) {
 		log_error("scale to %u: %s", workers, cause);
@@ -59,12 +57,20 @@ scale_request(uint32_t workers, struct control_client *client)
 		master_converge(); /* sockets that were added before the failure are served */
 		return;
 	}
-	if (client == NULL)
-		return;
-	w = mem_alloc(sizeof *w);
+	if (client != NULL)
+		scale_wait(workers, client);
+}
+
+void
+scale_wait(uint32_t workers, struct control_client *client)
+{
+	const struct generation *g = generation_active(); /* NULL: the first start */
+	struct waiter *w = mem_alloc(sizeof *w);
+
 	w->client = client;
 	w->workers = workers;
-	w->until_ms = clock_ms() + (g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000);
+	w->until_ms =
+	    clock_ms() + (g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000);
 	TAILQ_INSERT_TAIL(&all, w, link);
 }
 

@@ -12,6 +12,9 @@ struct control_client;
  * surplus ones were told to leave, or when that takes too long. */
 void scale_request(uint32_t workers, struct control_client *client);
 
+/* The same for a client whose number holds already. */
+void scale_wait(uint32_t workers, struct control_client *client);
+
 /* One worker more or less, by signal. */
 void scale_step(int step);
 

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/control.h"
@@ -101,6 +102,9 @@ survey_begin(struct control_client *client)
 	struct generation *g;
 	struct worker *w;
 
+	/* Beyond what an image before us can have given: its answers may come late. */
+	if (last_token == 0)
+		last_token = clock_ms() << 10;
 	s->token = ++last_token;
 	s->client = client;
 	s->lines = json_array();
