@@ -13,6 +13,8 @@
 #include "master/slot.h"
 #include "wire/chan.h"
 
+static bool incomplete;
+
 struct takers {
 	struct worker **worker;
 	size_t n;
@@ -88,7 +90,6 @@ same(const struct worker *giver, const uint64_t *birth, size_t n)
 	return true;
 }
 
-/* What could not be paired is tried again when something changes. */
 static void
 aim(struct worker *giver, const struct takers *takers)
 {
@@ -112,6 +113,7 @@ aim(struct worker *giver, const struct takers *takers)
 		    pair(giver, taker) < 0) {
 			log_warn("worker %u of generation %u gets no way to worker %u: %s",
 			         giver->slot, giver->gen->id, taker->slot, strerror(errno));
+			incomplete = true;
 			continue;
 		}
 		birth[n++] = taker->birth;
@@ -137,10 +139,17 @@ aim_run(void)
 	struct generation *g;
 	struct worker *w;
 
+	incomplete = false;
 	list_takers(&takers);
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
 			if (gives(w) && (takers.n > 0 || w->naims > 0))
 				aim(w, &takers);
 	free(takers.worker);
+}
+
+bool
+aim_incomplete(void)
+{
+	return incomplete;
 }

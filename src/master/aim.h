@@ -9,6 +9,11 @@
 #ifndef BATON_MASTER_AIM_H
 #define BATON_MASTER_AIM_H
 
+#include <stdbool.h>
+
 void aim_run(void);
+
+/* Something could not be had (descriptors): it is to be run again. */
+bool aim_incomplete(void);
 
 #endif

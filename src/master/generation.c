@@ -153,6 +153,8 @@ drain_flags(void)
 void
 generation_drain(struct generation *g)
 {
+	if (g->state != GEN_DRAINING)
+		g->cut = 0; /* what died with a worker before was no cut of this drain */
 	set_state(g, GEN_DRAINING);
 	drain_workers(g, drain_flags());
 }
@@ -221,17 +223,6 @@ generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms, co
 	s->retry_ms = clock_ms() + policy_backoff_ms(s->deaths);
 	log_warn("generation %u: %s%s", g->id, cause,
 	         s->deaths > 1 ? "; its slot waits before the next try" : "");
-}
-
-uint64_t
-generation_cut_count(const struct generation *g)
-{
-	uint64_t n = g->cut;
-	struct worker *w;
-
-	TAILQ_FOREACH (w, &g->workers, link)
-		n += w->page->counter[STATS_CUT];
-	return n;
 }
 
 void

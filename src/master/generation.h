@@ -42,7 +42,7 @@ struct generation {
 	bool died;
 	bool told_to_cut;
 	char *cause;  /* why it failed */
-	uint64_t cut; /* connections cut by workers that are gone */
+	uint64_t cut; /* connections cut, in its drain, by workers that are gone */
 	struct policy_slot *slot;
 	uint32_t nslots;
 	struct worker_list workers;
@@ -93,9 +93,6 @@ void generation_free_all(void);
 /* A worker died or could not be born. */
 void generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms,
                            const char *cause);
-
-/* How many drain connections were cut, those of its dead and its living. */
-uint64_t generation_cut_count(const struct generation *g);
 
 json_t *generation_save(struct fdlist *fds);
 int generation_restore(const json_t *j, char **cause);

@@ -520,6 +520,8 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	notify_status(status_sentence());
 	change_tell_progress();
 	scale_settle();
+	if (aim_incomplete())
+		master_converge();
 	if (master.stop != STOP_NO) {
 		notify_extend(EXTEND_MS);
 		control_tell_stop(status_sentence());

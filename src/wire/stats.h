@@ -61,7 +61,7 @@ struct stats_page {
 	_Atomic uint64_t idle;         /* between requests */
 	_Atomic uint64_t busy;         /* must finish */
 	_Atomic uint64_t counter[STATS_SLOTS];
-	_Atomic uint64_t moving; /* of the above: offered to another worker, undecided */
+	_Atomic uint64_t moving; /* of the above: offered to or by another worker, undecided */
 };
 
 _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");

@@ -24,7 +24,7 @@
 #define WINDOW_BYTES (64 * 1024) /* and their bytes: the channel has room for a CANCEL */
 #define PER_TURN     32          /* offers in one loop turn */
 #define LATE_MS      1000        /* a taker that decides nothing for so long is given up */
-#define AGAIN_MS     50          /* after a refusal for now, or a full channel */
+#define AGAIN_MS     50          /* after a refusal for now, or a full channel; for a hello */
 #define FLUSH_MS     100         /* our last words at the end */
 
 _Static_assert(AGAIN_MS < LATE_MS, "a taker that is busy is not late");
@@ -53,7 +53,9 @@ struct taker {
 	size_t n, bytes;
 	uint64_t not_before_ms;
 	uint64_t progress_ms; /* when it last decided something */
-	unsigned told;        /* bits of refusals that are in the log already */
+	uint64_t hello_by_ms; /* it is waited for so long, so that all get their share */
+	uint64_t given;
+	unsigned told; /* bits of refusals that are in the log already */
 };
 
 static struct {
@@ -88,19 +90,18 @@ has_room(const struct taker *t, uint64_t now)
 	       t->n < WINDOW && t->bytes < WINDOW_BYTES;
 }
 
-/* The one with the fewest on their way. */
+/* Of those with room the one that was given the fewest. */
 static struct taker *
 find_taker(void)
 {
 	struct taker *t, *best = NULL;
 	uint64_t now = clock_ms();
 
-	TAILQ_FOREACH (t, &gv.takers, link)
-		if (has_room(t, now) && (best == NULL || t->n < best->n))
+	TAILQ_FOREACH (t, &gv.takers, link) {
+		if (t->aimed && t->version == 0 && now < t->hello_by_ms)
+			return NULL;
+		if (has_room(t, now) && (best == NULL || t->given < best->given))
 			best = t;
-	if (best != NULL) { /* among equals they take turns */
-		TAILQ_REMOVE(&gv.takers, best, link);
-		TAILQ_INSERT_TAIL(&gv.takers, best, link);
 	}
 	return best;
 }
@@ -207,6 +208,7 @@ offer(struct conn *c)
 	conn_unwatch(c); /* nothing is read between freeze and here: one thread */
 	timelist_leave(&c->timed);
 	c->moving = c->shared = true;
+	t->given++;
 	count_moving(1);
 	schedule(AGAIN_MS);
 	FAULT("give-prepared");
@@ -468,6 +470,7 @@ give_pair(const struct msg_pair *pair, int fd)
 		if (other->birth == pair->birth)
 			other->replaced = true;
 	t->birth = pair->birth;
+	t->hello_by_ms = clock_ms() + AGAIN_MS;
 	TAILQ_INIT(&t->offers);
 	t->chan = chan_new(worker_base(), fd, on_message, t);
 	TAILQ_INSERT_TAIL(&gv.takers, t, link);
@@ -503,6 +506,7 @@ give_aim(const uint64_t *birth, size_t n)
 		t->aimed = !t->replaced && named(t, birth, n);
 	forget_unaimed();
 	give_wake();
+	schedule(AGAIN_MS);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "wire/chan.h"
 #include "wire/handoff.h"
+#include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/give.h"
@@ -87,6 +88,7 @@ hold(struct giver *g, uint64_t id, struct conn *c, const struct handoff_record *
 	handoff_step(&h->state, HANDOFF_ACCEPT);
 	TAILQ_INSERT_TAIL(&g->held, h, link);
 	chan_send(g->chan, MSG_ACK, worker_birth(), &id, sizeof id, NULL, 0);
+	worker_page()->moving--; /* if we die from here on, it dies with us */
 }
 
 static void
@@ -118,12 +120,14 @@ on_prepare(struct giver *g, struct msg *m)
 		refuse(g, id, no);
 		return;
 	}
+	worker_page()->moving++; /* if we die now, it lives on with the giver */
 	c = conn_adopt(m->fd[0], listener, &r);
 	m->fd[0] = -1;
 	fault = c->service->type->thaw(c, &r);
 	if (fault != NULL) {
 		log_warn("a connection of worker birth %llu stays there: %s",
 		         (unsigned long long)g->birth, fault);
+		worker_page()->moving--;
 		c->held = false;
 		conn_drop(c);
 		refuse(g, id, HANDOFF_SERVICE);

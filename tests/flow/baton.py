@@ -311,6 +311,7 @@ class Client:
     def __init__(self, baton, name="web", timeout=PATIENCE):
         self.sock = socket.create_connection(baton.endpoint(name), timeout=timeout)
         self.buffer = b""
+        self.name = name
 
     def __enter__(self):
         return self
