@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
@@ -247,6 +248,15 @@ admit(struct build *b, int line, const struct keys_row *row)
 	return false;
 }
 
+/* Values go into answers, which are JSON. */
+static int
+set(struct build *b, int line, const struct keys_row *row, const char *value, char **cause)
+{
+	if (keys_set(row, conf_base(b->conf, b->section, b->index), line, value, cause) < 0)
+		return -1;
+	return utf8_valid(value) ? 0 : cause_set(cause, "expected UTF-8");
+}
+
 static void
 build_key(void *arg, int line, const char *name, const char *value)
 {
@@ -266,7 +276,7 @@ build_key(void *arg, int line, const char *name, const char *value)
 	}
 	if (!admit(b, line, row))
 		return;
-	if (keys_set(row, conf_base(b->conf, b->section, b->index), line, value, &cause) == 0) {
+	if (set(b, line, row, value, &cause) == 0) {
 		note_origin(b, line, row->name, CONF_SET);
 		return;
 	}

@@ -58,6 +58,14 @@ static const struct {
     {T("\n; nothing\n"), "server.ini: nothing to serve: there is no section [listen:NAME]"},
     {T("[server]\n"), "server.ini: nothing to serve: there is no section [listen:NAME]"},
 
+    /* what is not UTF-8: values may not, comments may */
+    {T("[listen:x]\naddress = unix:/tmp/u\xff\nservice = rest\n" REST),
+     "server.ini:2: bad value 'unix:/tmp/u\\xff' for 'address' in [listen:x]; expected UTF-8"},
+    {T("; gr\xfc\xdf\n[server] ; \xff\nworkers = 4 ; \xff\n" REST), ""},
+    {T("[listen:\xff]\naddress = :2\nservice = rest\n" REST),
+     "server.ini:1: the name '\\xff' may only have letters, digits, '-', '_' and '.'"},
+    {T("[server]\nlog = /tmp/\xc3\xa4\n" REST), ""},
+
     /* keys */
     {T("[server]\nworker = 4\n" REST),
      "server.ini:2: unknown key 'worker' in [server]; did you mean 'workers'?"},

@@ -1,0 +1,15 @@
+/*
+ * utf8: is a text UTF-8 (RFC 3629)?  JSON demands it; paths and what programs say
+ * need not be.
+ */
+#ifndef BATON_BASE_UTF8_H
+#define BATON_BASE_UTF8_H
+
+#include <stdbool.h>
+
+bool utf8_valid(const char *text);
+
+/* Bytes that are part of no character become '?'. */
+void utf8_repair(char *text);
+
+#endif
