@@ -97,6 +97,7 @@ send_json(struct control_client *c, json_t *j)
 {
 	char *line = json_dumps(j, JSON_COMPACT);
 
+	AN(line != NULL);
 	bufferevent_write(c->bev, line, strlen(line));
 	bufferevent_write(c->bev, "\n", 1);
 	free(line);
@@ -122,7 +123,8 @@ vanswer(struct control_client *c, int exit_code, json_t *data, const char *fmt, 
 {
 	char *text = mem_vprintf(fmt, ap);
 
-	send_json(c, json_pack("{s:i, s:s, s:o}", "exit", exit_code, "text", text, "data",
+	send_json(c, json_pack("{s:i, s:o, s:o}", "exit", exit_code, "text",
+	                       record_shown(text, SIZE_MAX), "data",
 	                       data != NULL ? data : json_null()));
 	free(text);
 	push(c);
@@ -148,8 +150,8 @@ void
 control_progress(struct control_client *c, const char *text, int percent)
 {
 	if (!c->closing)
-		send_json(c, json_pack("{s:{s:s, s:i}}", "progress", "text", text, "percent",
-		                       percent));
+		send_json(c, json_pack("{s:{s:o, s:i}}", "progress", "text",
+		                       record_shown(text, SIZE_MAX), "percent", percent));
 }
 
 void

@@ -1,5 +1,7 @@
 #include "master/history.h"
 
+#include "master/record.h"
+
 static json_t *last; /* NULL: none yet */
 
 void
@@ -8,8 +10,9 @@ history_add(const char *what, const char *outcome, const char *reason, uint64_t 
 	json_int_t seq = json_integer_value(json_object_get(last, "seq")) + 1;
 
 	history_stop();
-	last = json_pack("{s:I, s:s, s:s, s:s, s:I}", "seq", seq, "what", what, "outcome",
-	                 outcome, "reason", reason, "took_ms", (json_int_t)took_ms);
+	last =
+	    json_pack("{s:I, s:s, s:s, s:o, s:I}", "seq", seq, "what", what, "outcome", outcome,
+	              "reason", record_shown(reason, SIZE_MAX), "took_ms", (json_int_t)took_ms);
 }
 
 json_t *

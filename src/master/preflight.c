@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <jansson.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "master/master.h"
 #include "master/upgrade.h"
@@ -243,18 +243,6 @@ chomp(char *text)
 		text[--n] = '\0';
 }
 
-/* A foreign program may say anything; what goes on into JSON is UTF-8. */
-static void
-make_utf8(char *text)
-{
-	json_t *j = json_string(text);
-
-	for (char *p = text; j == NULL && *p != '\0'; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	json_decref(j);
-}
-
 static char *
 why_not(const struct preflight *p, int status)
 {
@@ -281,7 +269,7 @@ finish(struct preflight *p, int status)
 
 	read_out(p);
 	chomp(p->said);
-	make_utf8(p->said);
+	utf8_repair(p->said);
 	yes = status == 0 && !p->late ? find_mark(p->said, YES) : NULL;
 	text = yes != NULL ? mem_strdup(yes) : why_not(p, status);
 	destroy(p);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static const char digits[] = "0123456789abcdef";
 
@@ -27,6 +28,18 @@ json_t *
 record_text(const char *text)
 {
 	return text != NULL ? record_bytes(text, strlen(text)) : json_null();
+}
+
+json_t *
+record_shown(const char *text, size_t room)
+{
+	char *copy = mem_strndup(text, strnlen(text, room));
+	json_t *j;
+
+	utf8_repair(copy);
+	j = json_string(copy);
+	free(copy);
+	return j;
 }
 
 /* -1: no hexadecimal digit. */

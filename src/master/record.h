@@ -1,9 +1,9 @@
 /*
- * record: bytes in the state that goes to the next image.
+ * record: texts of any bytes in JSON, which is UTF-8.
  *
- * JSON is UTF-8, and a path, a configuration or what a client has sent need not be:
- * jansson would give NULL for them, and the record would be missing.  So they travel
- * in hexadecimal.
+ * A path, a configuration or what somebody has said need not be: jansson would give
+ * NULL for it, and the record or the answer would be missing.  In the state that goes
+ * to the next image they travel in hexadecimal; what is shown has '?' in their place.
  */
 #ifndef BATON_MASTER_RECORD_H
 #define BATON_MASTER_RECORD_H
@@ -17,6 +17,9 @@ json_t *record_bytes(const void *bytes, size_t len);
 
 /* text NULL: null. */
 json_t *record_text(const char *text);
+
+/* To be shown.  room: of an array that need not end with a NUL; SIZE_MAX. */
+json_t *record_shown(const char *text, size_t room);
 
 /* The bytes, with a NUL behind them, owned by the caller.  NULL: null, or nothing
  * that record_bytes has written. */

@@ -9,6 +9,7 @@
 #include "master/history.h"
 #include "master/listener.h"
 #include "master/master.h"
+#include "master/record.h"
 #include "wire/stats.h"
 
 struct counts {
@@ -75,9 +76,10 @@ listeners(void)
 
 		if (g->use[i].listener != NULL)
 			json_array_append_new(
-			    list, json_pack("{s:s, s:s, s:s}", "name", l->name, "address",
-			                    listener_address(g->use[i].listener), "service",
-			                    l->service));
+			    list, json_pack("{s:s, s:o, s:s}", "name", l->name, "address",
+			                    record_shown(listener_address(g->use[i].listener),
+			                                 SIZE_MAX),
+			                    "service", l->service));
 	}
 	return list;
 }

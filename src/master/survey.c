@@ -13,6 +13,7 @@
 #include "master/control.h"
 #include "master/generation.h"
 #include "master/master.h"
+#include "master/record.h"
 #include "wire/msg.h"
 
 #define LIMIT_MS 80 /* batonctl names the holders within 100 ms */
@@ -144,14 +145,16 @@ survey_line(const struct worker *w, const struct msg_conn *m)
 		return;
 	json_array_append_new(
 	    s->lines,
-	    json_pack("{s:I, s:s, s:s, s:i, s:i, s:i, s:I, s:s, s:I, s:I, s:I, s:i, s:s, s:I}",
-	              "id", (json_int_t)m->id, "peer", m->peer, "listener",
+	    json_pack("{s:I, s:o, s:s, s:i, s:i, s:i, s:I, s:o, s:I, s:I, s:I, s:i, s:o, s:I}",
+	              "id", (json_int_t)m->id, "peer", record_shown(m->peer, sizeof m->peer),
+	              "listener",
 	              m->listener < conf->nlisten ? conf->listen[m->listener].name : "?",
 	              "generation", (int)w->gen->id, "pid", (int)w->pid, "slot", (int)w->slot,
-	              "age_ms", (json_int_t)m->age_ms, "state", m->state, "state_ms",
+	              "age_ms", (json_int_t)m->age_ms, "state",
+	              record_shown(m->state, sizeof m->state), "state_ms",
 	              (json_int_t)m->state_ms, "bytes_in", (json_int_t)m->bytes_in, "bytes_out",
-	              (json_int_t)m->bytes_out, "requests", (int)m->requests, "why", m->why,
-	              "left_ms", (json_int_t)m->left_ms));
+	              (json_int_t)m->bytes_out, "requests", (int)m->requests, "why",
+	              record_shown(m->why, sizeof m->why), "left_ms", (json_int_t)m->left_ms));
 }
 
 static bool

@@ -2,6 +2,7 @@
 #include "master/record.h"
 
 #include <check.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,19 @@ START_TEST(what_is_damaged_is_no_text)
 }
 END_TEST
 
+START_TEST(what_is_shown_is_always_a_string)
+{
+	static const char full[4] = {'a', '\xc3', '\xa4', '\xc3'};
+	json_t *j = record_shown("u\xff", SIZE_MAX);
+
+	ck_assert_str_eq(json_string_value(j), "u?");
+	json_decref(j);
+	j = record_shown(full, sizeof full);
+	ck_assert_str_eq(json_string_value(j), "a\xc3\xa4?");
+	json_decref(j);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -75,6 +89,7 @@ main(void)
 	tcase_add_test(tc, a_text_comes_back);
 	tcase_add_test(tc, null_is_no_text);
 	tcase_add_test(tc, what_is_damaged_is_no_text);
+	tcase_add_test(tc, what_is_shown_is_always_a_string);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
