@@ -21,6 +21,7 @@
 #include "master/pidfile.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
+#include "master/record.h"
 #include "master/requests.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
@@ -528,9 +529,9 @@ change_stop(void)
 json_t *
 change_save(void)
 {
-	return json_pack("{s:I, s:o, s:i, s:s?}", "since_ms", (json_int_t)ch.since_ms,
+	return json_pack("{s:I, s:o, s:i, s:o}", "since_ms", (json_int_t)ch.since_ms,
 	                 "requests", requests_save(), "next_kind", (int)ch.next_kind,
-	                 "next_binary", ch.next_binary);
+	                 "next_binary", record_text(ch.next_binary));
 }
 
 int
@@ -539,7 +540,6 @@ change_restore(const json_t *j, char **cause)
 	int next_kind;
 	json_int_t since;
 	json_t *requests;
-	const char *next_binary = json_string_value(json_object_get(j, "next_binary"));
 
 	if (json_unpack((json_t *)(uintptr_t)j, "{s:I, s:o, s:i}", "since_ms", &since,
 	                "requests", &requests, "next_kind", &next_kind) < 0)
@@ -548,7 +548,8 @@ change_restore(const json_t *j, char **cause)
 	ch.phase = PREFLIGHT;
 	ch.since_ms = (uint64_t)since;
 	ch.next_kind = (enum change_kind)next_kind;
-	set_binary(&ch.next_binary, next_binary);
+	free(ch.next_binary);
+	ch.next_binary = record_read_text(json_object_get(j, "next_binary"));
 	requests_restore(requests);
 	return 0;
 }

@@ -665,8 +665,8 @@ control_save(struct fdlist *fds)
 		if (!c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 			json_array_append_new(list, save_client(c, fds));
 	}
-	return json_pack("{s:s, s:i, s:o, s:o}", "path", ct.path, "last_id", (int)ct.last_id,
-	                 "socket", fdlist_put(fds, ct.fd), "clients", list);
+	return json_pack("{s:o, s:i, s:o, s:o}", "path", record_text(ct.path), "last_id",
+	                 (int)ct.last_id, "socket", fdlist_put(fds, ct.fd), "clients", list);
 }
 
 /* What was read of it, and what was not yet written to it. */
@@ -709,16 +709,16 @@ restore_client(const json_t *j)
 int
 control_restore(const json_t *j, char **cause)
 {
-	const char *path;
-	int last_id, fd = fdlist_get(json_object_get(j, "socket"));
+	char *path = record_read_text(json_object_get(j, "path"));
+	int fd = fdlist_get(json_object_get(j, "socket"));
 	size_t i;
 	json_t *one;
 
-	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:s, s:i}", "path", &path,
-	                          "last_id", &last_id) < 0)
+	if (fd < 0 || path == NULL)
 		return cause_set(cause, "the control socket did not come over");
 	take(fd, path);
-	ct.last_id = (uint32_t)last_id;
+	free(path);
+	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
 	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);
 	return 0;
 }

@@ -289,9 +289,9 @@ generation_save(struct fdlist *fds)
 	TAILQ_FOREACH (g, &all, link)
 		json_array_append_new(
 		    list,
-		    json_pack("{s:i, s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}",
+		    json_pack("{s:i, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}",
 		              "id", (int)g->id, "image", (int)g->image, "version", g->version,
-		              "path", g->conf->path, "conf",
+		              "path", record_text(g->conf->path), "conf",
 		              record_bytes(g->conf->text, g->conf->len), "state",
 		              policy_gen_name(g->state), "born_ms", (json_int_t)g->born_ms,
 		              "since_ms", (json_int_t)g->since_ms, "want", (int)g->want, "cut",
@@ -359,23 +359,25 @@ restore_one(const json_t *j, char **cause)
 {
 	int id, image, want;
 	json_int_t born, since, cut;
-	const char *version, *path, *state;
-	char *text;
+	const char *version, *state;
+	char *path, *text;
 	size_t len, i;
 	json_t *workers, *uses, *worker, *conf;
 	struct generation *g;
 
 	if (json_unpack((json_t *)(uintptr_t)j,
-	                "{s:i, s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}", "id",
-	                &id, "image", &image, "version", &version, "path", &path, "conf", &conf,
-	                "state", &state, "born_ms", &born, "since_ms", &since, "want", &want,
-	                "cut", &cut, "workers", &workers, "uses", &uses) < 0 ||
+	                "{s:i, s:i, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}", "id", &id,
+	                "image", &image, "version", &version, "conf", &conf, "state", &state,
+	                "born_ms", &born, "since_ms", &since, "want", &want, "cut", &cut,
+	                "workers", &workers, "uses", &uses) < 0 ||
+	    (path = record_read_text(json_object_get(j, "path"))) == NULL ||
 	    (text = record_read(conf, &len)) == NULL)
 		return cause_set(cause, "the record of a generation is damaged");
 	g = make((uint32_t)id);
 	g->image = (uint32_t)image;
 	g->version = mem_strdup(version);
 	g->conf = restore_conf(path, text, len);
+	free(path);
 	free(text);
 	g->state = state_of(state);
 	g->born_ms = (uint64_t)born;

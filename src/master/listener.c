@@ -18,6 +18,7 @@
 #include "master/fdlist.h"
 #include "master/generation.h"
 #include "master/master.h"
+#include "master/record.h"
 
 #define INHERITED "systemd:"
 
@@ -559,12 +560,12 @@ listener_save(struct fdlist *fds)
 			json_array_append_new(socks, json_pack("{s:i, s:o}", "id",
 			                                       (int)l->sock[i].id, "socket",
 			                                       fdlist_put(fds, l->sock[i].fd)));
-		json_array_append_new(list,
-		                      json_pack("{s:i, s:s, s:s, s:i, s:b, s:b, s:I, s:o}",
-		                                "id", (int)l->id, "text", l->text, "bound",
-		                                l->bound, "kind", (int)l->kind, "retired",
-		                                l->retired, "filtered", l->filtered, "inode",
-		                                (json_int_t)l->inode, "sockets", socks));
+		json_array_append_new(
+		    list,
+		    json_pack("{s:i, s:o, s:o, s:i, s:b, s:b, s:I, s:o}", "id", (int)l->id,
+		              "text", record_text(l->text), "bound", record_text(l->bound),
+		              "kind", (int)l->kind, "retired", l->retired, "filtered",
+		              l->filtered, "inode", (json_int_t)l->inode, "sockets", socks));
 	}
 	return json_pack("{s:i, s:o}", "last_id", (int)last_id, "list", list);
 }
@@ -610,19 +611,21 @@ static int
 restore_one(const json_t *j, char **cause)
 {
 	int id, kind, retired, filtered;
-	const char *text, *bound;
+	char *text, *bound;
 	json_int_t inode;
 	json_t *socks;
 	struct listener *l;
 
-	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:s, s:s, s:i, s:b, s:b, s:I, s:o}",
-	                "id", &id, "text", &text, "bound", &bound, "kind", &kind, "retired",
-	                &retired, "filtered", &filtered, "inode", &inode, "sockets",
-	                &socks) < 0)
+	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:i, s:b, s:b, s:I, s:o}", "id", &id,
+	                "kind", &kind, "retired", &retired, "filtered", &filtered, "inode",
+	                &inode, "sockets", &socks) < 0 ||
+	    (text = record_read_text(json_object_get(j, "text"))) == NULL ||
+	    (bound = record_read_text(json_object_get(j, "bound"))) == NULL)
 		return cause_set(cause, "the record of a listener is damaged");
 	l = make(text, (enum conf_addr_kind)kind);
+	free(text);
 	l->id = (uint32_t)id;
-	l->bound = mem_strdup(bound);
+	l->bound = bound;
 	l->retired = retired;
 	l->filtered = filtered;
 	l->inode = (ino_t)inode;

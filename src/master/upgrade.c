@@ -26,12 +26,13 @@
 #include "master/history.h"
 #include "master/listener.h"
 #include "master/master.h"
+#include "master/record.h"
 #include "master/slot.h"
 #include "wire/stats.h"
 
 #define VARIABLE      "BATON_HANDOVER" /* ROLE:STATE:OLD:REASON */
 #define STATE_FORMAT  "baton-state"
-#define STATE_VERSION 1
+#define STATE_VERSION 2 /* 2: paths in hexadecimal */
 #define STATE_MAX     (64u << 20)
 #define REASON_MAX    4000
 
@@ -280,12 +281,12 @@ record(const char *tag, json_t *body)
 static json_t *
 save_master(struct fdlist *fds)
 {
-	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:s, s:o}", "image", (int)master.image,
-	                 "scale", (int)master.scale, "stop", (int)master.stop, "stop_since_ms",
-	                 (json_int_t)master.stop_since_ms, "cut_at_stop",
-	                 (json_int_t)master.cut_at_stop, "started_ms",
-	                 (json_int_t)master.started_ms, "exe_path", master.exe_path, "stats",
-	                 fdlist_put(fds, stats_fd(master.stats)));
+	return json_pack(
+	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "image", (int)master.image, "scale",
+	    (int)master.scale, "stop", (int)master.stop, "stop_since_ms",
+	    (json_int_t)master.stop_since_ms, "cut_at_stop", (json_int_t)master.cut_at_stop,
+	    "started_ms", (json_int_t)master.started_ms, "exe_path",
+	    record_text(master.exe_path), "stats", fdlist_put(fds, stats_fd(master.stats)));
 }
 
 static json_t *
@@ -413,11 +414,12 @@ restore_master(const json_t *j, char **cause)
 {
 	int image, scale, stop, fd = fdlist_get(json_object_get(j, "stats"));
 	json_int_t since, cut, started;
-	const char *exe;
+	char *exe;
 
-	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:i, s:i, s:I, s:I, s:I, s:s}", "image",
+	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:i, s:i, s:I, s:I, s:I}", "image",
 	                &image, "scale", &scale, "stop", &stop, "stop_since_ms", &since,
-	                "cut_at_stop", &cut, "started_ms", &started, "exe_path", &exe) < 0)
+	                "cut_at_stop", &cut, "started_ms", &started) < 0 ||
+	    (exe = record_read_text(json_object_get(j, "exe_path"))) == NULL)
 		return cause_set(cause, "the record of the master is damaged");
 	up.old_image = (uint32_t)image;
 	master.image = (uint32_t)image + (up.armed ? 1 : 0);
@@ -427,7 +429,7 @@ restore_master(const json_t *j, char **cause)
 	master.cut_at_stop = (uint64_t)cut;
 	master.started_ms = (uint64_t)started;
 	free(master.exe_path);
-	master.exe_path = mem_strdup(exe);
+	master.exe_path = exe;
 	if (fd < 0)
 		return cause_set(cause, "the statistics memory did not come over");
 	master.stats = stats_attach(fd, cause);
