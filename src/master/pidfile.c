@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "master/record.h"
 
 static char *current;
 static ino_t inode;
@@ -57,4 +58,20 @@ pidfile_stop(void)
 	if (current != NULL && lstat(current, &st) == 0 && st.st_ino == inode)
 		unlink(current);
 	mem_free(&current);
+}
+
+json_t *
+pidfile_save(void)
+{
+	if (current == NULL)
+		return json_null();
+	return json_pack("{s:o, s:I}", "path", record_text(current), "inode",
+	                 (json_int_t)inode);
+}
+
+void
+pidfile_restore(const json_t *j)
+{
+	current = record_read_text(json_object_get(j, "path"));
+	inode = (ino_t)json_integer_value(json_object_get(j, "inode"));
 }

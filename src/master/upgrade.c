@@ -26,6 +26,7 @@
 #include "master/history.h"
 #include "master/listener.h"
 #include "master/master.h"
+#include "master/pidfile.h"
 #include "master/record.h"
 #include "master/slot.h"
 #include "wire/stats.h"
@@ -281,12 +282,13 @@ record(const char *tag, json_t *body)
 static json_t *
 save_master(struct fdlist *fds)
 {
-	return json_pack(
-	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "image", (int)master.image, "scale",
-	    (int)master.scale, "stop", (int)master.stop, "stop_since_ms",
-	    (json_int_t)master.stop_since_ms, "cut_at_stop", (json_int_t)master.cut_at_stop,
-	    "started_ms", (json_int_t)master.started_ms, "exe_path",
-	    record_text(master.exe_path), "stats", fdlist_put(fds, stats_fd(master.stats)));
+	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o}", "image",
+	                 (int)master.image, "scale", (int)master.scale, "stop",
+	                 (int)master.stop, "stop_since_ms", (json_int_t)master.stop_since_ms,
+	                 "cut_at_stop", (json_int_t)master.cut_at_stop, "started_ms",
+	                 (json_int_t)master.started_ms, "exe_path",
+	                 record_text(master.exe_path), "stats",
+	                 fdlist_put(fds, stats_fd(master.stats)), "pid_file", pidfile_save());
 }
 
 static json_t *
@@ -430,6 +432,7 @@ restore_master(const json_t *j, char **cause)
 	master.started_ms = (uint64_t)started;
 	free(master.exe_path);
 	master.exe_path = exe;
+	pidfile_restore(json_object_get(j, "pid_file"));
 	if (fd < 0)
 		return cause_set(cause, "the statistics memory did not come over");
 	master.stats = stats_attach(fd, cause);
