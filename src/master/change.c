@@ -157,6 +157,18 @@ open_log(const struct conf *conf, char **cause)
 	return log_open(conf->server.log, (enum log_level)conf->server.log_level, cause);
 }
 
+/* Of a generation that takes over again: what its successor had changed. */
+static void
+apply_settings_again(const struct conf *conf)
+{
+	char *cause = NULL;
+
+	if (open_log(conf, &cause) < 0)
+		log_error("%s", cause);
+	free(cause);
+	apply_server_settings(conf);
+}
+
 /* Bind what is new, then ask for the workers.  conf is owned from here on. */
 static int
 begin_generation(struct conf *conf, char **cause)
@@ -412,7 +424,6 @@ static void
 roll_back(const char *reason)
 {
 	struct generation *failed = ch.gen, *old = ch.old;
-	char *cause = NULL;
 
 	if (ch.kind == CHANGE_UPGRADE) {
 		if (failed != NULL)
@@ -421,9 +432,8 @@ roll_back(const char *reason)
 		log_fatal("the old binary cannot be executed again; reason of the rollback: %s",
 		          reason);
 	}
-	if (old != NULL && open_log(old->conf, &cause) < 0)
-		log_error("%s", cause);
-	free(cause);
+	if (old != NULL)
+		apply_settings_again(old->conf);
 	if (old != NULL && old->state == GEN_PAUSED)
 		generation_resume(old);
 	generation_fail(failed);
@@ -458,6 +468,7 @@ take_over(struct generation *old, struct generation *active, char **cause)
 	old->use = use;
 	old->nuse = nuse;
 	generation_resume(old);
+	apply_settings_again(old->conf);
 	generation_drain(active);
 	listener_retire_unused();
 	history_add("abort", "committed", "aborted by request", 0);
@@ -599,10 +610,8 @@ change_rolled_back(const char *reason)
 		log_fatal("rolled back, but: %s", cause);
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
-	if (open_log(own->conf, &cause) < 0 ||
-	    pidfile_set(own->conf->server.pid_file, &cause) < 0)
-		log_error("%s", cause);
 	free(cause);
+	apply_settings_again(own->conf);
 	listener_retire_unused();
 	end_badly("rolled_back", reason);
 }
