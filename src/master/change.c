@@ -42,6 +42,7 @@ static struct {
 	struct preflight *preflight;
 	enum change_kind next_kind;
 	char *next_binary;
+	uint32_t forgotten; /* the scale that the last change has put an end to; 0 */
 } ch;
 
 static void run(enum change_kind kind);
@@ -207,8 +208,36 @@ forget_scale(const struct conf *conf)
 {
 	const struct generation *g = generation_active();
 
-	if (g != NULL && g->conf->server.workers != conf->server.workers)
-		master.scale = 0;
+	ch.forgotten = 0;
+	if (g == NULL || g->conf->server.workers == conf->server.workers)
+		return;
+	ch.forgotten = master.scale;
+	master.scale = 0;
+}
+
+/* That file is not to be: the number holds again, unless another was given since. */
+static void
+remember_scale(void)
+{
+	if (master.scale == 0)
+		master.scale = ch.forgotten;
+	ch.forgotten = 0;
+}
+
+/* Who takes over again does so with as many workers as are wanted by now. */
+static void
+want_again(struct generation *g)
+{
+	uint32_t want = master_workers(g->conf);
+	char *cause = NULL;
+
+	if (want == g->want)
+		return;
+	if (listener_grow(g, want, &cause) < 0)
+		log_error("generation %u stays at %u workers: %s", g->id, g->want, cause);
+	else
+		generation_scale(g, want);
+	free(cause);
 }
 
 static void
@@ -227,8 +256,10 @@ begin_reloaded(void)
 		return;
 	}
 	forget_scale(conf);
-	if (begin_generation(conf, &cause) < 0)
+	if (begin_generation(conf, &cause) < 0) {
+		remember_scale();
 		refuse(cause);
+	}
 	free(cause);
 }
 
@@ -425,6 +456,7 @@ roll_back(const char *reason)
 {
 	struct generation *failed = ch.gen, *old = ch.old;
 
+	remember_scale();
 	if (ch.kind == CHANGE_UPGRADE) {
 		if (failed != NULL)
 			generation_fail(failed);
@@ -432,8 +464,10 @@ roll_back(const char *reason)
 		log_fatal("the old binary cannot be executed again; reason of the rollback: %s",
 		          reason);
 	}
-	if (old != NULL)
+	if (old != NULL) {
 		apply_settings_again(old->conf);
+		want_again(old);
+	}
 	if (old != NULL && old->state == GEN_PAUSED)
 		generation_resume(old);
 	generation_fail(failed);
@@ -467,6 +501,8 @@ take_over(struct generation *old, struct generation *active, char **cause)
 	free(old->use);
 	old->use = use;
 	old->nuse = nuse;
+	remember_scale();
+	want_again(old);
 	generation_resume(old);
 	apply_settings_again(old->conf);
 	generation_drain(active);
@@ -492,6 +528,7 @@ abort_drain(struct control_client *client, char **cause)
 		ch.since_ms = clock_ms();
 		ch.kind = CHANGE_UPGRADE;
 		requests_add_abort(client);
+		remember_scale();
 		upgrade_back("aborted by request");
 		requests_answer(REQUESTS_NOW, 1, "");
 		return cause_set(cause, "the old binary cannot be executed again");
@@ -608,6 +645,7 @@ change_rolled_back(const char *reason)
 	free(own->use);
 	if (listener_acquire(own->conf, own->want, &own->use, &own->nuse, &cause) < 0)
 		log_fatal("rolled back, but: %s", cause);
+	want_again(own);
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
 	free(cause);

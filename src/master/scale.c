@@ -24,6 +24,13 @@ struct waiter {
 
 static TAILQ_HEAD(, waiter) all = TAILQ_HEAD_INITIALIZER(all);
 
+/* The one on probation may have to give way to the paused one again. */
+static bool
+may_serve(const struct generation *g)
+{
+	return g->state == GEN_ACTIVE || g->state == GEN_STARTING || g->state == GEN_PAUSED;
+}
+
 /* Sockets first: nothing has changed when they cannot be had. */
 static int
 apply(uint32_t workers, char **cause)
@@ -33,12 +40,11 @@ apply(uint32_t workers, char **cause)
 	if (master.stop != STOP_NO)
 		return cause_set(cause, "baton is stopping");
 	TAILQ_FOREACH (g, generation_all(), link)
-		if ((g->state == GEN_ACTIVE || g->state == GEN_STARTING) &&
-		    listener_grow(g, workers, cause) < 0)
+		if (may_serve(g) && listener_grow(g, workers, cause) < 0)
 			return -1;
 	master.scale = workers;
 	TAILQ_FOREACH (g, generation_all(), link)
-		if ((g->state == GEN_ACTIVE || g->state == GEN_STARTING) && g->want != workers)
+		if (may_serve(g) && g->want != workers)
 			generation_scale(g, workers);
 	master_converge();
 	return 0;
