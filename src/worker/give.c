@@ -48,6 +48,7 @@ struct taker {
 	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
 	bool aimed;
 	bool replaced;  /* there is a newer pair with it */
+	bool stranger;  /* we have no version of the record in common */
 	bool recalling; /* CANCEL is said, but not sent yet */
 	TAILQ_HEAD(, offer) offers;
 	size_t n, bytes;
@@ -59,7 +60,8 @@ struct taker {
 };
 
 static struct {
-	bool on;
+	bool begun; /* the drain has a successor */
+	bool on;    /* and nothing speaks against handing off */
 	TAILQ_HEAD(, taker) takers;
 	uint64_t last_id;
 	struct event pump;
@@ -86,8 +88,8 @@ conn_ends_here(const struct conn *c)
 static bool
 has_room(const struct taker *t, uint64_t now)
 {
-	return t->aimed && t->version != 0 && !t->recalling && now >= t->not_before_ms &&
-	       t->n < WINDOW && t->bytes < WINDOW_BYTES;
+	return t->aimed && t->version != 0 && !t->stranger && !t->recalling &&
+	       now >= t->not_before_ms && t->n < WINDOW && t->bytes < WINDOW_BYTES;
 }
 
 /* Of those with room the one that was given the fewest. */
@@ -416,17 +418,34 @@ on_ack(struct taker *t, const uint64_t *id, size_t n)
 	}
 }
 
+/* With nobody but strangers to hand to, the connections end here. */
+static void
+consider(void)
+{
+	struct taker *t;
+	bool aimed = false, understood = false, was_on = gv.on;
+
+	TAILQ_FOREACH (t, &gv.takers, link) {
+		aimed |= t->aimed;
+		understood |= t->aimed && !t->stranger;
+	}
+	gv.on = gv.begun && (understood || !aimed);
+	if (was_on && !gv.on)
+		conn_drain_all();
+}
+
 static void
 on_hello(struct taker *t, const struct msg_hello *hello)
 {
 	t->version = hello->newest < HANDOFF_VERSION ? hello->newest : HANDOFF_VERSION;
-	if (t->version < HANDOFF_VERSION_OLDEST || t->version < hello->oldest) {
-		log_warn(
-		    "worker birth %llu reads records of versions %u to %u only: nothing is "
-		    "handed to it",
-		    (unsigned long long)t->birth, hello->oldest, hello->newest);
-		t->version = 0;
-	}
+	t->stranger = t->version < HANDOFF_VERSION_OLDEST || t->version < hello->oldest;
+	if (!t->stranger)
+		return;
+	log_warn(
+	    "worker birth %llu reads records of versions %u to %u, which this one does not "
+	    "write: nothing is handed to it",
+	    (unsigned long long)t->birth, hello->oldest, hello->newest);
+	consider();
 }
 
 static void
@@ -504,6 +523,7 @@ give_aim(const uint64_t *birth, size_t n)
 
 	TAILQ_FOREACH (t, &gv.takers, link)
 		t->aimed = !t->replaced && named(t, birth, n);
+	consider();
 	forget_unaimed();
 	give_wake();
 	schedule(AGAIN_MS);
@@ -512,7 +532,8 @@ give_aim(const uint64_t *birth, size_t n)
 void
 give_begin(void)
 {
-	gv.on = true;
+	gv.begun = true;
+	consider();
 	give_wake();
 }
 
@@ -521,7 +542,7 @@ give_end(void)
 {
 	struct taker *t, *next;
 
-	gv.on = false;
+	gv.begun = gv.on = false;
 	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
 		t->aimed = false;
