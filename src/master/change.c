@@ -203,13 +203,19 @@ begin_generation(struct conf *conf, char **cause)
 }
 
 /* A number given by `scale` holds until the file names another one itself. */
-static void
-forget_scale(const struct conf *conf)
+static bool
+ends_scale(const struct conf *conf)
 {
 	const struct generation *g = generation_active();
 
+	return g != NULL && g->conf->server.workers != conf->server.workers;
+}
+
+static void
+forget_scale(const struct conf *conf)
+{
 	ch.forgotten = 0;
-	if (g == NULL || g->conf->server.workers == conf->server.workers)
+	if (!ends_scale(conf))
 		return;
 	ch.forgotten = master.scale;
 	master.scale = 0;
@@ -263,6 +269,34 @@ begin_reloaded(void)
 	free(cause);
 }
 
+static uint32_t
+workers_ahead(const struct conf *conf)
+{
+	uint32_t scale = master.scale, n;
+
+	if (ends_scale(conf))
+		master.scale = 0;
+	n = master_workers(conf);
+	master.scale = scale;
+	return n;
+}
+
+/* Sockets that only the new image had would be closed by its crash, and the clients in
+ * their queues reset.  A file that only the new binary can read is its own affair. */
+static int
+grow_ahead(char **cause)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(master.conf_path, &errors);
+	int result = 0;
+
+	if (conf != NULL)
+		result = listener_grow_ahead(conf, workers_ahead(conf), cause);
+	conf_errors_free(&errors);
+	conf_free(&conf);
+	return result;
+}
+
 static void
 execute_upgrade(void)
 {
@@ -272,7 +306,8 @@ execute_upgrade(void)
 	char *cause = NULL;
 
 	FAULT("upgrade-exec");
-	upgrade_exec(ch.binary, limit, &cause);
+	if (grow_ahead(&cause) == 0)
+		upgrade_exec(ch.binary, limit, &cause);
 	refuse(cause);
 	free(cause);
 }

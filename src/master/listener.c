@@ -387,6 +387,25 @@ listener_grow(const struct generation *g, uint32_t slots, char **cause)
 	return 0;
 }
 
+int
+listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
+{
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		const struct conf_listen *cl = &conf->listen[i];
+
+		for (size_t k = 0; k < cl->naddr && cl->reuseport; k++) {
+			char *id = identity(cl, &cl->addr[k]);
+			struct listener *l = find_text(id);
+
+			free(id);
+			if (l != NULL && !l->retired &&
+			    grow(l, slots, (int)cl->backlog, cause) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 /* listen() again changes the backlog of a live queue; nothing else happens. */
 void
 listener_apply(const struct generation *g)

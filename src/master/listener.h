@@ -59,6 +59,10 @@ int listener_acquire(const struct conf *conf, uint32_t slots, struct generation_
 /* Sockets for more slots.  0 or -1 with *cause; what there was stays. */
 int listener_grow(const struct generation *g, uint32_t slots, char **cause);
 
+/* The same for what another image is about to serve by conf, and we have already: no
+ * address is bound that is not ours. */
+int listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause);
+
 /* Apply what needs no new socket (backlog, mode) for the generation that serves. */
 void listener_apply(const struct generation *g);
 
