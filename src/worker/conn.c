@@ -257,7 +257,7 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 			timelist_join(cs.fresh, &c->timed);
 	}
 	if (worker_draining())
-		give_wake();
+		give_look();
 }
 
 void
@@ -394,8 +394,7 @@ static void
 end(struct conn *c, const char *why)
 {
 	AN(!c->closed);
-	if (c->moving)
-		give_forget(c);
+	give_ended(c);
 	if (c->held)
 		take_forget(c);
 	release(c);

@@ -60,8 +60,10 @@ struct taker {
 };
 
 static struct {
-	bool begun; /* the drain has a successor */
-	bool on;    /* and nothing speaks against handing off */
+	bool begun;        /* the drain has a successor */
+	bool on;           /* and nothing speaks against handing off */
+	bool again;        /* look at all connections once more */
+	struct conn *next; /* to be looked at */
 	TAILQ_HEAD(, taker) takers;
 	uint64_t last_id;
 	struct event pump;
@@ -226,39 +228,55 @@ may_offer(const struct conn *c)
 bool
 conn_moves(struct conn *c)
 {
-	return gv.on && may_offer(c) && offer(c) == OFFERED;
+	enum offered result;
+
+	if (!gv.on || !may_offer(c))
+		return false;
+	result = offer(c);
+	gv.again |= result == NO_TAKER;
+	return result == OFFERED;
 }
 
 static void
+wake(void)
+{
+	if (gv.on && !TAILQ_EMPTY(&gv.takers))
+		event_active(&gv.pump, EV_TIMEOUT, 0);
+}
+
+/* Go on where the last turn ended.  Who cannot move now comes by itself when it can, or
+ * wants the whole list looked at again. */
+static void
 on_pump(evutil_socket_t fd, short what, void *arg)
 {
-	struct conn *c, *next;
 	int n = 0;
 
 	(void)fd;
 	(void)what;
 	(void)arg;
-	for (c = gv.on ? TAILQ_FIRST(conn_all()) : NULL; c != NULL; c = next) {
-		enum offered result;
+	if (gv.next == NULL && gv.again) {
+		gv.again = false;
+		gv.next = TAILQ_FIRST(conn_all());
+	}
+	while (gv.on && gv.next != NULL) {
+		struct conn *c = gv.next;
+		enum offered result = may_offer(c) ? offer(c) : NOT_NOW;
 
-		next = TAILQ_NEXT(c, all);
-		if (!may_offer(c))
-			continue;
-		result = offer(c);
 		if (result == NO_TAKER)
 			return;
-		if (result == OFFERED && ++n == PER_TURN) {
-			give_wake();
-			return;
-		}
+		gv.next = TAILQ_NEXT(c, all);
+		if (result == OFFERED && ++n == PER_TURN)
+			break;
 	}
+	if (gv.next != NULL || gv.again)
+		wake();
 }
 
 void
-give_wake(void)
+give_look(void)
 {
-	if (gv.on && !TAILQ_EMPTY(&gv.takers))
-		event_active(&gv.pump, EV_TIMEOUT, 0);
+	gv.again = true;
+	wake();
 }
 
 /* --- deciding --- */
@@ -280,6 +298,7 @@ take_back(const struct offer *o)
 	struct conn *c = o->conn;
 
 	c->moving = false;
+	gv.again = true;
 	count_moving(-1);
 	if (o->limit != NULL)
 		timelist_join_left(o->limit, &c->timed, o->left_ms);
@@ -458,7 +477,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		t->aimed = false;
 		take_all_back(t, HANDOFF_END);
 		free_taker(t);
-		give_wake();
+		wake();
 		return;
 	}
 	t->progress_ms = clock_ms();
@@ -475,7 +494,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	default:
 		log_warn("message '%s' is not for a giver; dropped", msg_name(m->type));
 	}
-	give_wake();
+	wake();
 }
 
 /* --- orders --- */
@@ -525,7 +544,7 @@ give_aim(const uint64_t *birth, size_t n)
 		t->aimed = !t->replaced && named(t, birth, n);
 	consider();
 	forget_unaimed();
-	give_wake();
+	wake();
 	schedule(AGAIN_MS);
 }
 
@@ -534,7 +553,7 @@ give_begin(void)
 {
 	gv.begun = true;
 	consider();
-	give_wake();
+	give_look();
 }
 
 void
@@ -552,11 +571,15 @@ give_end(void)
 }
 
 void
-give_forget(struct conn *c)
+give_ended(struct conn *c)
 {
 	struct taker *t;
 	struct offer *o;
 
+	if (gv.next == c)
+		gv.next = TAILQ_NEXT(c, all);
+	if (!c->moving)
+		return;
 	c->moving = false;
 	count_moving(-1);
 	TAILQ_FOREACH (t, &gv.takers, link)
@@ -590,7 +613,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		again |= t->n > 0 || t->not_before_ms > now;
 	}
 	forget_unaimed();
-	give_wake();
+	wake();
 	if (again)
 		schedule(AGAIN_MS);
 }

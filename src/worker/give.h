@@ -28,11 +28,11 @@ void give_aim(const uint64_t *birth, size_t n);
 void give_begin(void);
 void give_end(void);
 
-/* There may be something to hand off: looked at from the loop's top level. */
-void give_wake(void);
+/* There are connections that were not looked at: from the loop's top level. */
+void give_look(void);
 
-/* A connection that is on its way ends by force. */
-void give_forget(struct conn *c);
+/* A connection ends, be it on its way or not. */
+void give_ended(struct conn *c);
 
 /* Is this connection to move, as far as we know? */
 bool give_wants(const struct conn *c);

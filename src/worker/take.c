@@ -153,7 +153,7 @@ begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 		return;
 	if (conn_ends_here(c))
 		conn_drain(c);
-	give_wake();
+	give_look();
 }
 
 static void
