@@ -225,6 +225,8 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 	} else if (last == QUEUE_EMPTY) {
 		drop(s);
 		finish_sweep();
+	} else if (last == ACCEPTED) {
+		event_active(&s->ev, EV_READ, 0); /* the queue may be empty now, and silent */
 	}
 }
 
