@@ -253,10 +253,17 @@ find_pid(pid_t pid)
 	return NULL;
 }
 
+/* It was told to stay when it had already decided to leave. */
+static bool
+left_in_order(const struct worker *w, int status)
+{
+	return status == 0 && w->page->state == STATS_DRAINING;
+}
+
 static void
 log_end(const struct worker *w, int status, uint64_t lost)
 {
-	bool orderly = w->leaving && !w->killed && status == 0;
+	bool orderly = (w->leaving && !w->killed && status == 0) || left_in_order(w, status);
 
 	if (orderly && lost == 0)
 		log_debug("worker %u of generation %u has left", w->slot, w->gen->id);
@@ -272,7 +279,7 @@ static void
 buried(struct worker *w, int status)
 {
 	struct generation *g = w->gen;
-	bool missed = !w->leaving;
+	bool missed = !w->leaving && !left_in_order(w, status);
 	char *cause = NULL;
 	uint64_t lost;
 

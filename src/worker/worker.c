@@ -99,6 +99,7 @@ worker_tell(enum msg_type type, const void *body, size_t len)
 void
 worker_leave(void)
 {
+	FAULT("worker-leave");
 	event_base_loopbreak(w.base);
 }
 

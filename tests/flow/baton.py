@@ -293,6 +293,12 @@ type = echo
                 return [w["pid"] for w in g["workers"]]
         return []
 
+    def workers_ready(self):
+        """How many workers of the active generation accept."""
+        s = self.status()
+        return sum(w["state"] == "active" for g in s["generations"]
+                   if g["id"] == s["generation"] for w in g["workers"])
+
     def only_generation(self, number=None):
         """Nothing but the active generation is left."""
         s = self.status()
