@@ -1,0 +1,167 @@
+#include "service/http/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "worker/conn.h"
+
+#define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
+#define BODY_ROOM    4096 /* a body is read behind its head, at least so much at a time */
+#define SENDFILE_MAX (512 * 1024) /* per turn: a fast client does not hog the loop */
+
+/* --- borrowing --- */
+
+void
+exchange_next(struct exchange *x)
+{
+	x->phase = PHASE_HEAD;
+	x->looked = 0;
+	x->body_left = 0;
+	x->out_len = x->more_len = 0;
+	x->file_left = 0;
+	x->close = x->last = false;
+	memset(&x->chunked, 0, sizeof x->chunked);
+}
+
+static size_t
+in_size(const struct conn *c)
+{
+	return (size_t)http_of(c)->conf->max_header + BODY_ROOM;
+}
+
+struct exchange *
+exchange_borrow(struct conn *c)
+{
+	struct http *h = http_of(c);
+	struct exchange *x = SLIST_FIRST(&h->unused);
+
+	if (x != NULL) {
+		SLIST_REMOVE_HEAD(&h->unused, link);
+		h->nunused--;
+	} else {
+		x = mem_alloc(sizeof *x + in_size(c));
+		x->file.fd = -1;
+	}
+	x->conn = c;
+	x->from = x->to = 0;
+	exchange_next(x);
+	c->data = x;
+	return x;
+}
+
+void
+exchange_give_back(struct conn *c)
+{
+	struct http *h = http_of(c);
+	struct exchange *x = c->data;
+
+	if (x == NULL)
+		return;
+	c->data = NULL;
+	timelist_leave(&x->total);
+	file_close(&x->file);
+	if (h->nunused >= UNUSED_MAX) {
+		free(x);
+		return;
+	}
+	SLIST_INSERT_HEAD(&h->unused, x, link);
+	h->nunused++;
+}
+
+void
+exchange_free_unused(struct http *h)
+{
+	struct exchange *x;
+
+	while ((x = SLIST_FIRST(&h->unused)) != NULL) {
+		SLIST_REMOVE_HEAD(&h->unused, link);
+		free(x);
+	}
+}
+
+/* --- the buffer of what is read --- */
+
+void
+exchange_shift(struct exchange *x)
+{
+	memmove(x->in, x->in + x->from, x->to - x->from);
+	x->to -= x->from;
+	x->from = 0;
+}
+
+size_t
+exchange_room(const struct conn *c, struct exchange *x)
+{
+	if (x->from == x->to)
+		x->from = x->to = x->phase == PHASE_BODY ? x->body_at : 0;
+	return in_size(c) - x->to;
+}
+
+/* --- sending --- */
+
+static enum sent
+send_text(struct conn *c, struct exchange *x)
+{
+	while (x->out_len + x->more_len > 0) {
+		struct iovec iov[2] = {{(void *)(uintptr_t)x->out, x->out_len},
+		                       {(void *)(uintptr_t)x->more, x->more_len}};
+		int first = x->out_len == 0, n = 1 + (x->more_len > 0 && !first);
+		ssize_t w = conn_write(c, iov + first, n, x->file_left > 0);
+		size_t taken;
+
+		if (w < 0)
+			return w == CONN_AGAIN ? SENT_BLOCKED : SENT_BROKEN;
+		taken = (size_t)w < x->out_len ? (size_t)w : x->out_len;
+		x->out += taken;
+		x->out_len -= taken;
+		x->more += (size_t)w - taken;
+		x->more_len -= (size_t)w - taken;
+	}
+	return SENT_ALL;
+}
+
+/* A file that has shrunk cannot keep the promised length: the connection is cut. */
+static enum sent
+send_file(struct conn *c, struct exchange *x)
+{
+	size_t quota = SENDFILE_MAX;
+
+	while (x->file_left > 0) {
+		size_t n = x->file_left < quota ? (size_t)x->file_left : quota;
+		ssize_t w;
+
+		if (n == 0)
+			return SENT_BLOCKED; /* writable at once, but others first */
+		w = conn_sendfile(c, x->file.fd, &x->file_at, n);
+		if (w == CONN_AGAIN)
+			return SENT_BLOCKED;
+		if (w <= 0)
+			return SENT_BROKEN;
+		x->file_left -= (uint64_t)w;
+		quota -= (size_t)w;
+	}
+	return SENT_ALL;
+}
+
+enum sent
+exchange_send(struct conn *c, struct exchange *x)
+{
+	enum sent s = send_text(c, x);
+
+	return s == SENT_ALL && x->file_left > 0 ? send_file(c, x) : s;
+}
+
+void
+exchange_detach(struct exchange *x)
+{
+	size_t n = x->out_len < sizeof x->text ? x->out_len : sizeof x->text;
+
+	if (n == 0 || (x->out >= x->text && x->out < x->text + sizeof x->text))
+		return;
+	memcpy(x->text, x->out, n);
+	x->more = x->out + n; /* of what is not in text, out is all */
+	x->more_len = x->out_len - n;
+	x->out = x->text;
+	x->out_len = n;
+}

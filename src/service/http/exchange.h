@@ -1,0 +1,122 @@
+/*
+ * exchange: one request and its answer, with the buffers they need.
+ *
+ * A connection borrows an exchange when the first byte of a request comes and
+ * gives it back when it is idle again.  Here are the memory and the way out: what
+ * `out`, `more` and `file` name is sent in this order, as far as the socket takes
+ * it.  What is read lies in in[from..to); requests that the client sent ahead
+ * wait there.
+ */
+#ifndef BATON_SERVICE_HTTP_EXCHANGE_H
+#define BATON_SERVICE_HTTP_EXCHANGE_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "service/http/answer.h"
+#include "service/http/chunked.h"
+#include "service/http/file.h"
+#include "service/http/request.h"
+#include "worker/conn.h"
+#include "worker/service.h"
+
+/* One constant answer in three readings of Connection; the date is patched in. */
+struct canned {
+	char *text;
+	size_t head; /* bytes of the head: all that HEAD gets */
+	size_t len;
+	char *date; /* in text */
+};
+
+/* What all connections of one http service share in a worker. */
+struct http {
+	const struct conf_service *conf;
+	struct canned canned[ANSWER_CONNECTIONS_N]; /* of `respond` */
+	int root;                                   /* directory; -1: respond */
+	time_t date_of;                             /* what `date` says */
+	char date[ANSWER_DATE_LEN + 1];
+	struct timelist *header, *body, *send, *total, *idle;
+	SLIST_HEAD(, exchange) unused;
+	size_t nunused;
+};
+
+enum phase {
+	PHASE_HEAD,     /* read */
+	PHASE_BODY,     /* read */
+	PHASE_CONTINUE, /* write: 100 */
+	PHASE_ANSWER,   /* write */
+};
+
+struct exchange {
+	SLIST_ENTRY(exchange) link;
+	struct conn *conn;
+	struct timed total; /* request_timeout, while the request is read */
+	enum phase phase;
+	struct request request;
+	struct chunked chunked;
+	uint64_t body_left; /* of a body with a length */
+	bool close;         /* after this answer */
+	bool last;          /* the client said itself that it sends no more requests */
+	/* what is unsent */
+	const char *out;
+	size_t out_len;
+	const char *more; /* after out */
+	size_t more_len;
+	struct file file; /* after that: file_left bytes from file_at */
+	off_t file_at;
+	uint64_t file_left;
+	char text[ANSWER_HEAD_MAX]; /* heads that are not canned */
+	/* what is unread */
+	size_t from, to; /* in[from..to) */
+	size_t looked;   /* bytes after from that were searched for the end of the head */
+	size_t body_at;  /* where the body began: what is before it, the answer needs */
+	char in[];       /* max_header bytes and some for a body */
+};
+
+static inline struct http *
+http_of(const struct conn *c)
+{
+	return c->service->data;
+}
+
+/* An exchange for a connection that has none. */
+struct exchange *exchange_borrow(struct conn *c);
+
+/* Give back the exchange of a connection, with its file and its limit, if it has one. */
+void exchange_give_back(struct conn *c);
+
+/* Free those that are given back. */
+void exchange_free_unused(struct http *h);
+
+/* Forget the request that was answered; what is unread stays. */
+void exchange_next(struct exchange *x);
+
+/* What is unread moves to the start of its buffer. */
+void exchange_shift(struct exchange *x);
+
+/*
+ * Bytes that may be read to in + to.  A body is thrown away as it comes, but the
+ * head must stay: the answer needs its target.
+ */
+size_t exchange_room(const struct conn *c, struct exchange *x);
+
+enum sent {
+	SENT_ALL,     /* it is with the kernel */
+	SENT_BLOCKED, /* try again when the socket is writable */
+	SENT_BROKEN,  /* it never will be: the connection is to be closed */
+};
+
+/* Send what is unsent. */
+enum sent exchange_send(struct conn *c, struct exchange *x);
+
+/*
+ * Before a wait: the date of what is canned may be patched meanwhile, so its head
+ * is copied.
+ */
+void exchange_detach(struct exchange *x);
+
+#endif

@@ -1,0 +1,56 @@
+#include "service/http/move.h"
+
+#include <string.h>
+
+#include "service/http/exchange.h"
+#include "wire/handoff.h"
+
+#define VERSION 1
+
+struct blob {
+	uint64_t left_ms; /* of request_timeout */
+};
+
+bool
+move_freeze(struct conn *c, struct handoff_record *r)
+{
+	static struct blob blob;
+	const struct exchange *x = c->data;
+
+	r->blob_version = VERSION;
+	if (x == NULL)
+		return true;
+	if (x->phase != PHASE_HEAD)
+		return false;
+	if (c->state == CONN_BUSY && x->from == x->to)
+		r->state = CONN_IDLE;
+	if (c->timed.list != http_of(c)->header) /* it was of what is done */
+		r->left_ms = HANDOFF_NO_LIMIT;
+	blob.left_ms = timelist_left(&x->total);
+	r->unread = (struct handoff_bytes){x->in + x->from, x->to - x->from};
+	r->blob = (struct handoff_bytes){(const char *)&blob, sizeof blob};
+	return true;
+}
+
+/* A request that is not there yet has no limit that runs. */
+const char *
+move_thaw(struct conn *c, const struct handoff_record *r)
+{
+	struct http *h = http_of(c);
+	struct exchange *x;
+	struct blob blob;
+
+	if (r->blob_version != VERSION || r->unsent.n > 0)
+		return "its state is not one of this http";
+	timelist_join(c->state == CONN_IDLE ? h->idle : h->header, &c->timed);
+	if (r->unread.n == 0)
+		return NULL;
+	x = exchange_borrow(c);
+	if (r->unread.n > exchange_room(c, x) || r->blob.n != sizeof blob)
+		return "what it has sent already is more than max_header allows here";
+	memcpy(&blob, r->blob.p, sizeof blob);
+	memcpy(x->in, r->unread.p, r->unread.n);
+	x->to = r->unread.n;
+	timelist_join_left(h->total, &x->total, blob.left_ms);
+	return NULL;
+}

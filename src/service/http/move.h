@@ -1,0 +1,19 @@
+/*
+ * move: what of an http connection goes to another worker.
+ *
+ * It moves between two requests and in the first bytes of one: then it is no more
+ * than what is unread, and how much is left of the request's limit.
+ */
+#ifndef BATON_SERVICE_HTTP_MOVE_H
+#define BATON_SERVICE_HTTP_MOVE_H
+
+#include <stdbool.h>
+
+struct conn;
+struct handoff_record;
+
+/* freeze and thaw of the service_type. */
+bool move_freeze(struct conn *c, struct handoff_record *r);
+const char *move_thaw(struct conn *c, const struct handoff_record *r);
+
+#endif

@@ -1,0 +1,119 @@
+#include "service/http/receive.h"
+
+#include <string.h>
+
+#include "service/http/chunked.h"
+#include "service/http/exchange.h"
+#include "service/http/request.h"
+#include "service/http/respond.h"
+#include "worker/conn.h"
+
+static void
+continue_100(struct exchange *x)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!x->request.expects_continue || x->from < x->to || x->request.http10)
+		return;
+	x->out = text;
+	x->out_len = sizeof text - 1;
+	x->phase = PHASE_CONTINUE;
+}
+
+/* The head is whole: from here on a body may follow, or the answer. */
+static void
+begin_body(struct conn *c, struct exchange *x)
+{
+	uint64_t max = (uint64_t)http_of(c)->conf->max_body;
+
+	conn_count_request(c);
+	x->close = x->last = !x->request.keep_alive;
+	x->body_left = x->request.length;
+	x->phase = PHASE_BODY;
+	if (x->body_left > max) {
+		respond_refuse(c, x, 413);
+		return;
+	}
+	if (x->body_left == 0 && !x->request.chunked)
+		respond(c, x);
+	else
+		continue_100(x);
+}
+
+void
+receive_empty_lines(struct exchange *x)
+{
+	for (; x->to - x->from >= 2 && memcmp(x->in + x->from, "\r\n", 2) == 0; x->from += 2)
+		x->looked = 0;
+}
+
+bool
+receive_head(struct conn *c, struct exchange *x)
+{
+	size_t max = (size_t)http_of(c)->conf->max_header, len;
+	const char *at;
+	ptrdiff_t n;
+	int status;
+
+	at = x->in + x->from;
+	len = x->to - x->from;
+	n = request_head_length(at, len, x->looked);
+	if (n == 0) {
+		x->looked = len;
+		if (len >= max)
+			respond_refuse(c, x, request_too_long(at, len));
+		else if (len > REQUEST_TARGET_MAX + 64 && memchr(at, '\n', len) == NULL)
+			respond_refuse(c, x, 414);
+		return x->phase == PHASE_ANSWER;
+	}
+	if (n > 0 && x->from + (size_t)n > max) {
+		exchange_shift(x); /* a body needs room behind its head */
+		at = x->in;
+	}
+	if (n > (ptrdiff_t)max)
+		status = request_too_long(at, max);
+	else
+		status = n < 0 ? 400 : request_parse(at, (size_t)n, &x->request);
+	if (status != 0) {
+		respond_refuse(c, x, status);
+		return true;
+	}
+	x->from += (size_t)n;
+	x->body_at = x->from;
+	begin_body(c, x);
+	return true;
+}
+
+static bool
+read_chunked(struct conn *c, struct exchange *x)
+{
+	size_t used = 0;
+	enum chunked_result r =
+	    chunked_feed(&x->chunked, x->in + x->from, x->to - x->from, &used);
+
+	x->from += used;
+	if (r == CHUNKED_BAD)
+		respond_refuse(c, x, 400);
+	else if (x->chunked.total > (uint64_t)http_of(c)->conf->max_body)
+		respond_refuse(c, x, 413);
+	else if (r == CHUNKED_DONE)
+		respond(c, x);
+	return x->phase == PHASE_ANSWER;
+}
+
+bool
+receive_body(struct conn *c, struct exchange *x)
+{
+	size_t n = x->to - x->from;
+
+	if (x->request.chunked)
+		return read_chunked(c, x);
+	if (n > x->body_left)
+		n = (size_t)x->body_left;
+	x->from += n;
+	x->body_left -= n;
+	if (x->body_left > 0)
+		return false;
+	respond(c, x);
+	return true;
+}

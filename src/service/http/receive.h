@@ -1,0 +1,26 @@
+/*
+ * receive: a request out of the bytes that have been read, its head and then its
+ * body.
+ *
+ * Nothing is read from the socket and nothing waits here: each function takes what
+ * it can of in[from..to).  A request that is whole is answered (respond), one that
+ * never will be is refused.
+ */
+#ifndef BATON_SERVICE_HTTP_RECEIVE_H
+#define BATON_SERVICE_HTTP_RECEIVE_H
+
+#include <stdbool.h>
+
+struct conn;
+struct exchange;
+
+/* Before a head: empty lines mean nothing. */
+void receive_empty_lines(struct exchange *x);
+
+/* In PHASE_HEAD.  False: more bytes are needed; true: the phase is another. */
+bool receive_head(struct conn *c, struct exchange *x);
+
+/* In PHASE_BODY; otherwise like receive_head. */
+bool receive_body(struct conn *c, struct exchange *x);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * respond: which answer a request gets.
+ *
+ * `respond`'s text is made once per service (canned); health, files, parts of
+ * files, redirects and errors are written into the exchange.  Nothing is sent
+ * here: each function leaves the exchange in PHASE_ANSWER with all that is to be
+ * sent, and decides whether the connection ends after it.
+ */
+#ifndef BATON_SERVICE_HTTP_RESPOND_H
+#define BATON_SERVICE_HTTP_RESPOND_H
+
+struct conn;
+struct exchange;
+struct http;
+
+/* Make what is canned; h has its configuration and its root. */
+void respond_prepare(struct http *h);
+
+/* Undo respond_prepare. */
+void respond_free(struct http *h);
+
+/* Answer a request whose head is parsed and whose body has been read. */
+void respond(struct conn *c, struct exchange *x);
+
+/*
+ * Answer with an error and end the connection: a fault after which the bytes that
+ * follow mean nothing any more.
+ */
+void respond_refuse(struct conn *c, struct exchange *x, int status);
+
+#endif
