@@ -1,0 +1,83 @@
+/* Whom workers run as: a name that is not there, and a list that cannot be read. */
+#include "master/privileges.h"
+
+#include <sys/resource.h>
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "wire/heritage.h"
+
+/* What is said about these lines of [server], NULL: nothing. */
+static char *
+said(const char *lines)
+{
+	char *text = mem_printf("[server]\n%s[listen:x]\naddress = :1\nservice = x\n"
+	                        "[service:x]\ntype = echo\n",
+	                        lines);
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_parse("x", text, strlen(text), &errors);
+	struct heritage h;
+	char *cause = NULL;
+
+	ck_assert_ptr_nonnull(conf);
+	ck_assert_int_eq(privileges_of(conf, &h, &cause), cause != NULL ? -1 : 0);
+	conf_free(&conf);
+	free(text);
+	return cause;
+}
+
+static void
+says(const char *lines, const char *sentence)
+{
+	char *cause = said(lines);
+
+	ck_assert_str_eq(cause, sentence);
+	free(cause);
+}
+
+START_TEST(a_name_that_is_not_there)
+{
+	says("user = no-such-user\n", "there is no user 'no-such-user' (user in [server])");
+	says("user = nobody\ngroup = no-such-group\n",
+	     "there is no group 'no-such-group' (group in [server])");
+}
+END_TEST
+
+START_TEST(a_list_that_cannot_be_read)
+{
+	struct rlimit none = {0};
+
+	says("user = no-such-user\n", "there is no user 'no-such-user' (user in [server])");
+	getrlimit(RLIMIT_NOFILE, &none);
+	none.rlim_cur = (rlim_t)open("/dev/null", O_RDONLY);
+	close((int)none.rlim_cur);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	/* Not nobody: nss-systemd knows him by heart. */
+	says("user = daemon\n",
+	     "cannot look up user 'daemon' (user in [server]): Too many open files");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("privileges");
+	TCase *tc = tcase_create("privileges");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, a_name_that_is_not_there);
+	tcase_add_test(tc, a_list_that_cannot_be_read); /* forked: its limit is its own */
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
