@@ -171,7 +171,7 @@ generation_fail(struct generation *g)
 			continue;
 		}
 		w->leaving = true; /* it will not be missed */
-		slot_kill(w);
+		slot_kill(w, "its generation is given up");
 	}
 }
 

@@ -191,6 +191,14 @@ timed_out(struct generation *g)
 	free(why);
 }
 
+static const char *
+why_killed(const struct worker *w)
+{
+	if (master.stop == STOP_NOW)
+		return "baton stops now";
+	return w->leaving ? "it has not left by its deadline" : "it is not ready in time";
+}
+
 /* True: the facts were freed under the plan, it is void. */
 static bool
 perform(const struct facts *f, const struct policy_action *a)
@@ -220,7 +228,8 @@ perform(const struct facts *f, const struct policy_action *a)
 		           MSG_DRAIN_SUCCESSOR);
 		return false;
 	case POLICY_KILL:
-		slot_kill(f->worker[a->gen][a->index]);
+		w = f->worker[a->gen][a->index];
+		slot_kill(w, why_killed(w));
 		loop.killed_at_stop |= master.stop != STOP_NO;
 		return false;
 	case POLICY_CUT:

@@ -152,13 +152,12 @@ slot_cut(struct worker *w)
 }
 
 void
-slot_kill(struct worker *w)
+slot_kill(struct worker *w, const char *why)
 {
 	if (w->killed)
 		return;
 	log_warn("worker %u of generation %u (pid %d) is killed: %s", w->slot, w->gen->id,
-	         (int)w->pid,
-	         w->leaving ? "it has not left by its deadline" : "it is not ready in time");
+	         (int)w->pid, why);
 	w->killed = true;
 	kill(w->pid, SIGKILL);
 }

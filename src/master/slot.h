@@ -61,7 +61,8 @@ void slot_resume(struct worker *w);
 /* Close everything at once and leave. */
 void slot_cut(struct worker *w);
 
-void slot_kill(struct worker *w);
+/* why: for the log. */
+void slot_kill(struct worker *w, const char *why);
 
 /* Send an order without a body worth a name. */
 void slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len);
