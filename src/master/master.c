@@ -230,7 +230,8 @@ perform(const struct facts *f, const struct policy_action *a)
 	case POLICY_KILL:
 		w = f->worker[a->gen][a->index];
 		slot_kill(w, why_killed(w));
-		loop.killed_at_stop |= master.stop != STOP_NO;
+		/* At once means by force: then only connections count. */
+		loop.killed_at_stop |= master.stop != STOP_NO && master.stop != STOP_NOW;
 		return false;
 	case POLICY_CUT:
 		generation_cut(g);

@@ -148,6 +148,7 @@ void
 slot_cut(struct worker *w)
 {
 	w->leaving = true;
+	w->deadline_ms = clock_ms();
 	slot_tell(w, MSG_CUT, NULL, 0);
 }
 
