@@ -190,10 +190,11 @@ generation_resume(struct generation *g)
 void
 generation_cut(struct generation *g)
 {
+	const struct generation *now = generation_active();
 	struct worker *w;
 
 	log_warn("generation %u is cut: there are more than %u generations", g->id,
-	         (unsigned)generation_active()->conf->server.max_generations);
+	         (unsigned)(now != NULL ? now : g)->conf->server.max_generations);
 	g->told_to_cut = true;
 	TAILQ_FOREACH (w, &g->workers, link)
 		slot_drain(w, clock_ms(), MSG_DRAIN_SUCCESSOR);

@@ -68,6 +68,8 @@ starting(const struct policy_view *v, size_t gi, struct policy_plan *plan)
 {
 	const struct policy_gen *g = &v->gen[gi];
 
+	if (v->stop != STOP_NO)
+		return; /* nobody is born or promoted in a stop */
 	if (g->died)
 		act(plan, POLICY_FAIL_DIED, gi, 0);
 	else if (all_ready(g))
@@ -151,6 +153,8 @@ cap_generations(const struct policy_view *v, struct policy_plan *plan)
 {
 	size_t alive = 0, over;
 
+	if (v->stop != STOP_NO)
+		return; /* all leave by their deadlines, and there is no room to be made */
 	for (size_t i = 0; i < v->ngen; i++)
 		if (v->gen[i].state != GEN_GONE)
 			alive++;

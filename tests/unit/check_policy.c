@@ -314,6 +314,47 @@ START_TEST(a_dead_worker_is_replaced_during_the_lame_duck_only)
 }
 END_TEST
 
+START_TEST(nobody_is_born_or_promoted_in_a_stop)
+{
+	static const enum policy_stop stops[] = {STOP_LAME, STOP_FILTER, STOP_DRAIN, STOP_NOW};
+
+	add_gen(GEN_STARTING, 2);
+	view.changing = 0;
+	view.stop_since_ms = NOW;
+	add_worker(0, 0, true);
+	for (size_t i = 0; i < 4; i++) {
+		view.stop = stops[i];
+		ck_assert_uint_eq(count(POLICY_SPAWN), 0);
+	}
+	add_worker(0, 1, true);
+	for (size_t i = 0; i < 4; i++) {
+		view.stop = stops[i];
+		ck_assert_uint_eq(count(POLICY_PROMOTE), 0);
+	}
+	gens[0].died = true; /* nor is its failure anybody's affair any more */
+	for (size_t i = 0; i < 4; i++) {
+		view.stop = stops[i];
+		ck_assert_uint_eq(count(POLICY_FAIL_DIED), 0);
+	}
+	view.stop = STOP_NO;
+	ck_assert_uint_eq(count(POLICY_FAIL_DIED), 1);
+}
+END_TEST
+
+START_TEST(no_generation_is_cut_for_its_number_in_a_stop)
+{
+	view.max_generations = 2;
+	for (size_t i = 0; i < 3; i++) {
+		add_gen(GEN_DRAINING, 1);
+		add_worker(i, 0, true)->leaving = true;
+		workers[i][0].deadline_ms = NOW + 30000;
+	}
+	ck_assert_uint_eq(count(POLICY_CUT), 1);
+	view.stop = STOP_DRAIN;
+	ck_assert_uint_eq(count(POLICY_CUT), 0);
+}
+END_TEST
+
 START_TEST(stop_now_kills_what_does_not_go)
 {
 	add_gen(GEN_DRAINING, 2);
@@ -529,6 +570,8 @@ main(void)
 	tcase_add_test(t, the_oldest_beyond_the_cap_is_cut);
 	tcase_add_test(t, a_stop_goes_through_its_phases);
 	tcase_add_test(t, a_dead_worker_is_replaced_during_the_lame_duck_only);
+	tcase_add_test(t, nobody_is_born_or_promoted_in_a_stop);
+	tcase_add_test(t, no_generation_is_cut_for_its_number_in_a_stop);
 	tcase_add_test(t, stop_now_kills_what_does_not_go);
 	tcase_add_loop_test(t, a_random_walk_keeps_one_active_generation, 0, 200);
 	suite_add_tcase(s, t);
