@@ -481,12 +481,14 @@ conn_cut(struct conn *c, const char *why)
 	uint64_t now = clock_tick_ms();
 
 	log_warn("cut: %s on listener %s, %s for %llu ms, open for %llu ms, %llu bytes in, "
-	         "%llu out: %s",
+	         "%llu out: %s%s%s",
 	         conn_peer(c, peer, sizeof peer), worker_listener_name(c->listener),
 	         c->lingering ? "closing" : conn_state_name(c->state),
 	         (unsigned long long)(now - c->since_ms),
 	         (unsigned long long)(now - c->opened_ms), (unsigned long long)c->bytes_in,
-	         (unsigned long long)c->bytes_out, why);
+	         (unsigned long long)c->bytes_out, why,
+	         c->refusal != 0 ? "; not handed off: " : "",
+	         c->refusal != 0 ? handoff_refusal_text(c->refusal) : "");
 	stats_add(cs.page, STATS_CUT, 1);
 	conn_close(c, why);
 }
