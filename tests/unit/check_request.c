@@ -38,7 +38,17 @@ static const struct {
     {"GET  / HTTP/1.1\r\n" H "\r\n", 400},
     {"GET / HTTP/1.1 \r\n" H "\r\n", 400},
     {"GET /  HTTP/1.1\r\n" H "\r\n", 400},
-    {"GET /\tHTTP/1.1\r\n" H "\r\n", 505}, /* a tab parts nothing: no version */
+    {"GET /\tHTTP/1.1\r\n" H "\r\n", 400}, /* a tab is no blank, and no target has one */
+    {"GET\t/ HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET\t/\tHTTP/1.1\r\n" H "\r\n", 400},
+    {"GET \t/ HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\t HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /a\tb HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /a?\tb HTTP/1.1\r\n" H "\r\n", 400},
+    {"GET / HTTP/1.1\t\r\n" H "\r\n", 400},
+    {"GET /\vHTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\fHTTP/1.1\r\n" H "\r\n", 400},
+    {"GET /\x01\r\n\r\n", 400},
     {"GET / http/1.1\r\n" H "\r\n", 400},
     {"GET / HTTP/1.1x\r\n" H "\r\n", 400},
     {"GET x HTTP/1.1\r\n" H "\r\n", 400},

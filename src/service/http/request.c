@@ -71,13 +71,14 @@ known_method(const char *p, size_t n)
 	return false;
 }
 
-/* METHOD SP TARGET SP VERSION, each one blank. */
+/* METHOD SP TARGET SP VERSION, each one blank; a tab is none, and the parser would
+ * take it for a part of the target. */
 static int
 check_line(const char *p, size_t n)
 {
 	const char *end = p + n, *sp = memchr(p, ' ', n), *sp2;
 
-	if (sp == NULL || sp == p)
+	if (sp == NULL || sp == p || memchr(p, '\t', n) != NULL)
 		return 400;
 	for (const char *q = p; q < sp; q++)
 		if (!is_token((unsigned char)*q))
@@ -317,13 +318,14 @@ request_parse(const char *head, size_t len, struct request *r)
 	const char *eol = memchr(head, '\r', len);
 	http_parser parser;
 	struct parse p = {.r = r};
-	int status = check_line(head, (size_t)(eol - head));
+	int status;
 
 	memset(r, 0, sizeof *r);
-	if (status != 0)
-		return status;
 	if (!bytes_are_clean(head, len))
 		return 400;
+	status = check_line(head, (size_t)(eol - head));
+	if (status != 0)
+		return status;
 	http_parser_init(&parser, HTTP_REQUEST);
 	parser.data = &p;
 	if (len > HTTP_MAX_HEADER_SIZE)
