@@ -6,6 +6,7 @@
 #include "service/http/range.h"
 
 #define TEXT(s) ((struct request_text){(s), (s) != NULL ? strlen(s) : 0})
+#define LIST(s) ((struct request_list){(s) != NULL, {TEXT(s)}})
 
 static const struct {
 	const char *value;
@@ -126,10 +127,48 @@ static const struct {
 
 START_TEST(each_list_of_tags)
 {
-	struct request_text list = TEXT(lists[_i].list);
+	const char *text = lists[_i].list;
+	struct request_list list = LIST(text);
 
-	ck_assert_msg(range_has_etag(&list, "\"a\"", 0) == lists[_i].strong, "%s", list.p);
-	ck_assert_msg(range_has_etag(&list, "\"a\"", 1) == lists[_i].weak, "%s", list.p);
+	ck_assert_msg(range_has_etag(&list, "\"a\"", 0) == lists[_i].strong, "%s", text);
+	ck_assert_msg(range_has_etag(&list, "\"a\"", 1) == lists[_i].weak, "%s", text);
+}
+END_TEST
+
+static const struct {
+	const char *line[REQUEST_LINES_MAX];
+	unsigned n;
+	int strong, weak;
+} spread[] = {
+    {{"\"a\"", "\"b\""}, 2, 1, 1},
+    {{"\"b\"", "\"a\""}, 2, 1, 1},
+    {{"\"b\"", "\"c\"", "", "\"d\", \"a\""}, 4, 1, 1},
+    {{"W/\"a\"", "\"b\""}, 2, 0, 1},
+    {{"\"b\"", "W/\"a\""}, 2, 0, 1},
+    {{"W/\"a\"", "\"a\""}, 2, 1, 1},
+    {{"\"b\"", "\"c\""}, 2, 0, 0},
+    {{"", ""}, 2, 0, 0},
+    {{"a", "\"a\""}, 2, 0, 0}, /* as in one line: what is no tag ends it */
+    {{"*", "\"b\""}, 2, 0, 0},
+    {{"\"b\"", "*"}, 2, 0, 0},
+    {{"*", "*"}, 2, 0, 0},
+};
+
+/* The lines, and the same in one line. */
+START_TEST(each_list_in_several_lines)
+{
+	struct request_list list = {.n = spread[_i].n};
+	char joined[100] = "";
+
+	for (unsigned i = 0; i < list.n; i++) {
+		list.line[i] = TEXT(spread[_i].line[i]);
+		strcat(strcat(joined, i > 0 ? ", " : ""), spread[_i].line[i]);
+	}
+	ck_assert_msg(range_has_etag(&list, "\"a\"", 0) == spread[_i].strong, "%s", joined);
+	ck_assert_msg(range_has_etag(&list, "\"a\"", 1) == spread[_i].weak, "%s", joined);
+	list = LIST(joined);
+	ck_assert_msg(range_has_etag(&list, "\"a\"", 0) == spread[_i].strong, "%s", joined);
+	ck_assert_msg(range_has_etag(&list, "\"a\"", 1) == spread[_i].weak, "%s", joined);
 }
 END_TEST
 
@@ -157,9 +196,9 @@ static const struct {
 
 START_TEST(each_condition)
 {
-	struct request r = {.if_match = TEXT(conditions[_i].match),
+	struct request r = {.if_match = LIST(conditions[_i].match),
 	                    .if_unmodified_since = TEXT(conditions[_i].unmodified),
-	                    .if_none_match = TEXT(conditions[_i].none),
+	                    .if_none_match = LIST(conditions[_i].none),
 	                    .if_modified_since = TEXT(conditions[_i].modified)};
 
 	ck_assert_int_eq(range_precondition(&r, "\"a\"", NOW), conditions[_i].status);
@@ -171,9 +210,11 @@ static const struct {
 	time_t modified;
 	int allowed;
 } alloweds[] = {
-    {NULL, NOW, 1},       {"\"a\"", NOW, 1},   {"\"b\"", NOW, 0}, {"W/\"a\"", NOW, 0},
-    {AT, NOW, 1},         {BEFORE, NOW, 0},    {AFTER, NOW, 0},   {"", NOW, 0},
-    {"nonsense", NOW, 0}, {"nonsense", -1, 0}, {"*", NOW, 0},
+    {NULL, NOW, 1},           {"\"a\"", NOW, 1},    {"\"b\"", NOW, 0},
+    {"W/\"a\"", NOW, 0},      {AT, NOW, 1},         {BEFORE, NOW, 0},
+    {AFTER, NOW, 0},          {"", NOW, 0},         {"nonsense", NOW, 0},
+    {"nonsense", -1, 0},      {"*", NOW, 0},        {"\"a\", \"a\"", NOW, 0}, /* no list */
+    {"\"b\", \"a\"", NOW, 0}, {AT ", " AT, NOW, 0},
 };
 
 START_TEST(each_if_range)
@@ -196,6 +237,7 @@ main(void)
 	tcase_add_loop_test(t, each_part, 0, sizeof parts / sizeof *parts);
 	tcase_add_loop_test(t, each_date, 0, sizeof dates / sizeof *dates);
 	tcase_add_loop_test(t, each_list_of_tags, 0, sizeof lists / sizeof *lists);
+	tcase_add_loop_test(t, each_list_in_several_lines, 0, sizeof spread / sizeof *spread);
 	tcase_add_loop_test(t, each_condition, 0, sizeof conditions / sizeof *conditions);
 	tcase_add_loop_test(t, each_if_range, 0, sizeof alloweds / sizeof *alloweds);
 	suite_add_tcase(s, t);

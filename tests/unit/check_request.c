@@ -174,13 +174,81 @@ START_TEST(what_is_wanted_is_kept)
 	assert_text(r.target, "/a?b");
 	assert_text(r.range, "bytes=0-");
 	assert_text(r.if_range, "r");
-	assert_text(r.if_match, "m");
-	assert_text(r.if_none_match, "n");
+	ck_assert_uint_eq(r.if_match.n, 1);
+	assert_text(r.if_match.line[0], "m");
+	ck_assert_uint_eq(r.if_none_match.n, 1);
+	assert_text(r.if_none_match.line[0], "n");
 	assert_text(r.if_modified_since, "s");
 	assert_text(r.if_unmodified_since, "u");
 	ck_assert_int_eq(request_parse(GET "\r\n", sizeof GET + 1, &r), 0);
-	ck_assert(r.range.p == NULL && r.if_match.p == NULL && !r.expects_continue);
+	ck_assert(r.range.p == NULL && r.if_match.n == 0 && !r.expects_continue);
 	ck_assert_uint_eq(r.length, 0);
+}
+END_TEST
+
+START_TEST(the_lines_of_a_list_are_kept_in_order)
+{
+	static const char head[] = GET "If-Match: a\r\nIf-None-Match: 1\r\nif-match: b, c\r\n"
+	                               "If-Match:\r\nX: y\r\nIf-None-Match: 2\r\n\r\n";
+	struct request r;
+
+	ck_assert_int_eq(request_parse(head, sizeof head - 1, &r), 0);
+	ck_assert_uint_eq(r.if_match.n, 3);
+	assert_text(r.if_match.line[0], "a");
+	assert_text(r.if_match.line[1], "b, c");
+	assert_text(r.if_match.line[2], "");
+	ck_assert_uint_eq(r.if_none_match.n, 2);
+	assert_text(r.if_none_match.line[0], "1");
+	assert_text(r.if_none_match.line[1], "2");
+}
+END_TEST
+
+START_TEST(a_list_has_its_limit)
+{
+	static const char *const names[] = {"If-Match", "If-None-Match"};
+	char head[400];
+	struct request r;
+
+	for (int lines = 0; lines <= REQUEST_LINES_MAX + 2; lines++) {
+		int n = sprintf(head, GET);
+
+		for (int i = 0; i < lines; i++)
+			n += sprintf(head + n, "%s: \"%d\"\r\n", names[_i], i);
+		n += sprintf(head + n, "\r\n");
+		ck_assert_int_eq(request_parse(head, (size_t)n, &r),
+		                 lines > REQUEST_LINES_MAX ? 431 : 0);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	size_t offset;
+} singles[] = {
+    {"Range", offsetof(struct request, range)},
+    {"If-Range", offsetof(struct request, if_range)},
+    {"If-Modified-Since", offsetof(struct request, if_modified_since)},
+    {"If-Unmodified-Since", offsetof(struct request, if_unmodified_since)},
+};
+
+/* Neither the first nor the last, whatever they say. */
+START_TEST(a_second_line_of_what_is_no_list_unsays_the_first)
+{
+	static const char *const values[][3] = {
+	    {"x", "y", ""}, {"x", "x", ""}, {"", "x", ""}, {"x", "", ""}, {"x", "y", "z"}};
+	const char *name = singles[_i].name;
+	char head[200];
+	struct request r;
+
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		int n = sprintf(head, GET "%s: %s\r\nX: y\r\n%s: %s\r\n%s: %s\r\n\r\n", name,
+		                values[i][0], name, values[i][1],
+		                *values[i][2] != '\0' ? name : "X", values[i][2]);
+
+		ck_assert_int_eq(request_parse(head, (size_t)n, &r), 0);
+		assert_text(*(struct request_text *)(void *)((char *)&r + singles[_i].offset),
+		            "");
+	}
 }
 END_TEST
 
@@ -291,6 +359,10 @@ main(void)
 	tcase_add_test(t, a_zero_byte_is_refused_anywhere);
 	tcase_add_loop_test(t, a_connection_is_kept_or_not, 0, sizeof kept / sizeof *kept);
 	tcase_add_test(t, what_is_wanted_is_kept);
+	tcase_add_test(t, the_lines_of_a_list_are_kept_in_order);
+	tcase_add_loop_test(t, a_list_has_its_limit, 0, 2);
+	tcase_add_loop_test(t, a_second_line_of_what_is_no_list_unsays_the_first, 0,
+	                    sizeof singles / sizeof *singles);
 	tcase_add_test(t, long_heads_and_targets);
 	tcase_add_loop_test(t, the_length_of_a_head, 0, sizeof lengths / sizeof *lengths);
 	tcase_add_loop_test(t, the_path_of_a_target, 0, sizeof paths / sizeof *paths);

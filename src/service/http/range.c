@@ -86,14 +86,13 @@ skip_blanks(const char **p, const char *end)
 		(*p)++;
 }
 
-int
-range_has_etag(const struct request_text *list, const char *etag, int weak)
+/* 1: the tag is there; 0: it is not; -1: here the list ends, as this is no tag. */
+static int
+find_etag(const struct request_text *line, const char *etag, int weak)
 {
-	const char *p = list->p, *end = p + list->n;
+	const char *p = line->p, *end = p + line->n;
 	size_t n = strlen(etag);
 
-	if (list->n == 1 && *p == '*')
-		return 1;
 	for (skip_blanks(&p, end); p < end; skip_blanks(&p, end)) {
 		int is_weak = end - p > 2 && p[0] == 'W' && p[1] == '/';
 		const char *close;
@@ -101,7 +100,7 @@ range_has_etag(const struct request_text *list, const char *etag, int weak)
 		p += is_weak ? 2 : 0;
 		if (p == end || *p != '"' ||
 		    (close = memchr(p + 1, '"', (size_t)(end - p - 1))) == NULL)
-			return 0;
+			return -1;
 		if ((weak || !is_weak) && (size_t)(close + 1 - p) == n &&
 		    memcmp(p, etag, n) == 0)
 			return 1;
@@ -111,17 +110,29 @@ range_has_etag(const struct request_text *list, const char *etag, int weak)
 }
 
 int
+range_has_etag(const struct request_list *list, const char *etag, int weak)
+{
+	int found = 0;
+
+	if (list->n == 1 && list->line[0].n == 1 && *list->line[0].p == '*')
+		return 1;
+	for (unsigned i = 0; i < list->n && found == 0; i++)
+		found = find_etag(&list->line[i], etag, weak);
+	return found > 0;
+}
+
+int
 range_precondition(const struct request *r, const char *etag, time_t modified)
 {
 	time_t since;
 
-	if (r->if_match.p != NULL) {
+	if (r->if_match.n > 0) {
 		if (!range_has_etag(&r->if_match, etag, 0))
 			return 412;
 	} else if ((since = range_date(&r->if_unmodified_since)) >= 0 && modified > since) {
 		return 412;
 	}
-	if (r->if_none_match.p != NULL)
+	if (r->if_none_match.n > 0)
 		return range_has_etag(&r->if_none_match, etag, 1) ? 304 : 0;
 	since = range_date(&r->if_modified_since);
 	return since >= 0 && modified <= since ? 304 : 0;
@@ -134,8 +145,8 @@ range_allowed(const struct request *r, const char *etag, time_t modified)
 
 	if (r->if_range.p == NULL)
 		return 1;
-	if (r->if_range.n > 0 && r->if_range.p[0] == '"')
-		return range_has_etag(&r->if_range, etag, 0);
+	if (r->if_range.n == strlen(etag) && memcmp(r->if_range.p, etag, r->if_range.n) == 0)
+		return 1;
 	date = range_date(&r->if_range);
 	return date >= 0 && date == modified;
 }

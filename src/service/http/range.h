@@ -24,13 +24,13 @@ enum range_result range_parse(const struct request_text *value, uint64_t size, u
 /* Seconds since the epoch of an HTTP date; -1 when it is none. */
 time_t range_date(const struct request_text *value);
 
-/* Does a list of entity tags (or "*") have this one?  weak: W/ does not matter. */
-int range_has_etag(const struct request_text *list, const char *etag, int weak);
+/* Does a list of entity tags (or "*" alone) have this one?  weak: W/ does not matter. */
+int range_has_etag(const struct request_list *list, const char *etag, int weak);
 
 /* What the If-headers make of a file: 0 (send it), 304 or 412. */
 int range_precondition(const struct request *r, const char *etag, time_t modified);
 
-/* Does If-Range allow a part? */
+/* Does If-Range, one strong tag or one date, allow a part? */
 int range_allowed(const struct request *r, const char *etag, time_t modified);
 
 #endif

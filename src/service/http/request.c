@@ -216,24 +216,41 @@ note_expect(struct parse *p, const struct request_text *v)
 		p->status = 417;
 }
 
+/* A second line makes the value a list, and a list is no valid value. */
 static void
-note_header(struct parse *p, const struct request_text *v)
+note_single(struct request_text *t, const struct request_text *v)
 {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} kept[] = {
-	    {"range", offsetof(struct request, range)},
-	    {"if-range", offsetof(struct request, if_range)},
-	    {"if-match", offsetof(struct request, if_match)},
-	    {"if-none-match", offsetof(struct request, if_none_match)},
-	    {"if-modified-since", offsetof(struct request, if_modified_since)},
-	    {"if-unmodified-since", offsetof(struct request, if_unmodified_since)},
-	};
+	bool first = t->p == NULL;
 
-	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-		if (is(&p->name, kept[i].name))
-			*(struct request_text *)(void *)((char *)p->r + kept[i].offset) = *v;
+	*t = *v;
+	if (!first)
+		t->n = 0;
+}
+
+static void
+note_list(struct parse *p, struct request_list *list, const struct request_text *v)
+{
+	if (list->n == REQUEST_LINES_MAX)
+		p->status = 431;
+	else
+		list->line[list->n++] = *v;
+}
+
+static void
+note_condition(struct parse *p, const struct request_text *v)
+{
+	struct request *r = p->r;
+
+	if (is(&p->name, "if-match"))
+		note_list(p, &r->if_match, v);
+	else if (is(&p->name, "if-none-match"))
+		note_list(p, &r->if_none_match, v);
+	else if (is(&p->name, "if-modified-since"))
+		note_single(&r->if_modified_since, v);
+	else if (is(&p->name, "if-unmodified-since"))
+		note_single(&r->if_unmodified_since, v);
+	else if (is(&p->name, "if-range"))
+		note_single(&r->if_range, v);
 }
 
 static int
@@ -262,8 +279,11 @@ on_value(http_parser *parser, const char *at, size_t n)
 			note_expect(p, &v);
 		break;
 	case 'r':
+		if (is(&p->name, "range"))
+			note_single(&p->r->range, &v);
+		break;
 	case 'i':
-		note_header(p, &v);
+		note_condition(p, &v);
 		break;
 	default:
 		break;

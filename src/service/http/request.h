@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
+#define REQUEST_LINES_MAX  4    /* of one header that is a list; more are 431 */
 
 /* Points into the bytes of the head; p NULL: the header is not there. */
 struct request_text {
@@ -20,6 +21,17 @@ struct request_text {
 	size_t n;
 };
 
+/* A header that is a list: its lines in their order are one value, as if commas were
+ * between them (RFC 9110, 5.2). */
+struct request_list {
+	unsigned n; /* 0: the header is not there */
+	struct request_text line[REQUEST_LINES_MAX];
+};
+
+/*
+ * Of range, if_range and the dates one line is allowed.  If there are several, none
+ * counts (13.1.3, 13.1.4): the text is "", which is no range, tag or date.
+ */
 struct request {
 	unsigned method; /* enum http_method */
 	struct request_text target;
@@ -30,10 +42,10 @@ struct request {
 	uint64_t length; /* of the body, when not chunked; 0: none */
 	struct request_text range;
 	struct request_text if_range;
-	struct request_text if_match;
-	struct request_text if_none_match;
 	struct request_text if_modified_since;
 	struct request_text if_unmodified_since;
+	struct request_list if_match;
+	struct request_list if_none_match;
 };
 
 /*
