@@ -133,7 +133,7 @@ scale_settle(void)
 		next = TAILQ_NEXT(w, link);
 		if (g != NULL && settled(g))
 			finish(w, true, g);
-		else if (g == NULL || clock_ms() >= w->until_ms)
+		else if ((g == NULL && master.stop != STOP_NO) || clock_ms() >= w->until_ms)
 			finish(w, false, g);
 	}
 }
