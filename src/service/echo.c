@@ -166,7 +166,7 @@ freeze(struct conn *c, struct handoff_record *r)
 }
 
 static const char *
-thaw(struct conn *c, const struct handoff_record *r)
+thaw(struct conn *c, struct handoff_record *r)
 {
 	if (r->unread.n > 0 || (r->unsent.n > 0) != (c->state == CONN_BUSY))
 		return "its state is not one of an echo";

@@ -35,7 +35,7 @@
 #endif
 
 #define HANDOFF_RECORD_MAX (128u * 1024)
-#define HANDOFF_FDS_MAX    4
+#define HANDOFF_FDS_MAX    8
 #define HANDOFF_NO_LIMIT   UINT64_MAX /* left_ms: it may stay as long as it likes */
 
 _Static_assert(HANDOFF_VERSION_OLDEST <= HANDOFF_VERSION, "the newest is not the oldest");
@@ -60,6 +60,7 @@ struct handoff_record {
 	struct handoff_bytes unread; /* taken from the socket, not yet looked at */
 	struct handoff_bytes unsent; /* to be written before anything else */
 	struct handoff_bytes blob;
+	int fd[HANDOFF_FDS_MAX]; /* beside the record, not in it: the client's socket first */
 };
 
 /* Write r in the form of version.  The length, or 0 when it does not fit. */

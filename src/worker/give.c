@@ -127,34 +127,36 @@ count_moving(int64_t n)
 	worker_page()->moving += (uint64_t)n;
 }
 
+/* The length of the record in buf; 0: not now. */
 static size_t
-make_record(struct conn *c, unsigned version, char *buf, size_t size)
+make_record(struct conn *c, unsigned version, struct handoff_record *r, char *buf, size_t size)
 {
 	uint64_t now = clock_tick_ms();
 	const char *type = c->service->type->name, *name = worker_listener_name(c->listener);
-	struct handoff_record r = {.service = {type, strlen(type)},
-	                           .listener = {name, strlen(name)},
-	                           .state = c->state,
-	                           .age_ms = now - c->opened_ms,
-	                           .state_ms = now - c->since_ms,
-	                           .left_ms = timelist_left(&c->timed),
-	                           .bytes_in = c->bytes_in,
-	                           .bytes_out = c->bytes_out,
-	                           .requests = c->requests,
-	                           .nfd = 1};
 
-	if (!c->service->type->freeze(c, &r))
+	*r = (struct handoff_record){.service = {type, strlen(type)},
+	                             .listener = {name, strlen(name)},
+	                             .state = c->state,
+	                             .age_ms = now - c->opened_ms,
+	                             .state_ms = now - c->since_ms,
+	                             .left_ms = timelist_left(&c->timed),
+	                             .bytes_in = c->bytes_in,
+	                             .bytes_out = c->bytes_out,
+	                             .requests = c->requests,
+	                             .nfd = 1,
+	                             .fd = {c->fd}};
+	if (!c->service->type->freeze(c, r))
 		return 0;
-	return handoff_encode(&r, version, buf, size);
+	return handoff_encode(r, version, buf, size);
 }
 
 static int
-send_offer(struct taker *t, const struct offer *o, char *record)
+send_offer(struct taker *t, const struct offer *o, const struct handoff_record *r, char *record)
 {
 	struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)&o->id, .iov_len = sizeof o->id},
 	                       {.iov_base = record, .iov_len = o->bytes}};
 
-	return chan_try_send(t->chan, MSG_PREPARE, worker_birth(), iov, 2, &o->conn->fd, 1);
+	return chan_try_send(t->chan, MSG_PREPARE, worker_birth(), iov, 2, r->fd, r->nfd);
 }
 
 static struct offer *
@@ -192,17 +194,18 @@ offer(struct conn *c)
 {
 	static char record[HANDOFF_RECORD_MAX];
 	struct taker *t = find_taker();
+	struct handoff_record r;
 	struct offer *o;
 	size_t bytes;
 
 	if (t == NULL)
 		return NO_TAKER;
-	bytes = make_record(c, t->version, record, sizeof record);
+	bytes = make_record(c, t->version, &r, record, sizeof record);
 	if (bytes == 0)
 		return NOT_NOW;
 	o = new_offer(t, c, bytes);
 	FAULT("give-prepare");
-	if (send_offer(t, o, record) < 0) {
+	if (send_offer(t, o, &r, record) < 0) {
 		free_offer(t, o);
 		t->not_before_ms = clock_ms() + AGAIN_MS;
 		schedule(AGAIN_MS);
@@ -211,6 +214,8 @@ offer(struct conn *c)
 	handoff_step(&o->state, HANDOFF_OFFER);
 	conn_unwatch(c); /* nothing is read between freeze and here: one thread */
 	timelist_leave(&c->timed);
+	if (c->service->type->rest != NULL)
+		c->service->type->rest(c);
 	c->moving = c->shared = true;
 	t->given++;
 	count_moving(1);

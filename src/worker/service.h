@@ -54,23 +54,28 @@ struct service_type {
 	void (*drain)(struct conn *c);
 
 	/*
-	 * Hand-off to another worker: all three, or none.
+	 * Hand-off to another worker: all of these, or none.
 	 *
 	 * freeze: can another process go on from here?  If so, set state, unread,
-	 * unsent, blob and blob_version of the record, and return true.  Changes
-	 * nothing: until it is decided the connection is left alone, and then it is
-	 * released, or goes on here.  What the record points to stays as it is till
-	 * then.
+	 * unsent, blob and blob_version of the record, add descriptors that belong to
+	 * the connection to fd[1..] and nfd, and return true.  Changes nothing.
+	 *
+	 * rest: it is on its way.  Optional, for what the service itself has in the
+	 * loop: out of it.  The connection is left alone until it is decided; then it
+	 * is released, or resumed.
 	 *
 	 * thaw: the same in the other process, before the connection is ours: set
-	 * c->data, start limits (timelist_join; what was left of the running one is
-	 * seen to), no reading or writing.  NULL, or why not: a literal; release is
-	 * called then.
+	 * c->data, take descriptors (by setting them to -1), start limits
+	 * (timelist_join; what was left of the running one is seen to), no reading or
+	 * writing, nothing into the loop.  NULL, or why not: a literal; release is
+	 * called then, and must leave the peers of its descriptors untouched (no
+	 * shutdown), as it must whenever another worker goes on with them.
 	 *
-	 * resume: go on, after a thaw or after a freeze that came to nothing.
+	 * resume: go on, after a thaw or after a rest that came to nothing.
 	 */
 	bool (*freeze)(struct conn *c, struct handoff_record *r);
-	const char *(*thaw)(struct conn *c, const struct handoff_record *r);
+	void (*rest)(struct conn *c);
+	const char *(*thaw)(struct conn *c, struct handoff_record *r);
 	void (*resume)(struct conn *c);
 
 	/* The connection ends or is another's: give back c->data.  The descriptor is not its

@@ -109,10 +109,9 @@ on_prepare(struct giver *g, struct msg *m)
 	}
 	fault =
 	    handoff_decode((const char *)m->data + sizeof id, m->len - sizeof id, m->nfd, &r);
-	if (fault != NULL || r.nfd != 1) {
+	if (fault != NULL) {
 		log_warn("a record of worker birth %llu %s; the connection stays there",
-		         (unsigned long long)g->birth,
-		         fault != NULL ? fault : "came with another number of descriptors");
+		         (unsigned long long)g->birth, fault);
 		refuse(g, id, HANDOFF_BAD_RECORD);
 		return;
 	}
@@ -121,9 +120,11 @@ on_prepare(struct giver *g, struct msg *m)
 		return;
 	}
 	worker_page()->moving++; /* if we die now, it lives on with the giver */
+	memcpy(r.fd, m->fd, m->nfd * sizeof *r.fd);
 	c = conn_adopt(m->fd[0], listener, &r);
-	m->fd[0] = -1;
+	r.fd[0] = -1;
 	fault = c->service->type->thaw(c, &r);
+	memcpy(m->fd, r.fd, m->nfd * sizeof *r.fd);
 	if (fault != NULL) {
 		log_warn("a connection of worker birth %llu stays there: %s",
 		         (unsigned long long)g->birth, fault);

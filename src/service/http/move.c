@@ -34,7 +34,7 @@ move_freeze(struct conn *c, struct handoff_record *r)
 
 /* A request that is not there yet has no limit that runs. */
 const char *
-move_thaw(struct conn *c, const struct handoff_record *r)
+move_thaw(struct conn *c, struct handoff_record *r)
 {
 	struct http *h = http_of(c);
 	struct exchange *x;

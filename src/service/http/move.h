@@ -14,6 +14,6 @@ struct handoff_record;
 
 /* freeze and thaw of the service_type. */
 bool move_freeze(struct conn *c, struct handoff_record *r);
-const char *move_thaw(struct conn *c, const struct handoff_record *r);
+const char *move_thaw(struct conn *c, struct handoff_record *r);
 
 #endif
