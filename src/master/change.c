@@ -28,7 +28,7 @@
 
 #define UPGRADE_MARGIN_MS 2000 /* the alarm of an upgrade, beyond what it may take */
 
-enum phase { IDLE, PREFLIGHT, STARTING, PROBATION };
+enum phase { IDLE, PREFLIGHT, ROOM, STARTING, PROBATION };
 
 static struct {
 	enum phase phase;
@@ -318,9 +318,26 @@ preflight_done(void *arg, bool yes, const char *text)
 	(void)arg;
 	ch.preflight = NULL;
 	FAULT("preflight-done");
-	if (!yes)
+	if (!yes) {
 		refuse(text);
-	else if (ch.kind == CHANGE_UPGRADE)
+		return;
+	}
+	ch.phase = ROOM;
+	master_converge();
+}
+
+bool
+change_waiting(void)
+{
+	return ch.phase == ROOM;
+}
+
+void
+change_begin(void)
+{
+	AN(ch.phase == ROOM);
+	ch.phase = PREFLIGHT; /* nothing has changed yet */
+	if (ch.kind == CHANGE_UPGRADE)
 		execute_upgrade();
 	else
 		begin_reloaded();
@@ -579,7 +596,7 @@ change_abort(struct control_client *client, char **cause)
 {
 	if (ch.phase == IDLE)
 		return abort_drain(client, cause);
-	if (ch.phase == PREFLIGHT)
+	if (ch.phase <= ROOM)
 		return cause_set(cause, "the %s has changed nothing yet; it is being checked",
 		                 kind_name());
 	if (ch.old == NULL)
@@ -593,7 +610,7 @@ void
 change_stop(void)
 {
 	requests_answer(REQUESTS_NEXT, 1, "baton is stopping");
-	if (ch.phase == PREFLIGHT)
+	if (ch.phase == PREFLIGHT || ch.phase == ROOM)
 		refuse("baton is stopping");
 	else if (ch.phase != IDLE && ch.old != NULL && ch.kind == CHANGE_RELOAD)
 		roll_back("baton is stopping");
@@ -712,6 +729,8 @@ phase_text(int *percent)
 	case PREFLIGHT:
 		return ch.kind == CHANGE_UPGRADE ? "checking the new binary"
 		                                 : "checking the new configuration";
+	case ROOM:
+		return "waiting for an old generation to go";
 	case STARTING:
 		return starting_progress(ch.gen, percent);
 	case PROBATION:

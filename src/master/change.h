@@ -2,7 +2,7 @@
  * change: the one change in progress from a generation to the next: the first
  * start, a reload, an upgrade.
  *
- * idle -> preflight -> starting -> probation -> committed (idle), and from each
+ * idle -> preflight -> room -> starting -> probation -> committed (idle), and from each
  * step back to the state before it.  Requests that come meanwhile are coalesced
  * into one more run; every request gets exactly one answer.
  */
@@ -32,7 +32,11 @@ int change_first(struct conf *conf, char **cause);
 void change_request(enum change_kind kind, const char *binary, bool wait,
                     struct control_client *client);
 
+/* It is checked, and waits until there is room under max_generations. */
+bool change_waiting(void);
+
 /* Performed for the policy. */
+void change_begin(void);
 void change_promote(struct generation *g);
 void change_commit(struct generation *g);
 void change_fail(struct generation *g, const char *reason);

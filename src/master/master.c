@@ -122,6 +122,7 @@ gather(struct facts *f)
 	f->view.changing = -1;
 	f->view.now_ms = clock_ms();
 	f->view.has_old = change_old() != NULL;
+	f->view.waiting = change_waiting();
 	f->view.stop = master.stop;
 	f->view.stop_since_ms = master.stop_since_ms;
 	f->view.half_open = master.stop == STOP_FILTER && listener_half_open();
@@ -236,6 +237,9 @@ perform(const struct facts *f, const struct policy_action *a)
 	case POLICY_CUT:
 		generation_cut(g);
 		return false;
+	case POLICY_BEGIN:
+		change_begin();
+		return true;
 	case POLICY_RETIRE:
 		generation_free(g);
 		return true;

@@ -148,24 +148,38 @@ enforce_deadlines(const struct policy_view *v, size_t gi, struct policy_plan *pl
 	}
 }
 
+static bool
+drains(const struct policy_gen *g)
+{
+	return g->state == GEN_DRAINING || g->state == GEN_FAILED;
+}
+
+/*
+ * Beyond the cap the oldest drains are cut, but each has its moment first: most hand
+ * everything over in it.  So long a new generation waits, rather than that there is one
+ * more than may be.
+ */
 static void
 cap_generations(const struct policy_view *v, struct policy_plan *plan)
 {
-	size_t alive = 0, over;
+	size_t alive = v->waiting ? 1 : 0, over, draining = 0;
 
 	if (v->stop != STOP_NO)
 		return; /* all leave by their deadlines, and there is no room to be made */
 	for (size_t i = 0; i < v->ngen; i++)
-		if (v->gen[i].state != GEN_GONE)
-			alive++;
+		alive += v->gen[i].state != GEN_GONE;
 	over = alive > v->max_generations ? alive - v->max_generations : 0;
-	for (size_t i = 0; i < v->ngen && over > 0; i++) {
-		if (v->gen[i].state != GEN_DRAINING && v->gen[i].state != GEN_FAILED)
+	for (size_t i = 0; i < v->ngen && draining < over; i++) {
+		const struct policy_gen *g = &v->gen[i];
+
+		if (!drains(g))
 			continue;
-		if (!v->gen[i].told)
+		draining++;
+		if (!g->told && due(v, plan, g->since_ms + POLICY_HANDOFF_MS))
 			act(plan, POLICY_CUT, i, 0);
-		over--;
 	}
+	if (v->waiting && draining == 0)
+		act(plan, POLICY_BEGIN, 0, 0);
 }
 
 static size_t

@@ -19,6 +19,7 @@
 #define POLICY_HEALTHY_MS     10000 /* a life this long forgets earlier deaths */
 #define POLICY_KILL_GRACE_MS  250   /* a worker gets this much beyond its deadline */
 #define POLICY_HALF_OPEN_MS   500   /* handshakes under way at a stop get this long */
+#define POLICY_HANDOFF_MS     1000  /* a drain gets so long before it is cut to make room */
 #define POLICY_NOW_MS         50    /* from `stop now` to SIGKILL */
 
 _Static_assert(POLICY_BACKOFF_MIN_MS < POLICY_BACKOFF_MAX_MS, "back-off grows");
@@ -74,6 +75,7 @@ struct policy_view {
 	size_t ngen;
 	int changing; /* index of the generation under change; -1: none */
 	bool has_old; /* there is one to go back to */
+	bool waiting; /* a change has been checked and waits for room for its generation */
 	uint64_t start_timeout_ms;
 	uint64_t probation_ms;
 	uint64_t cut_over_ms;
@@ -92,7 +94,8 @@ enum policy_verb {
 	POLICY_COMMIT,       /* gen: probation is over */
 	POLICY_LEAVE,        /* gen, worker: beyond the number wanted */
 	POLICY_KILL,         /* gen, worker: beyond its deadline */
-	POLICY_CUT,          /* gen: beyond max_generations */
+	POLICY_CUT,          /* gen: makes room under max_generations */
+	POLICY_BEGIN,        /* there is room for a generation more */
 	POLICY_RETIRE,       /* gen: its last worker is gone */
 	POLICY_STOP_FILTER,
 	POLICY_STOP_DRAIN,

@@ -262,10 +262,41 @@ START_TEST(the_oldest_beyond_the_cap_is_cut)
 		add_worker(i, 0, true)->leaving = i < 2;
 		workers[i][0].deadline_ms = NOW + 30000;
 	}
+	ck_assert_uint_eq(count(POLICY_CUT), 0); /* most are gone in a moment by themselves */
+	ck_assert_uint_eq(plan.wake_ms, NOW + POLICY_HANDOFF_MS);
+	view.now_ms = NOW + POLICY_HANDOFF_MS;
 	ck_assert_uint_eq(count(POLICY_CUT), 1);
 	ck_assert_uint_eq(plan.action[0].gen, 0);
 	gens[0].told = true;
 	ck_assert_uint_eq(count(POLICY_CUT), 0);
+}
+END_TEST
+
+START_TEST(a_new_generation_waits_for_room)
+{
+	view.max_generations = 3;
+	view.waiting = true;
+	for (size_t i = 0; i < 3; i++) {
+		add_gen(i < 2 ? GEN_DRAINING : GEN_ACTIVE, 1);
+		add_worker(i, 0, true)->leaving = i < 2;
+		workers[i][0].deadline_ms = NOW + 30000;
+	}
+	ck_assert_uint_eq(count(POLICY_BEGIN), 0);
+	ck_assert_uint_eq(count(POLICY_CUT), 0);
+	ck_assert_uint_eq(plan.wake_ms, NOW + POLICY_HANDOFF_MS);
+	view.now_ms = NOW + POLICY_HANDOFF_MS;
+	ck_assert_uint_eq(count(POLICY_CUT), 1);
+	ck_assert_uint_eq(plan.action[0].gen, 0);
+	gens[0].told = true;
+	ck_assert_uint_eq(count(POLICY_BEGIN), 0); /* it is not gone yet */
+	gens[0].state = GEN_GONE;
+	ck_assert_uint_eq(count(POLICY_BEGIN), 1);
+	ck_assert_uint_eq(count(POLICY_CUT), 0);
+	view.max_generations = 1; /* nothing more can be done than to cut the other drain */
+	gens[1].state = GEN_GONE;
+	ck_assert_uint_eq(count(POLICY_BEGIN), 1);
+	view.stop = STOP_LAME;
+	ck_assert_uint_eq(count(POLICY_BEGIN), 0);
 }
 END_TEST
 
@@ -349,6 +380,7 @@ START_TEST(no_generation_is_cut_for_its_number_in_a_stop)
 		add_worker(i, 0, true)->leaving = true;
 		workers[i][0].deadline_ms = NOW + 30000;
 	}
+	view.now_ms = NOW + POLICY_HANDOFF_MS;
 	ck_assert_uint_eq(count(POLICY_CUT), 1);
 	view.stop = STOP_DRAIN;
 	ck_assert_uint_eq(count(POLICY_CUT), 0);
@@ -446,6 +478,7 @@ obey(const struct policy_action *a)
 	case POLICY_CUT:
 		g->told = true;
 		break;
+	case POLICY_BEGIN:
 	case POLICY_STOP_FILTER:
 	case POLICY_STOP_DRAIN:
 	case POLICY_EXIT:
@@ -568,6 +601,7 @@ main(void)
 	tcase_add_test(t, a_late_replacement_is_killed);
 	tcase_add_test(t, an_empty_drain_is_retired);
 	tcase_add_test(t, the_oldest_beyond_the_cap_is_cut);
+	tcase_add_test(t, a_new_generation_waits_for_room);
 	tcase_add_test(t, a_stop_goes_through_its_phases);
 	tcase_add_test(t, a_dead_worker_is_replaced_during_the_lame_duck_only);
 	tcase_add_test(t, nobody_is_born_or_promoted_in_a_stop);
