@@ -1,5 +1,6 @@
 /* chan: order, descriptors, back-pressure, a dead peer, rubbish. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 static struct event_base *base;
 static struct chan *a, *b;
-static int got, gone, fds_got;
+static int got, gone, fds_got, lost;
 static uint64_t last_birth;
 static bool free_in_callback;
 
@@ -32,6 +33,7 @@ on_b(struct chan *ch, struct msg *m, void *arg)
 	ck_assert_uint_eq(m->birth, last_birth + 1); /* in order, none missing */
 	last_birth = m->birth;
 	got++;
+	lost += m->lost_fds;
 	for (size_t i = 0; i < m->nfd; i++) {
 		ck_assert_uint_ne(fd_inode(m->fd[i]), 0);
 		fds_got++;
@@ -59,7 +61,7 @@ set_up(void)
 	ck_assert_int_eq(chan_pair(end), 0);
 	a = chan_new(base, end[0], on_a, NULL);
 	b = chan_new(base, end[1], on_b, NULL);
-	got = gone = fds_got = 0;
+	got = gone = fds_got = lost = 0;
 	last_birth = 0;
 	free_in_callback = false;
 }
@@ -167,6 +169,140 @@ START_TEST(a_callback_may_free_its_channel)
 }
 END_TEST
 
+static char large[MSG_BODY_MAX / 2];
+
+/* On its way at once, or not at all; a record of so many bytes, and stdin. */
+static int
+try_prepare(uint64_t birth, size_t len)
+{
+	uint64_t id = birth;
+	struct iovec iov[2] = {{.iov_base = &id, .iov_len = sizeof id},
+	                       {.iov_base = large, .iov_len = len}};
+	int fd = 0;
+
+	return chan_try_send(a, MSG_PREPARE, birth, iov, 2, &fd, 1);
+}
+
+START_TEST(a_try_is_sent_now_or_not_at_all)
+{
+	uint64_t n = 0;
+
+	while (try_prepare(n + 1, sizeof large) == 0)
+		n++;
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_uint_gt(n, 0);
+	ck_assert(chan_idle(a));
+	spin();
+	ck_assert_int_eq(got, (int)n); /* the one that failed does not come later */
+	ck_assert_int_eq(fds_got, (int)n);
+	ck_assert_int_eq(try_prepare(n + 1, 0), 0);
+	spin();
+	ck_assert_int_eq(got, (int)n + 1);
+}
+END_TEST
+
+START_TEST(a_try_does_not_overtake_what_is_queued)
+{
+	static char waste[sizeof(struct msg_head) + MSG_BODY_MAX];
+	uint64_t n = 0, taken = 0;
+
+	while (chan_idle(a))
+		chan_send(a, MSG_RESUME, ++n, large, sizeof large, NULL, 0);
+	while (recv(chan_fd(b), waste, sizeof waste, 0) > 0)
+		taken++; /* now there is room again, but it is not for this one */
+	errno = 0;
+	ck_assert_int_eq(try_prepare(n + 1, 0), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	last_birth = taken;
+	spin();
+	ck_assert(chan_idle(a));
+	ck_assert_int_eq(got, (int)(n - taken));
+	ck_assert_int_eq(try_prepare(n + 1, 0), 0);
+}
+END_TEST
+
+START_TEST(a_try_that_is_too_large_for_the_socket_says_so)
+{
+	int small = 1;
+
+	setsockopt(chan_fd(a), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	ck_assert_int_eq(try_prepare(1, sizeof large), -1);
+	ck_assert_int_eq(errno, EMSGSIZE);
+	ck_assert_int_eq(try_prepare(1, 0), 0);
+	spin();
+	ck_assert_int_eq(got, 1);
+}
+END_TEST
+
+START_TEST(a_try_to_the_dead_is_not_sent)
+{
+	chan_free(&b);
+	ck_assert_int_eq(try_prepare(1, 0), -1);
+	spin();
+	ck_assert_int_eq(gone, 1);
+	ck_assert_int_eq(try_prepare(1, 0), -1);
+}
+END_TEST
+
+/* It leaves an error in front of what it had said. */
+START_TEST(the_last_words_of_one_that_had_not_read_all_are_heard)
+{
+	struct msg_socket s = {1, 0};
+	int fd = 0;
+
+	for (uint64_t i = 1; i <= 3; i++)
+		chan_send(b, MSG_CUT, i, NULL, 0, NULL, 0); /* never read */
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_GIVE, 2, &s, sizeof s, &fd, 1);
+	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
+	chan_free(&a);
+	spin();
+	ck_assert_int_eq(got, 3);
+	ck_assert_int_eq(fds_got, 1);
+	ck_assert_int_eq(gone, 1);
+}
+END_TEST
+
+/* Run the loop with room for so many descriptors more. */
+static void
+spin_with_room(int n)
+{
+	struct rlimit old, few;
+	int free_fd = dup(0);
+
+	close(free_fd);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = (struct rlimit){.rlim_cur = (rlim_t)(free_fd + n), .rlim_max = old.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &few);
+	spin();
+	setrlimit(RLIMIT_NOFILE, &old);
+}
+
+START_TEST(who_is_told_of_lost_descriptors_gets_the_message)
+{
+	struct msg_socket s[2] = {{1, 0}, {2, 0}};
+	uint64_t id = 7;
+	int fd[2] = {0, 1};
+	size_t before = fd_count_strangers(NULL, 0, NULL);
+
+	chan_send(a, MSG_PREPARE, 1, &id, sizeof id, fd, 2);
+	chan_send(a, MSG_GIVE, 99, s, sizeof s, fd, 2); /* dropped */
+	if (_i == 0)
+		chan_send(a, MSG_LOG, 99, NULL, 0, fd, 1); /* dropped */
+	chan_send(a, MSG_CUT, 2, NULL, 0, NULL, 0);
+	spin_with_room(_i);
+	ck_assert_int_eq(got, 2);
+	ck_assert_int_eq(lost, 1);
+	ck_assert_int_eq(fds_got, _i); /* of PREPARE: what there was room for */
+	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
+	chan_send(a, MSG_PREPARE, 3, &id, sizeof id, fd, 2);
+	spin();
+	ck_assert_int_eq(got, 3);
+	ck_assert_int_eq(lost, 1); /* that was of another message */
+	ck_assert_int_eq(fds_got, _i + 2);
+}
+END_TEST
+
 START_TEST(rubbish_is_dropped_and_the_channel_lives)
 {
 	send(chan_fd(a), "rubbish", 7, 0);
@@ -206,6 +342,12 @@ main(void)
 	tcase_add_test(t, the_end_of_the_peer_is_told_once);
 	tcase_add_test(t, the_rest_can_be_read_at_once);
 	tcase_add_test(t, a_callback_may_free_its_channel);
+	tcase_add_test(t, a_try_is_sent_now_or_not_at_all);
+	tcase_add_test(t, a_try_does_not_overtake_what_is_queued);
+	tcase_add_test(t, a_try_that_is_too_large_for_the_socket_says_so);
+	tcase_add_test(t, a_try_to_the_dead_is_not_sent);
+	tcase_add_test(t, the_last_words_of_one_that_had_not_read_all_are_heard);
+	tcase_add_loop_test(t, who_is_told_of_lost_descriptors_gets_the_message, 0, 2);
 	tcase_add_test(t, rubbish_is_dropped_and_the_channel_lives);
 	tcase_add_test(t, descriptors_do_not_leak);
 	suite_add_tcase(s, t);

@@ -5,7 +5,7 @@
 
 #include "wire/msg.h"
 
-static char bytes[sizeof(struct msg_head) + MSG_BODY_MAX];
+static char bytes[sizeof(struct msg_head) + MSG_BODY_MAX + 8];
 
 static size_t
 build(unsigned type, size_t body)
@@ -50,6 +50,46 @@ static const struct {
     {MSG_CONN, sizeof(struct msg_conn), 0, 1},
     {MSG_CONN, 10, 0, 0},
     {MSG_LIST_END, 8, 0, 1},
+    {MSG_PAIR, sizeof(struct msg_pair), 1, 1},
+    {MSG_PAIR, sizeof(struct msg_pair), 0, 0}, /* its end of the channel got lost */
+    {MSG_PAIR, sizeof(struct msg_pair), 2, 0},
+    {MSG_PAIR, sizeof(struct msg_pair) - 1, 1, 0},
+    {MSG_PAIR, sizeof(struct msg_pair) + 8, 1, 0},
+    {MSG_AIM, 0, 0, 1}, /* at nobody */
+    {MSG_AIM, 16, 0, 1},
+    {MSG_AIM, 12, 0, 0},
+    {MSG_AIM, 8, 1, 0},
+    {MSG_HELLO, sizeof(struct msg_hello), 0, 1},
+    {MSG_HELLO, sizeof(struct msg_hello) + 4, 0, 1}, /* a newer taker says more */
+    {MSG_HELLO, sizeof(struct msg_hello) - 1, 0, 0},
+    {MSG_HELLO, sizeof(struct msg_hello), 1, 0},
+    {MSG_PREPARE, 8, 1, 1}, /* whether the record is good is not the door's affair */
+    {MSG_PREPARE, 8, 0, 1}, /* it has an id to refuse */
+    {MSG_PREPARE, 9, MSG_FDS_MAX, 1},
+    {MSG_PREPARE, MSG_BODY_MAX, 1, 1},
+    {MSG_PREPARE, MSG_BODY_MAX + 1, 1, 0},
+    {MSG_PREPARE, 7, 1, 0}, /* it has none */
+    {MSG_PREPARE, 0, 0, 0},
+    {MSG_ACK, 8, 0, 1},
+    {MSG_ACK, 80, 0, 1},
+    {MSG_ACK, 0, 0, 0},
+    {MSG_ACK, 12, 0, 0},
+    {MSG_ACK, 8, 1, 0},
+    {MSG_NACK, sizeof(struct msg_nack), 0, 1},
+    {MSG_NACK, sizeof(struct msg_nack) + 1, 0, 1},
+    {MSG_NACK, sizeof(struct msg_nack) - 1, 0, 0},
+    {MSG_NACK, sizeof(struct msg_nack), 1, 0},
+    {MSG_RELEASE, 8, 0, 1},
+    {MSG_RELEASE, 80, 0, 1},
+    {MSG_RELEASE, 0, 0, 0},
+    {MSG_RELEASE, 15, 0, 0},
+    {MSG_RELEASE, 8, 1, 0},
+    {MSG_CANCEL, 8, 0, 1},
+    {MSG_CANCEL, 80, 0, 1},
+    {MSG_CANCEL, 0, 0, 0},
+    {MSG_CANCEL, 9, 0, 0},
+    {MSG_CANCEL, 8, 1, 0},
+    {MSG_CANCEL + 1, 8, 0, 0},
     {0, 0, 0, 0},
     {9999, 0, 0, 0},
 };
@@ -97,6 +137,8 @@ START_TEST(types_have_names)
 {
 	ck_assert_str_eq(msg_name(MSG_GIVE), "give");
 	ck_assert_str_eq(msg_name(MSG_LIST_END), "list-end");
+	ck_assert_str_eq(msg_name(MSG_PAIR), "pair");
+	ck_assert_str_eq(msg_name(MSG_CANCEL), "cancel");
 	ck_assert_str_eq(msg_name((enum msg_type)999), "unknown");
 }
 END_TEST
