@@ -53,6 +53,31 @@ START_TEST(what_a_dead_worker_held_is_cut_and_closed)
 }
 END_TEST
 
+START_TEST(what_a_dead_worker_had_offered_is_not_cut)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+
+	stats_add(a, STATS_ACCEPTED, 6);
+	a->fresh = 1;
+	a->idle = 2;
+	a->busy = 3;
+	a->moving = 4; /* whoever got them counts them now */
+	ck_assert_uint_eq(stats_page_fold(stats, a), 2);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CLOSED), 2);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CUT), 2);
+	a = stats_page_open(stats, 2, 1, 0);
+	ck_assert_uint_eq(a->moving, 0);
+	a->idle = a->moving = 2;
+	ck_assert_uint_eq(stats_page_fold(stats, a), 0);
+	a = stats_page_open(stats, 3, 1, 0);
+	a->idle = 1;
+	a->moving = 2; /* it died between two stores */
+	ck_assert_uint_eq(stats_page_fold(stats, a), 0);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CLOSED), 2);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CUT), 2);
+}
+END_TEST
+
 START_TEST(pages_are_used_again_and_start_at_zero)
 {
 	struct stats_page *first = stats_page_open(stats, 1, 1, 0), *again;
@@ -161,6 +186,7 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_sum_is_the_dead_and_the_living);
 	tcase_add_test(t, what_a_dead_worker_held_is_cut_and_closed);
+	tcase_add_test(t, what_a_dead_worker_had_offered_is_not_cut);
 	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
 	tcase_add_test(t, pages_end);
 	tcase_add_test(t, numbers_are_never_given_twice_also_to_another_reader);
