@@ -213,7 +213,10 @@ static struct {
 	uint64_t retried;          /* not an error: requests behind that answer */
 	uint64_t broken;           /* connections that the server ended without a word */
 	uint64_t bytes_sent, bytes_received;
-	uint64_t max_gap_us, max_late_us;
+	uint64_t max_gap_us;    /* longest wait for all of an answer, or in vain */
+	uint64_t max_gap_at_us; /* when it ended */
+	uint64_t max_late_us;   /* mode new: the latest launch after its time */
+	uint64_t max_lag_us;    /* the longest that our own loop kept a timer waiting */
 	unsigned open, errors;
 	char error[ERRORS][256];
 	struct histogram connect, answer;
@@ -229,12 +232,21 @@ tally_faults(void)
 	       total.wrong_bytes + total.local;
 }
 
+/* A wait that is over, whatever it was that ended it. */
 static void
-tally_answer(uint64_t us)
+tally_wait(uint64_t from_us, uint64_t to_us)
 {
-	histogram_add(&total.answer, us);
-	if (us > total.max_gap_us)
-		total.max_gap_us = us;
+	if (to_us - from_us <= total.max_gap_us)
+		return;
+	total.max_gap_us = to_us - from_us;
+	total.max_gap_at_us = to_us;
+}
+
+static void
+tally_answer(uint64_t from_us, uint64_t to_us)
+{
+	histogram_add(&total.answer, to_us - from_us);
+	tally_wait(from_us, to_us);
 }
 
 static void
@@ -286,9 +298,13 @@ tally_print(const char *event, uint64_t in_flight)
 	print_count("bytes_sent", total.bytes_sent);
 	print_count("bytes_received", total.bytes_received);
 	printf(",\"max_gap_ms\":%.3f", (double)total.max_gap_us / 1000);
+	printf(",\"max_gap_at\":%.3f",
+	       total.max_gap_us == 0 ? 0 : (double)(total.max_gap_at_us - started_us) / 1e6);
 	printf(",\"max_late_ms\":%.3f", (double)total.max_late_us / 1000);
+	printf(",\"max_lag_ms\":%.3f", (double)total.max_lag_us / 1000);
 	printf(",\"connect_p999_ms\":%.3f", histogram_ms(&total.connect, 0.999));
 	printf(",\"p50_ms\":%.3f", histogram_ms(&total.answer, 0.5));
+	printf(",\"p99_ms\":%.3f", histogram_ms(&total.answer, 0.99));
 	printf(",\"p999_ms\":%.3f", histogram_ms(&total.answer, 0.999));
 	printf(",\"faults\":%" PRIu64 ",\"errors\":[", tally_faults());
 	for (unsigned i = 0; i < total.errors && i < ERRORS; i++) {
@@ -599,6 +615,25 @@ in_flight(void)
 	return n;
 }
 
+/* The wait that a client is in, if it is in one. */
+static void
+client_tally_wait(const struct client *c)
+{
+	const struct echo *e = c->echo;
+
+	if (c->phase == PHASE_WAITING)
+		tally_wait(e != NULL ? e->mark[e->head].at_us : c->began_us, now_us());
+}
+
+/* Prints the tally; a wait that goes on counts as far as it got. */
+static void
+report(const char *event)
+{
+	for (unsigned i = 0; i < opt.clients; i++)
+		client_tally_wait(&client[i]);
+	tally_print(event, in_flight());
+}
+
 static unsigned
 local_port(int fd)
 {
@@ -660,7 +695,7 @@ client_settled(struct client *c)
 		event_active(&opener, EV_TIMEOUT, 0);
 	if (settled >= all && opt.ready && !ready_told) {
 		ready_told = true;
-		tally_print("ready", in_flight());
+		report("ready");
 	}
 }
 
@@ -679,6 +714,7 @@ client_close(struct client *c)
 {
 	if (c->phase != PHASE_CONNECTING && c->fd >= 0)
 		total.open--;
+	client_tally_wait(c);
 	if (c->watched != 0)
 		event_del(&c->io);
 	if (c->fd >= 0)
@@ -1131,7 +1167,7 @@ http_answered(struct client *c)
 {
 	uint64_t now = now_us();
 
-	tally_answer(now - c->began_us);
+	tally_answer(c->began_us, now);
 	c->outstanding--;
 	if (opt.mode->asks_close || c->answer.close) {
 		c->phase = PHASE_ENDING;
@@ -1404,7 +1440,7 @@ echo_settle(struct client *c)
 	uint64_t now = now_us();
 
 	while (e->len > 0 && e->mark[e->head].end <= e->echoed) {
-		tally_answer(now - e->mark[e->head].at_us);
+		tally_answer(e->mark[e->head].at_us, now);
 		total.answered++;
 		e->head = (e->head + 1) % MARKS;
 		e->len--;
@@ -1466,12 +1502,16 @@ on_open(evutil_socket_t fd, short what, void *arg)
 static void
 on_sweep(evutil_socket_t fd, short what, void *arg)
 {
+	static uint64_t due;
 	uint64_t now = now_us();
 	uint64_t limit = (uint64_t)(opt.timeout * 1e6);
 
 	(void)fd;
 	(void)what;
 	(void)arg;
+	if (due != 0 && now > due && now - due > total.max_lag_us)
+		total.max_lag_us = now - due;
+	due = now + (uint64_t)SWEEP_MS * 1000;
 	for (unsigned i = 0; i < opt.clients; i++) {
 		struct client *c = &client[i];
 
@@ -1524,7 +1564,7 @@ on_snapshot(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	tally_print("snapshot", in_flight());
+	report("snapshot");
 }
 
 static void
@@ -1927,7 +1967,7 @@ main(int argc, char **argv)
 	events_start();
 	clients_start();
 	event_base_dispatch(base);
-	tally_print("final", in_flight());
+	report("final");
 	for (unsigned i = 0; i < opt.clients; i++)
 		free(client[i].echo);
 	free(client);

@@ -552,6 +552,59 @@ def streams():
               run("echo", "--clients", 1, *stop, "--grace", 0.3, server.target), timeout=1)
 
 
+def gaps():
+    """The longest wait: known from below, because the server or the limit made it so."""
+    def late(server, connection, number):
+        connection.sendall(connection.recv(65536))
+        data = connection.recv(65536)
+        time.sleep(0.3)
+        connection.sendall(data)
+        echo(server, connection, number)
+
+    def longest(name, tally):
+        check(f"gap: {name}", 300 <= tally["max_gap_ms"] < tally["max_gap_at"] * 1000 + 1 and
+              tally["max_gap_at"] <= tally["seconds"], json.dumps(tally))
+    with Server(late) as server:
+        _, tally, _ = run("echo", "--clients", 1, "--requests", 200, "--size", 1, "--pace", 5,
+                          server.target)
+        longest("one late echo among others", tally)
+        check("gap: and no fault", tally["faults"] == 0 and tally["answered"] == 200)
+        check("gap: the middle does not show it", tally["p50_ms"] < tally["p99_ms"] <=
+              tally["max_gap_ms"], json.dumps(tally))
+    for mode in ("new", "keep", "echo"):
+        with Server(hangs if mode != "echo" else lambda server, connection, number:
+                    server.release.wait(PATIENCE)) as server:
+            _, tally, _ = run(mode, "--clients", 1, "--requests", 1, *LIMITED, server.target)
+            longest(f"{mode}: a wait in vain counts", tally)
+    with Server(hangs) as server:
+        client = Client("keep", "--clients", 1, "--think", 0, server.target)
+        server.until(1)
+        client.until(lambda tally: tally["max_gap_ms"] >= 300)
+        check("gap: a wait that goes on counts in a snapshot", client.snapshot()["in_flight"] == 1)
+        client.process.kill()
+        client.process.wait()
+
+
+def stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"
+
+
+def own_lateness():
+    """A client that could not run says so, or its gaps would be held against the server."""
+    with Server(keeps()) as server:
+        client = Client("idle", "--clients", 1, "--ready", server.target)
+        client.line()
+        client.stop(signal.SIGSTOP)
+        while not stopped(client.process.pid):
+            time.sleep(0.002)
+        time.sleep(0.4)
+        client.stop(signal.SIGCONT)
+        client.until(lambda tally: tally["max_lag_ms"] >= 300)
+        client.stop()
+        judge("a client that was held up tells how long", client.outcome())
+
+
 def stops():
     for mode in ("new", "keep"):
         with Server(hangs) as server:
@@ -604,7 +657,8 @@ def usage():
 
 def main():
     for cases in (usage, good_servers, other_targets, closed_port, full_queue, lost_requests,
-                  bad_answers, keep_alive, idle_connections, streams, stops, signals):
+                  bad_answers, keep_alive, idle_connections, streams, gaps, own_lateness, stops,
+                  signals):
         cases()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
