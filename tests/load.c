@@ -78,8 +78,10 @@ struct mode {
 	void (*connected)(struct client *c);
 	void (*bytes)(struct client *c, const char *data, size_t n);
 	void (*timer)(struct client *c);  /* of an open connection */
-	void (*reopen)(struct client *c); /* after a connection has ended; NULL: that was it */
+	void (*reopen)(struct client *c); /* after a connection has ended */
+	void (*last)(struct client *c);   /* one more request, for --last; NULL: none */
 	bool asks_close;                  /* every request is the last on its connection */
+	bool once;                        /* not opened again, unless --reopen */
 };
 
 static struct {
@@ -95,11 +97,11 @@ static struct {
 	uint64_t requests; /* 0: no limit */
 	double grace;      /* seconds that requests in flight have at the stop */
 	double timeout;    /* seconds for a connect, for an answer, for an end of file */
-	struct range think, size, pace, post_size;
+	struct range think, size, pace, post_size, probe;
 	unsigned post_share;     /* percent of requests */
 	unsigned pipeline;       /* longest burst */
 	unsigned pipeline_share; /* percent of clients that send bursts */
-	bool touch, ready;
+	bool touch, reopen, last, ready;
 	const char *path;
 	char *body; /* NULL: any */
 	size_t body_len;
@@ -576,6 +578,7 @@ struct client {
 	enum phase phase;
 	bool settled;   /* its first connection stands, or failed */
 	bool pipelines; /* sends bursts */
+	bool had_last;  /* its --last request was sent */
 	bool was_reset; /* a write said so: what is left to read comes first */
 	short watched;  /* the events of io, 0: none */
 	unsigned held;  /* 1: a good answer that counts when the end of file follows */
@@ -737,7 +740,7 @@ client_next(struct client *c, uint64_t pause_us)
 {
 	client_settled(c);
 	c->opened_us = c->began_us = 0;
-	if (stopping || opt.mode->reopen == NULL)
+	if (stopping || (opt.mode->once && !opt.reopen))
 		client_done(c);
 	else
 		timer_set(&c->timer, pause_us);
@@ -982,7 +985,8 @@ client_looks_open(struct client *c)
 	return false;
 }
 
-/* At the stop: a client with nothing in flight leaves. A stream says goodbye first. */
+/* At the stop: a client with nothing in flight leaves, with --last after one more answer. A
+ * stream says goodbye first. */
 static void
 client_retire(struct client *c)
 {
@@ -993,6 +997,11 @@ client_retire(struct client *c)
 	if (c->phase != PHASE_IDLE || !client_looks_open(c))
 		return;
 	event_del(&c->timer);
+	if (opt.last && !c->had_last && opt.mode->last != NULL) {
+		c->had_last = true;
+		opt.mode->last(c);
+		return;
+	}
 	if (c->echo != NULL) {
 		shutdown(c->fd, SHUT_WR);
 		c->phase = PHASE_ENDING;
@@ -1161,6 +1170,12 @@ http_send(struct client *c, unsigned count)
 	client_watch(c, EV_READ | EV_WRITE);
 }
 
+static void
+http_last(struct client *c)
+{
+	http_send(c, 1);
+}
+
 /* One good answer is complete. */
 static void
 http_answered(struct client *c)
@@ -1317,28 +1332,48 @@ keep_bytes(struct client *c, const char *data, size_t n)
 		keep_think(c);
 }
 
-/* --- Mode idle: hold --- */
+/* --- Mode idle: hold, and ask now and then whether anybody is there --- */
+
+static void
+idle_rest(struct client *c)
+{
+	struct range us = {opt.probe.low * 1000, opt.probe.high * 1000};
+
+	client_settled(c);
+	if (stopping)
+		client_retire(c);
+	else if (us.high > 0)
+		timer_set(&c->timer, random_in(&c->chance, us));
+}
 
 static void
 idle_connected(struct client *c)
 {
 	if (opt.touch)
 		http_send(c, 1);
-	else if (stopping)
-		client_retire(c);
 	else
-		client_settled(c);
+		idle_rest(c);
+}
+
+static void
+idle_timer(struct client *c)
+{
+	if (c->phase != PHASE_IDLE || !client_looks_open(c))
+		return;
+	if (budget == 0) {
+		stop_soon();
+		return;
+	}
+	budget--;
+	http_send(c, 1);
 }
 
 static void
 idle_bytes(struct client *c, const char *data, size_t n)
 {
 	http_bytes(c, data, n);
-	if (c->phase != PHASE_IDLE)
-		return;
-	client_settled(c);
-	if (stopping)
-		client_retire(c);
+	if (c->phase == PHASE_IDLE)
+		idle_rest(c);
 }
 
 /* --- Mode echo: raw streams --- */
@@ -1398,11 +1433,30 @@ echo_push(struct client *c)
 	client_watch(c, EV_READ);
 }
 
+/* A new write. The ring of marks has room for it. */
+static void
+echo_write(struct client *c)
+{
+	struct echo *e = c->echo;
+	struct mark *m = &e->mark[(e->head + e->len++) % MARKS];
+
+	e->blocked = false;
+	e->unwritten = random_in(&c->chance, opt.size);
+	m->end = e->written + e->unwritten;
+	m->at_us = now_us();
+	if (c->phase == PHASE_IDLE)
+		c->since_us = m->at_us;
+	c->phase = PHASE_WAITING;
+	c->outstanding = e->len;
+	total.sent++;
+	/* The common case is that the kernel takes it all: then the events stay as they are. */
+	echo_push(c);
+}
+
 static void
 echo_timer(struct client *c)
 {
 	struct echo *e = c->echo;
-	struct mark *m;
 
 	if (stopping)
 		return;
@@ -1417,19 +1471,8 @@ echo_timer(struct client *c)
 		return;
 	}
 	budget--;
-	e->blocked = false;
-	e->unwritten = random_in(&c->chance, opt.size);
-	m = &e->mark[(e->head + e->len++) % MARKS];
-	m->end = e->written + e->unwritten;
-	m->at_us = now_us();
-	if (c->phase == PHASE_IDLE)
-		c->since_us = m->at_us;
-	c->phase = PHASE_WAITING;
-	c->outstanding = e->len;
-	total.sent++;
 	echo_pace(c);
-	/* The common case is that the kernel takes it all: then the events stay as they are. */
-	echo_push(c);
+	echo_write(c);
 }
 
 /* Writes whose last byte came back are answered. */
@@ -1476,13 +1519,39 @@ echo_bytes(struct client *c, const char *data, size_t n)
 	echo_settle(c);
 }
 
-/* In new and idle an open connection has no timer. */
-static const struct mode mode_new = {"new", new_connected, http_bytes, NULL, new_free, true};
-static const struct mode mode_keep = {"keep",     keep_connected, keep_bytes,
-                                      keep_timer, client_open,    false};
-static const struct mode mode_echo = {"echo",     echo_connected, echo_bytes,
-                                      echo_timer, client_open,    false};
-static const struct mode mode_idle = {"idle", idle_connected, idle_bytes, NULL, NULL, false};
+/* In new an open connection has no timer. */
+static const struct mode mode_new = {
+    .name = "new",
+    .connected = new_connected,
+    .bytes = http_bytes,
+    .reopen = new_free,
+    .asks_close = true,
+};
+static const struct mode mode_keep = {
+    .name = "keep",
+    .connected = keep_connected,
+    .bytes = keep_bytes,
+    .timer = keep_timer,
+    .reopen = client_open,
+    .last = http_last,
+};
+static const struct mode mode_echo = {
+    .name = "echo",
+    .connected = echo_connected,
+    .bytes = echo_bytes,
+    .timer = echo_timer,
+    .reopen = client_open,
+    .last = echo_write,
+};
+static const struct mode mode_idle = {
+    .name = "idle",
+    .connected = idle_connected,
+    .bytes = idle_bytes,
+    .timer = idle_timer,
+    .reopen = client_open,
+    .last = http_last,
+    .once = true,
+};
 static const struct mode *const modes[] = {&mode_new, &mode_keep, &mode_echo, &mode_idle};
 
 /* --- Start, time limits, stop --- */
@@ -1865,6 +1934,11 @@ static const struct row rows[] = {
 	{"pace", "A-B", "echo: ms between two writes (20)",
 	 take_range, &opt.pace, 0, HOUR_MS},
 	{"touch", NULL, "idle: one request first", take_flag, &opt.touch, 0, 0},
+	{"probe", "A-B", "idle: ms between two requests of a connection (0: none)",
+	 take_range, &opt.probe, 0, HOUR_MS},
+	{"reopen", NULL, "idle: open again what was closed", take_flag, &opt.reopen, 0, 0},
+	{"last", NULL, "at the stop, one more request or write on each open connection",
+	 take_flag, &opt.last, 0, 0},
 	{"path", "PATH", "of the requests (/)", take_text, &opt.path, 0, 0},
 	{"status", "N", "that answers must have (200)", take_count, &opt.status, 200, 599},
 	{"body", "TEXT", "that answers must have (any)", take_body, NULL, 0, 0},
@@ -1890,7 +1964,7 @@ take_help(const struct row *row, const char *text)
 	       "  new    a new connection for each HTTP request, at --rate in all\n"
 	       "  keep   keep-alive HTTP clients that --think between their requests\n"
 	       "  echo   streams that check each byte that comes back, a write each --pace\n"
-	       "  idle   connections that are opened, perhaps with --touch, and held\n\n"
+	       "  idle   connections that are opened, and held, perhaps with a --probe\n\n"
 	       "options\n");
 	for (size_t i = 0; i < ROWS; i++)
 		printf("  --%-14s %-8s %s\n", rows[i].name,

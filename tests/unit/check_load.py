@@ -529,6 +529,79 @@ def idle_connections():
                       more={"connections": ready["connections"]}, **{kind: 10})
 
 
+def only(number, then):
+    """Answers every connection's first request; to the next one those from `number` on get
+    `then`, the others an answer."""
+    def behave(server, connection, n):
+        while server.request(connection) is not None:
+            connection.sendall(answer())
+            if n < number:
+                continue
+            if server.request(connection) is not None:
+                then(connection)
+            return
+    return behave
+
+
+def probes():
+    """A connection that looks well and is not: known only by asking."""
+    def deaf(connection):
+        time.sleep(PATIENCE)
+
+    with Server(keeps()) as server:
+        outcome = run("idle", "--clients", 20, "--touch", "--probe", "1-20", "--requests", 200,
+                      "--last", "--post-share", 30, "--body", TEXT, server.target)
+        judge("probe: a good server", outcome, sent=240, answered=240, more={"connections": 20})
+        check("probe: both sides count alike", server.requests == 240 and server.accepted == 20)
+    for name, then, kind in (("deaf", deaf, "timeout"),
+                             ("closed", lambda c: None, "lost_after_send"),
+                             ("reset", reset, "reset"),
+                             ("cut short", lambda c: c.sendall(answer()[:-1]), "truncated"),
+                             ("wrong", lambda c: c.sendall(answer("hello, World\n")),
+                              "bad_answer")):
+        with Server(only(8, then)) as server:
+            judge(f"probe: connections that are {name} when they are asked",
+                  run("idle", "--clients", 10, "--touch", "--last", "--seconds", 0.2, "--timeout",
+                      0.3, "--body", TEXT, server.target),
+                  sent=20, answered=17, **{kind: 3})
+        with Server(only(1, then)) as server:
+            judge(f"probe: and now and then, {name}",
+                  run("idle", "--clients", 10, "--touch", "--probe", "1-100", "--timeout", 0.3,
+                      "--body", TEXT, server.target), sent=20, answered=10, **{kind: 10})
+
+
+def last_requests():
+    def half_deaf(server, connection, number):
+        """Echoes the first write only."""
+        connection.sendall(connection.recv(65536))
+        while connection.recv(65536):
+            continue
+
+    with Server(half_deaf) as server:
+        idle_streams = ["--clients", 6, "--pace", "1-100", "--size", 1, "--requests", 1]
+        code, tally, _ = run("echo", *idle_streams, server.target)
+        check("last: without it, five streams are believed to be well", code == 0 and
+              tally["answered"] == 1, json.dumps(tally))
+    with Server(half_deaf) as server:
+        judge("last: with it, the deaf stream is found", run(
+            "echo", *idle_streams, "--last", "--timeout", 0.3, server.target), sent=7, answered=6,
+              timeout=1)
+    with Server(only(1, lambda c: None)) as server:
+        judge("last: keep", run("keep", "--clients", 1, "--requests", 1, "--last", server.target),
+              sent=2, answered=1, lost_after_send=1)
+
+
+def reopened():
+    with Server(mischief(socket.socket.close, True)) as server:
+        client = Client("idle", "--clients", 20, "--touch", "--reopen", server.target)
+        server.until(20)
+        server.go.set()  # 6 of 20 close, then 2 of these 6, and so on
+        client.until(lambda tally: tally["closed_idle"] == 9 and tally["open"] == 20)
+        client.stop()
+        judge("reopen: what was closed stands again", client.outcome(), sent=29, answered=29,
+              closed_idle=9, more={"connections": 29})
+
+
 def streams():
     base = ["--requests", 400, "--pace", 1, "--size", "500-1500"]
     stop = ["--requests", 10 ** 6, "--pace", 1, "--size", "500-1500", "--seconds", 0.6]
@@ -657,8 +730,8 @@ def usage():
 
 def main():
     for cases in (usage, good_servers, other_targets, closed_port, full_queue, lost_requests,
-                  bad_answers, keep_alive, idle_connections, streams, gaps, own_lateness, stops,
-                  signals):
+                  bad_answers, keep_alive, idle_connections, probes, last_requests, reopened, streams,
+                  gaps, own_lateness, stops, signals):
         cases()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
