@@ -97,8 +97,9 @@ static struct {
 	uint64_t requests; /* 0: no limit */
 	double grace;      /* seconds that requests in flight have at the stop */
 	double timeout;    /* seconds for a connect, for an answer, for an end of file */
-	struct range think, size, pace, post_size, probe;
+	struct range think, size, pace, post_size, probe, split_pause;
 	unsigned post_share;     /* percent of requests */
+	unsigned split_share;    /* percent of bursts that are sent in two parts */
 	unsigned pipeline;       /* longest burst */
 	unsigned pipeline_share; /* percent of clients that send bursts */
 	bool touch, reopen, last, ready;
@@ -115,6 +116,7 @@ static struct {
     .size = {1, 4096},
     .pace = {20, 20},
     .post_size = {0, 2000},
+    .split_pause = {0, 50},
     .pipeline = 1,
     .pipeline_share = 25,
     .path = "/",
@@ -1090,7 +1092,16 @@ on_io(evutil_socket_t fd, short what, void *arg)
 		echo_push(c);
 }
 
-/* A client's timer: time to open, or whatever its mode does with an open connection. */
+/* The pause in the middle of a request is over, and no part of its latency. */
+static void
+client_second_part(struct client *c)
+{
+	c->began_us = c->since_us = now_us();
+	client_watch(c, EV_READ | EV_WRITE);
+}
+
+/* A client's timer: time to open, to send the second part of a request, or whatever its mode
+ * does with an open connection. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -1098,7 +1109,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (c->phase != PHASE_OFF)
+	if (c->out != NULL)
+		client_second_part(c);
+	else if (c->phase != PHASE_OFF)
 		opt.mode->timer(c);
 	else if (c->opened_us != 0)
 		client_open(c);
@@ -1129,31 +1142,24 @@ http_format(struct client *c, char *to, size_t room)
 	return n;
 }
 
-/* Sends a burst of `count` requests in as few writes as the kernel allows. */
-static void
-http_send(struct client *c, unsigned count)
+/* Where a burst of len bytes is cut in two; len: not at all. */
+static size_t
+http_cut(struct client *c, size_t len)
 {
-	static char *line;
-	static size_t room;
-	size_t len = 0;
-	ssize_t n;
+	if (opt.split_share == 0 || random_next(&c->chance) % 100 >= opt.split_share)
+		return len;
+	return random_in(&c->chance, (struct range){1, (unsigned)len - 1});
+}
 
-	if (line == NULL) {
-		room = opt.pipeline *
-		       (512 + strlen(opt.path) + strlen(opt.host) + opt.post_size.high);
-		line = malloc(room);
-	}
-	if (line == NULL)
-		abort();
-	for (unsigned i = 0; i < count; i++)
-		len += http_format(c, line + len, room - len);
-	c->phase = PHASE_WAITING;
-	c->outstanding = count;
-	c->since_us = now_us();
-	if (c->began_us == 0)
-		c->began_us = c->since_us;
-	total.sent += count;
-	n = send(c->fd, line, len, MSG_NOSIGNAL);
+/* Writes the first part of a burst, and keeps the rest for the kernel's pace or for after a
+ * pause. */
+static void
+http_push(struct client *c, const char *burst, size_t len)
+{
+	struct range us = {opt.split_pause.low * 1000, opt.split_pause.high * 1000};
+	size_t part = http_cut(c, len);
+	ssize_t n = send(c->fd, burst, part, MSG_NOSIGNAL);
+
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		client_write_failed(c, errno);
 		return;
@@ -1166,14 +1172,53 @@ http_send(struct client *c, unsigned count)
 	c->out = malloc(c->out_len);
 	if (c->out == NULL)
 		abort();
-	memcpy(c->out, line + n, c->out_len);
-	client_watch(c, EV_READ | EV_WRITE);
+	memcpy(c->out, burst + n, c->out_len);
+	if ((size_t)n < part)
+		client_watch(c, EV_READ | EV_WRITE);
+	else
+		timer_set(&c->timer, random_in(&c->chance, us));
+}
+
+static void
+http_send(struct client *c, unsigned count)
+{
+	static char *burst;
+	static size_t room;
+	size_t len = 0;
+
+	if (burst == NULL) {
+		room = opt.pipeline *
+		       (512 + strlen(opt.path) + strlen(opt.host) + opt.post_size.high);
+		burst = malloc(room);
+	}
+	if (burst == NULL)
+		abort();
+	for (unsigned i = 0; i < count; i++)
+		len += http_format(c, burst + len, room - len);
+	c->phase = PHASE_WAITING;
+	c->outstanding = count;
+	c->since_us = now_us();
+	if (c->began_us == 0)
+		c->began_us = c->since_us;
+	total.sent += count;
+	http_push(c, burst, len);
 }
 
 static void
 http_last(struct client *c)
 {
 	http_send(c, 1);
+}
+
+/* Nothing more is sent into a connection whose last answer has come. */
+static void
+http_unsend(struct client *c)
+{
+	free(c->out);
+	c->out = NULL;
+	c->out_len = c->out_done = 0;
+	event_del(&c->timer);
+	client_watch(c, EV_READ);
 }
 
 /* One good answer is complete. */
@@ -1188,6 +1233,7 @@ http_answered(struct client *c)
 		c->phase = PHASE_ENDING;
 		c->held = 1;
 		c->since_us = now;
+		http_unsend(c);
 	} else {
 		total.answered++;
 		if (c->outstanding == 0)
@@ -1220,8 +1266,16 @@ http_bytes(struct client *c, const char *data, size_t n)
 			client_bad(c, &total.bad_answer, "%s: '%.80s'", fault, c->answer.line);
 			return;
 		}
-		if (c->answer.part == PART_COMPLETE)
-			http_answered(c);
+		if (c->answer.part != PART_COMPLETE)
+			return;
+		if (c->out != NULL && c->outstanding == 1 && !c->answer.close) {
+			client_bad(
+			    c, &total.bad_answer,
+			    "an answer to a request of which %zu bytes were not sent yet",
+			    c->out_len - c->out_done);
+			return;
+		}
+		http_answered(c);
 	}
 }
 
@@ -1929,6 +1983,10 @@ static const struct row rows[] = {
 	 take_count, &opt.post_share, 0, 100},
 	{"post-size", "A-B", "bytes of their bodies (0-2000)",
 	 take_range, &opt.post_size, 0, 1 << 24},
+	{"split-share", "P", "percent of requests, or bursts, sent in two parts (0)",
+	 take_count, &opt.split_share, 0, 100},
+	{"split-pause", "A-B", "ms between the parts (0-50)",
+	 take_range, &opt.split_pause, 0, HOUR_MS},
 	{"size", "A-B", "echo: bytes of a write (1-4096)",
 	 take_range, &opt.size, 1, 1 << 30},
 	{"pace", "A-B", "echo: ms between two writes (20)",

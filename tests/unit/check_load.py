@@ -488,8 +488,8 @@ class Client:
     """A client in the background, told by signals."""
 
     def __init__(self, *arguments):
-        self.process = subprocess.Popen([LOAD, *map(str, arguments)], stdout=subprocess.PIPE,
-                                        text=True)
+        self.process = subprocess.Popen([LOAD, *map(str, arguments)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
 
     def line(self):
         return json.loads(self.process.stdout.readline())
@@ -509,6 +509,7 @@ class Client:
 
     def outcome(self):
         line = self.line()
+        self.process.stdin.close()
         return self.process.wait(PATIENCE), line, ""
 
 
@@ -600,6 +601,59 @@ def reopened():
         client.stop()
         judge("reopen: what was closed stands again", client.outcome(), sent=29, answered=29,
               closed_idle=9, more={"connections": 29})
+
+
+def split_requests():
+    """Requests that arrive in two parts, as a server may never have seen them in a test."""
+    split = ["--split-share", 100, "--split-pause"]
+    whole_answer = answer(headers="Connection: close\r\n")
+
+    def one_look(server, connection, number):
+        """Takes what one read gives for a request, and forgets what is none."""
+        while data := connection.recv(65536):
+            if data.startswith(b"GET ") and data.endswith(b"\r\n\r\n"):
+                connection.sendall(answer())
+
+    def eager(data):
+        def behave(server, connection, number):
+            connection.recv(1)
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                continue
+        return behave
+
+    for mode in ("new", "keep"):
+        with Server(keeps()) as server:
+            outcome = run(mode, "--clients", 8, "--requests", 200, "--body", TEXT, "--think", "0-3",
+                          "--post-share", 40, "--pipeline", 5 if mode == "keep" else 1, *split,
+                          "0-5", server.target)
+            judge(f"split: {mode}, a good server", outcome, sent=200, answered=200)
+            check(f"split: {mode}, both sides count alike", server.requests == 200)
+    single("split: without it, a server of one look is good enough", one_look, "keep",
+           ["--requests", 5, "--think", 0], sent=5, answered=5)
+    single("split: with it, it is not", one_look, "keep", [*LIMITED, *split, 20], sent=1,
+           answered=0, timeout=1)
+    single("split: an answer before the end of the request", eager(answer()), "keep",
+           [*split, 1000000], sent=1, answered=0, bad_answer=1)
+    single("split: one that announces the close is in order", eager(whole_answer), "keep",
+           [*split, 1000000], sent=1, answered=1, closed_announced=1)
+    single("split: closed between the parts", lambda server, connection, number: (
+        connection.recv(1), read_all(connection)), "keep", [*split, 1000000], sent=1, answered=0,
+           lost_after_send=1)
+    single("split: reset between the parts", lambda server, connection, number: (
+        connection.recv(1), reset(connection)), "keep", [*split, 1000000], sent=1, answered=0,
+           reset=1)
+
+
+def read_all(connection):
+    """What is there, so that a close is no reset."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(65536):
+            continue
+    except BlockingIOError:
+        return
 
 
 def streams():
@@ -730,8 +784,8 @@ def usage():
 
 def main():
     for cases in (usage, good_servers, other_targets, closed_port, full_queue, lost_requests,
-                  bad_answers, keep_alive, idle_connections, probes, last_requests, reopened, streams,
-                  gaps, own_lateness, stops, signals):
+                  bad_answers, keep_alive, idle_connections, probes, last_requests, reopened,
+                  split_requests, streams, gaps, own_lateness, stops, signals):
         cases()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
