@@ -102,7 +102,7 @@ static struct {
 	unsigned split_share;    /* percent of bursts that are sent in two parts */
 	unsigned pipeline;       /* longest burst */
 	unsigned pipeline_share; /* percent of clients that send bursts */
-	bool touch, reopen, last, ready;
+	bool touch, reopen, last, ready, until_eof;
 	const char *path;
 	char *body; /* NULL: any */
 	size_t body_len;
@@ -600,7 +600,7 @@ static struct event_base *base;
 static struct client *client;
 static struct client *free_clients; /* mode new: those that wait for a request to send */
 static struct event opener, pacer, sweeper, stopper;
-static struct event on_term, on_int, on_usr1, deadline, grace_end;
+static struct event on_term, on_int, on_usr1, on_eof, deadline, grace_end;
 static unsigned opened_first; /* clients that have begun their first connection */
 static unsigned settled;
 static unsigned live; /* clients that are not DONE */
@@ -1681,6 +1681,19 @@ on_stop_signal(evutil_socket_t fd, short what, void *arg)
 		on_stop(fd, what, arg);
 }
 
+/* What comes on stdin is of no interest; its end is. */
+static void
+on_stdin(evutil_socket_t fd, short what, void *arg)
+{
+	char data[256];
+	ssize_t n = read(fd, data, sizeof data);
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	event_del(&on_eof);
+	on_stop(fd, what, arg);
+}
+
 static void
 on_snapshot(evutil_socket_t fd, short what, void *arg)
 {
@@ -1689,6 +1702,8 @@ on_snapshot(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	report("snapshot");
 }
+
+static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 static void
 clients_start(void)
@@ -1727,6 +1742,9 @@ events_start(void)
 	evsignal_add(&on_term, NULL);
 	evsignal_add(&on_int, NULL);
 	evsignal_add(&on_usr1, NULL);
+	event_assign(&on_eof, base, STDIN_FILENO, EV_READ | EV_PERSIST, on_stdin, NULL);
+	if (opt.until_eof && event_add(&on_eof, NULL) < 0)
+		die("--until-eof: stdin is neither a pipe nor a terminal");
 	evtimer_assign(&opener, base, on_open, NULL);
 	evtimer_assign(&pacer, base, on_pace, NULL);
 	evtimer_assign(&stopper, base, on_stop, NULL);
@@ -1740,8 +1758,6 @@ events_start(void)
 }
 
 /* --- Options --- */
-
-static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* A fault of usage: one sentence, exit 2. */
 static void
@@ -1969,6 +1985,8 @@ static const struct row rows[] = {
 	 take_real, &opt.seconds, 0, 1e7},
 	{"requests", "N", "stop after so many requests, or writes of streams",
 	 take_large, &opt.requests, 1, 1e15},
+	{"until-eof", NULL, "stop at the end of file on stdin, too",
+	 take_flag, &opt.until_eof, 0, 0},
 	{"grace", "S", "at the stop, time for what is in flight (5)",
 	 take_real, &opt.grace, 0, 1e6},
 	{"timeout", "S", "for a connect, an answer, an end of file (10)",

@@ -758,6 +758,25 @@ def stops():
         judge("a second signal stops it at once", client.outcome(), sent=2, timeout=2)
 
 
+def end_of_file():
+    with Server(keeps()) as server:
+        client = Client("keep", "--clients", 3, "--until-eof", "--think", 0, server.target)
+        client.process.stdin.write("this is not the end\n")
+        client.process.stdin.flush()
+        server.until(20)
+        check("until-eof: words on stdin are not its end", client.snapshot()["open"] == 3)
+        client.process.stdin.close()
+        judge("until-eof: the end is", client.outcome())
+    with Server(keeps()) as server:
+        client = Client("keep", "--clients", 3, "--think", 0, server.target)
+        client.process.stdin.close()
+        server.until(20)
+        check("until-eof: without it, the end of stdin is none of ours",
+              client.snapshot()["open"] == 3)
+        client.stop()
+        judge("until-eof: but the signal is", client.outcome())
+
+
 def signals():
     with Server(keeps()) as server:
         client = Client("keep", "--clients", 7, "--ready", server.target)
@@ -785,7 +804,7 @@ def usage():
 def main():
     for cases in (usage, good_servers, other_targets, closed_port, full_queue, lost_requests,
                   bad_answers, keep_alive, idle_connections, probes, last_requests, reopened,
-                  split_requests, streams, gaps, own_lateness, stops, signals):
+                  split_requests, streams, gaps, own_lateness, stops, end_of_file, signals):
         cases()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
