@@ -235,7 +235,7 @@ admit(struct build *b, int line, const struct keys_row *row)
 	const struct conf_origin *o =
 	    conf_find_origin(b->conf, b->section, b->index, row->name);
 
-	if (row->type == KEYS_ADDR && ++b->naddr > CONF_ADDR_MAX) {
+	if (row->type >= KEYS_ADDR && ++b->naddr > CONF_ADDR_MAX) {
 		if (b->naddr == CONF_ADDR_MAX + 1)
 			flaw_add(b->flaws, line, "more than %d addresses", CONF_ADDR_MAX);
 		return false;

@@ -312,6 +312,18 @@ remark_of(const struct keys_row *row, const char *where, int line,
 	return mem_printf("%s:%d (default %s)", where, line, row->dflt);
 }
 
+/* Each address has a line of its own. */
+static int
+line_of(const struct keys_row *row, const void *base, size_t i,
+        const struct conf_origin *origin)
+{
+	size_t n;
+
+	if (row->type >= KEYS_ADDR)
+		return origin != NULL ? keys_addrs(row, base, &n)[i].line : 0;
+	return origin != NULL ? origin->line : 0;
+}
+
 static void
 print_key(FILE *out, const struct conf *conf, const struct keys_row *row, size_t index,
           const char *where)
@@ -326,9 +338,7 @@ print_key(FILE *out, const struct conf *conf, const struct keys_row *row, size_t
 		return;
 	}
 	for (size_t i = 0; i == 0 || value != NULL; i++) {
-		int line = row->type == KEYS_ADDR ? conf->listen[index].addr[i].line
-		           : origin != NULL       ? origin->line
-		                                  : 0;
+		int line = line_of(row, base, i, origin);
 		char *remark = remark_of(row, where, line, origin);
 
 		print_line(out, "", row->name, value != NULL ? value : "", remark);
@@ -406,6 +416,10 @@ static const struct sample samples[] = {
      .brief = true,
      .set = {{"address", "127.0.0.1:7000"}, {"service", "echo"}}},
     {.section = CONF_SERVICE, .name = "echo", .type = "echo", .set = {{"type", "echo"}}},
+    {.section = CONF_SERVICE,
+     .name = "db",
+     .type = "proxy",
+     .set = {{"type", "proxy"}, {"upstream", "127.0.0.1:5432"}}},
 };
 
 static void

@@ -34,7 +34,7 @@ struct conf_errors {
 	size_t n;
 };
 
-enum conf_addr_kind { CONF_ADDR_TCP, CONF_ADDR_UNIX, CONF_ADDR_SYSTEMD };
+enum conf_addr_kind { CONF_ADDR_TCP, CONF_ADDR_UNIX, CONF_ADDR_SYSTEMD, CONF_ADDR_NAME };
 
 struct conf_addr {
 	char *text; /* as written in the file: "127.0.0.1:0" */
@@ -42,7 +42,8 @@ struct conf_addr {
 	enum conf_addr_kind kind;
 	struct sockaddr_storage sa; /* TCP and UNIX */
 	socklen_t salen;
-	char *name; /* SYSTEMD: the name after "systemd:" */
+	char *name;    /* SYSTEMD: the name after "systemd:"; NAME: the host, to be looked up */
+	uint16_t port; /* NAME */
 };
 
 struct conf_listen {
@@ -63,7 +64,7 @@ struct conf_listen {
 struct conf_service {
 	char *name;
 	int line;
-	char *type; /* "echo", "http" */
+	char *type; /* "echo", "http", "proxy" */
 
 	/* http */
 	char *respond; /* NULL: not set */
@@ -76,8 +77,19 @@ struct conf_service {
 	int64_t body_timeout;
 	int64_t send_timeout;
 	int64_t request_timeout;
-	int64_t idle_timeout; /* of both: without a byte in either direction */
+	int64_t idle_timeout; /* of all: without a byte in either direction */
+
+	/* proxy */
+	struct conf_addr *upstream;
+	size_t nupstream;
+	int64_t connect_timeout;
+	bool accept_proxy;   /* clients begin with a PROXY header */
+	int64_t send_proxy;  /* enum conf_send_proxy */
+	int64_t max_clients; /* per worker; 0: no limit */
+	int64_t max_per_source;
 };
+
+enum conf_send_proxy { CONF_PROXY_NO, CONF_PROXY_V1, CONF_PROXY_V2 };
 
 struct conf_server {
 	int64_t workers; /* 0: auto */

@@ -9,11 +9,14 @@
 
 const char *const keys_sections[] = {"server", "drain", "listen", "service", NULL};
 
-const char *const keys_service_types[] = {"echo", "http", NULL};
+const char *const keys_service_types[] = {"echo", "http", "proxy", NULL};
 
 /* Bits in the order of keys_service_types. */
-#define ECHO (1u << 0)
-#define HTTP (1u << 1)
+#define ECHO  (1u << 0)
+#define HTTP  (1u << 1)
+#define PROXY (1u << 2)
+
+static const char *const proxy_words[] = {"no", "v1", "v2", NULL};
 
 static const char *const log_words[] = {"auto", "stderr", NULL};
 
@@ -82,7 +85,7 @@ const struct keys_row keys_table[] = {
 
 	{ IN_SERVICE(type), .type = KEYS_WORD, .words = keys_service_types, .flags = KEYS_REQUIRED,
 	  .example = "http",
-	  .help = "echo or http" },
+	  .help = "echo, http or proxy" },
 	{ IN_SERVICE(respond), .type = KEYS_TEXT, .types = HTTP, .flags = KEYS_ONE_OF,
 	  .example = "hello, world",
 	  .help = "the answer to every request; or root = DIRECTORY" },
@@ -108,7 +111,22 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
 	  .dflt = "75s",
 	  .help = "between requests; 0: none" },
-	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = ECHO, .min = 0, .max = 168 * HOUR,
+	{ IN_SERVICE(upstream), .type = KEYS_UPSTREAM, .types = PROXY, .flags = KEYS_ONE_OF | KEYS_REPEAT,
+	  .example = "127.0.0.1:5432",
+	  .help = "repeatable; connections go to them in turn" },
+	{ IN_SERVICE(connect_timeout), .type = KEYS_DURATION, .types = PROXY, .min = 10, .max = HOUR,
+	  .dflt = "5s",
+	  .help = "for each attempt to reach an upstream" },
+	{ IN_SERVICE(accept_proxy), .type = KEYS_BOOL, .types = PROXY, .dflt = "no",
+	  .help = "clients begin with a PROXY header, of version 1 or 2" },
+	{ IN_SERVICE(send_proxy), .type = KEYS_ENUM, .types = PROXY, .words = proxy_words, .dflt = "no",
+	  .help = "tell upstreams the client's address: no, v1 or v2" },
+	{ IN_SERVICE(max_clients), .type = KEYS_INT, .types = PROXY, .min = 0, .max = 10000000, .dflt = "0",
+	  .help = "at a time and worker; 0: no limit" },
+	{ IN_SERVICE(max_per_source), .type = KEYS_INT, .types = PROXY, .min = 0, .max = 10000000,
+	  .dflt = "0",
+	  .help = "of them from one address; 0: no limit" },
+	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = ECHO | PROXY, .min = 0, .max = 168 * HOUR,
 	  .dflt = "0s",
 	  .help = "without a byte in either direction; 0: none" },
 };
@@ -276,16 +294,40 @@ set_text(const struct keys_row *row, char **to, const char *value, char **cause)
 	return 0;
 }
 
+/* The two structs that have a list of addresses have its number right behind it. */
+struct addrs {
+	struct conf_addr *v;
+	size_t n;
+};
+
+_Static_assert(offsetof(struct conf_listen, naddr) ==
+                   offsetof(struct conf_listen, addr) + offsetof(struct addrs, n),
+               "addresses and their number");
+_Static_assert(offsetof(struct conf_service, nupstream) ==
+                   offsetof(struct conf_service, upstream) + offsetof(struct addrs, n),
+               "upstreams and their number");
+
+const struct conf_addr *
+keys_addrs(const struct keys_row *row, const void *base, size_t *n)
+{
+	const struct addrs *list = const_field(row, base);
+
+	AN(row->type >= KEYS_ADDR);
+	*n = list->n;
+	return list->v;
+}
+
 static int
-add_addr(struct conf_listen *listen, int line, const char *value, char **cause)
+add_addr(const struct keys_row *row, struct addrs *to, int line, const char *value,
+         char **cause)
 {
 	struct conf_addr addr;
 
-	if (value_addr(value, &addr, cause) != 0)
+	if ((row->type == KEYS_ADDR ? value_addr : value_upstream)(value, &addr, cause) != 0)
 		return -1;
 	addr.line = line;
-	listen->addr = mem_grow(listen->addr, listen->naddr, sizeof *listen->addr);
-	listen->addr[listen->naddr++] = addr;
+	to->v = mem_grow(to->v, to->n, sizeof *to->v);
+	to->v[to->n++] = addr;
 	return 0;
 }
 
@@ -313,7 +355,8 @@ keys_set(const struct keys_row *row, void *base, int line, const char *value, ch
 	case KEYS_USER:
 		return set_text(row, field(row, base), value, cause);
 	case KEYS_ADDR:
-		return add_addr(base, line, value, cause);
+	case KEYS_UPSTREAM:
+		return add_addr(row, field(row, base), line, value, cause);
 	}
 	log_panic("key '%s' has no type", row->name);
 }
@@ -361,11 +404,12 @@ char *
 keys_text(const struct keys_row *row, const void *base, size_t i)
 {
 	const char *text;
+	size_t n;
 
-	if (row->type == KEYS_ADDR) {
-		const struct conf_listen *listen = base;
+	if (row->type >= KEYS_ADDR) {
+		const struct conf_addr *list = keys_addrs(row, base, &n);
 
-		return i < listen->naddr ? mem_strdup(listen->addr[i].text) : NULL;
+		return i < n ? mem_strdup(list[i].text) : NULL;
 	}
 	if (row->type <= KEYS_ENUM)
 		return number_text(row, keys_number(row, base));
@@ -444,17 +488,19 @@ keys_expect(const struct keys_row *row)
 		return mem_strdup("a name or a number");
 	case KEYS_ADDR:
 		return mem_strdup("HOST:PORT, [IPV6]:PORT, unix:/PATH or systemd:NAME");
+	case KEYS_UPSTREAM:
+		return mem_strdup("HOST:PORT, [IPV6]:PORT or unix:/PATH");
 	}
 	log_panic("key '%s' has no type", row->name);
 }
 
 static void
-clear_addrs(struct conf_listen *listen)
+clear_addrs(struct addrs *list)
 {
-	for (size_t i = 0; i < listen->naddr; i++)
-		value_addr_clear(&listen->addr[i]);
-	mem_free(&listen->addr);
-	listen->naddr = 0;
+	for (size_t i = 0; i < list->n; i++)
+		value_addr_clear(&list->v[i]);
+	mem_free(&list->v);
+	list->n = 0;
 }
 
 void
@@ -463,8 +509,8 @@ keys_clear(enum conf_section section, void *base)
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++) {
 		if (row->section != section)
 			continue;
-		if (row->type == KEYS_ADDR)
-			clear_addrs(base);
+		if (row->type >= KEYS_ADDR)
+			clear_addrs(field(row, base));
 		else if (row->type > KEYS_ENUM)
 			mem_free(field(row, base));
 	}

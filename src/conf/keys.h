@@ -30,7 +30,8 @@ enum keys_type {
 	KEYS_URL,      /* a path of HTTP, begins with '/' -> char * */
 	KEYS_FILE,     /* a name without '/' -> char * */
 	KEYS_USER,     /* a user, a group -> char * */
-	KEYS_ADDR      /* repeatable -> appended to conf_listen.addr */
+	KEYS_ADDR, /* repeatable -> appended to an array of conf_addr, its number behind it */
+	KEYS_UPSTREAM /* the same, of an address to connect to */
 };
 
 enum keys_flag {
@@ -87,6 +88,9 @@ void keys_set_default(const struct keys_row *row, void *base);
 /* The field as it is written in a file (of the i-th address), or NULL: not
  * set; malloc'd. */
 char *keys_text(const struct keys_row *row, const void *base, size_t i);
+
+/* The addresses of a row of such a type; *n of them. */
+const struct conf_addr *keys_addrs(const struct keys_row *row, const void *base, size_t *n);
 
 /* A number's field: bool, int, size, duration, enum. */
 int64_t keys_number(const struct keys_row *row, const void *base);

@@ -290,6 +290,53 @@ addr_port(const struct conf_addr *addr)
 	return ntohs(((const struct sockaddr_in *)&addr->sa)->sin_port);
 }
 
+static bool
+is_name(const char *host)
+{
+	static const char bytes[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+	return *host != '\0' && host[strspn(host, bytes)] == '\0' &&
+	       host[strspn(host, "0123456789.")] != '\0';
+}
+
+static bool
+is_any(const struct conf_addr *a)
+{
+	if (a->sa.ss_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(
+		    &((const struct sockaddr_in6 *)&a->sa)->sin6_addr);
+	return ((const struct sockaddr_in *)&a->sa)->sin_addr.s_addr == INADDR_ANY;
+}
+
+int
+value_upstream(const char *s, struct conf_addr *addr, char **cause)
+{
+	const char *colon = strrchr(s, ':');
+	char *host = mem_strndup(s, colon != NULL ? (size_t)(colon - s) : 0);
+	bool named = is_name(host);
+	int64_t port;
+
+	if (named && value_int(colon + 1, &port) == 0 && port > 0 && port <= UINT16_MAX) {
+		*addr = (struct conf_addr){.text = mem_strdup(s),
+		                           .kind = CONF_ADDR_NAME,
+		                           .name = host,
+		                           .port = (uint16_t)port};
+		return 0;
+	}
+	mem_free(&host);
+	if (named)
+		return cause_set(cause, "the port is a number from 1 to %d", UINT16_MAX);
+	if (value_addr(s, addr, cause) < 0)
+		return -1;
+	if (addr->kind == CONF_ADDR_SYSTEMD || (addr->kind == CONF_ADDR_TCP && is_any(addr)) ||
+	    (addr->kind == CONF_ADDR_TCP && addr_port(addr) == 0)) {
+		value_addr_clear(addr);
+		return cause_set(cause, "nobody can be reached there; write HOST:PORT");
+	}
+	return 0;
+}
+
 bool
 value_addr_same(const struct conf_addr *a, const struct conf_addr *b)
 {

@@ -30,6 +30,10 @@ char *value_size_text(int64_t bytes);
  */
 int value_addr(const char *s, struct conf_addr *addr, char **cause);
 
+/* An address to connect to: the same without wildcards, port 0 and systemd:, but also
+ * NAME:PORT. */
+int value_upstream(const char *s, struct conf_addr *addr, char **cause);
+
 /* Would both claim the same place?  Port 0 is never the same. */
 bool value_addr_same(const struct conf_addr *a, const struct conf_addr *b);
 

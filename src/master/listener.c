@@ -255,6 +255,7 @@ open_address(const struct conf_listen *conf, const struct conf_addr *a, const ch
 	case CONF_ADDR_UNIX:
 		return open_unix(a, conf, cause);
 	case CONF_ADDR_SYSTEMD:
+	case CONF_ADDR_NAME: /* only to connect to */
 		break;
 	}
 	return open_inherited(a, cause);

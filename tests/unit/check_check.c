@@ -59,7 +59,7 @@ static const struct {
      "f:2: key 'max_body' in [service:e] is of type 'http', not of 'echo'"},
     {"[service:e]\ntype = echo\nidle_timeout = 1s\n" LISTEN, ""},
     {"[service:e]\ntype = gopher\nroot = /x\n" LISTEN,
-     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo or http"},
+     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo, http or proxy"},
 
     /* one of */
     {"[service:e]\ntype = http\nrespond = x\n" LISTEN, ""},
