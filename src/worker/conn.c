@@ -196,11 +196,21 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd;
-	(void)what;
 	if (c->lingering)
 		linger_read(c);
+	else if (c->service->type->ready != NULL)
+		c->service->type->ready(c, what);
 	else if (c->writing)
 		c->service->type->writable(c);
+	else
+		c->service->type->readable(c);
+}
+
+static void
+first_look(struct conn *c)
+{
+	if (c->service->type->ready != NULL)
+		c->service->type->ready(c, EV_READ);
 	else
 		c->service->type->readable(c);
 }
@@ -222,7 +232,7 @@ void
 conn_watch(struct conn *c)
 {
 	c->watched = true;
-	if (event_add(&c->ev, NULL) < 0)
+	if ((c->ev.ev_events & (EV_READ | EV_WRITE)) != 0 && event_add(&c->ev, NULL) < 0)
 		conn_close(c, "cannot be watched");
 }
 
@@ -250,7 +260,7 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 		TAILQ_REMOVE(&cs.opening, c, opening);
 		c->is_opening = false;
 		if (!c->lingering)
-			c->service->type->readable(c);
+			first_look(c);
 		if (!c->closed)
 			conn_watch(c);
 		if (!c->closed && c->state == CONN_NEW && worker_stopping())
@@ -327,29 +337,38 @@ conn_sendfile(struct conn *c, int file, off_t *offset, size_t len)
 	return written(c, sendfile(c->fd, file, offset, len));
 }
 
-static void
-turn(struct conn *c, bool writing)
+void
+conn_want(struct conn *c, short events)
 {
-	if (c->writing == writing)
+	if ((c->ev.ev_events & (EV_READ | EV_WRITE)) == events)
 		return;
 	event_del(&c->ev);
-	event_assign(&c->ev, cs.base, c->fd, (writing ? EV_WRITE : EV_READ) | EV_PERSIST,
-	             on_event, c);
-	if (c->watched)
+	event_assign(&c->ev, cs.base, c->fd, events | EV_PERSIST, on_event, c);
+	if (c->watched && events != 0)
 		event_add(&c->ev, NULL);
-	c->writing = writing;
 }
 
 void
 conn_want_write(struct conn *c)
 {
-	turn(c, true);
+	conn_want(c, EV_WRITE);
+	c->writing = true;
 }
 
 void
 conn_want_read(struct conn *c)
 {
-	turn(c, false);
+	conn_want(c, EV_READ);
+	c->writing = false;
+}
+
+void
+conn_account(struct conn *c, uint64_t in, uint64_t out)
+{
+	c->bytes_in += in;
+	c->bytes_out += out;
+	stats_add(cs.page, STATS_BYTES_IN, in);
+	stats_add(cs.page, STATS_BYTES_OUT, out);
 }
 
 void
@@ -425,6 +444,7 @@ void
 conn_let_go(struct conn *c)
 {
 	stats_add(cs.page, STATS_HANDED_OFF, 1);
+	c->elsewhere = true;
 	end(c, "handed off");
 }
 
@@ -455,6 +475,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 void
 conn_drop(struct conn *c)
 {
+	c->elsewhere = true;
 	end(c, "stays with another worker");
 }
 

@@ -56,6 +56,7 @@ struct conn {
 	bool moving;     /* offered to another worker: not read from until it is decided */
 	bool held;       /* taken from another worker that has not let go of it yet */
 	bool shared;     /* another process may have a copy of the descriptor */
+	bool elsewhere;  /* ends here only: another worker goes on with it */
 	bool stays;      /* is not to be offered again: it ends here */
 	uint8_t refusal; /* enum handoff_refusal, for the log and batonctl */
 };
@@ -83,6 +84,12 @@ ssize_t conn_sendfile(struct conn *c, int file, off_t *offset, size_t len);
  * is not), or for readability again. */
 void conn_want_write(struct conn *c);
 void conn_want_read(struct conn *c);
+
+/* Of a service with `ready`: wait for EV_READ, EV_WRITE, both, or nothing. */
+void conn_want(struct conn *c, short events);
+
+/* Count bytes that the service has moved itself. */
+void conn_account(struct conn *c, uint64_t in, uint64_t out);
 
 /* Tell the waitgroup.  NEW can be left and never entered again. */
 void conn_set_state(struct conn *c, enum conn_state state);

@@ -45,6 +45,10 @@ struct service_type {
 	/* After conn_want_write: there is room. */
 	void (*writable)(struct conn *c);
 
+	/* Instead of these two, for a service that waits for both at a time (conn_want):
+	 * EV_READ, EV_WRITE.  The first look comes as EV_READ. */
+	void (*ready)(struct conn *c, short what);
+
 	/*
 	 * The worker has begun to drain, and this connection ends here
 	 * (conn_ends_here).  Called for one that is not lingering, perhaps more than

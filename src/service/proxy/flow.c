@@ -1,0 +1,194 @@
+#include "service/proxy/flow.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define BUFFER     (16 * 1024)
+#define PIPE_SIZE  (256 * 1024)  /* asked for; what is had decides nothing */
+#define TURN       (1024 * 1024) /* a fast stream does not hog the loop */
+#define KEPT_PIPES 64
+
+static struct {
+	int pipe[KEPT_PIPES][2];
+	int n;
+} kept;
+
+void
+flow_init(struct flow *f)
+{
+	*f = (struct flow){.pipe = {-1, -1}};
+}
+
+/* Only an empty pipe is another's next. */
+static void
+give_back(struct flow *f)
+{
+	if (f->pipe[0] < 0)
+		return;
+	if (f->held == 0 && kept.n < KEPT_PIPES) {
+		kept.pipe[kept.n][0] = f->pipe[0];
+		kept.pipe[kept.n++][1] = f->pipe[1];
+	} else {
+		fd_close(&f->pipe[0]);
+		fd_close(&f->pipe[1]);
+	}
+	f->pipe[0] = f->pipe[1] = -1;
+	f->held = 0;
+}
+
+static int
+borrow(struct flow *f)
+{
+	if (f->pipe[0] >= 0)
+		return 0;
+	if (kept.n > 0) {
+		f->pipe[0] = kept.pipe[--kept.n][0];
+		f->pipe[1] = kept.pipe[kept.n][1];
+		return 0;
+	}
+	if (pipe2(f->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
+		f->pipe[0] = f->pipe[1] = -1;
+		return -1;
+	}
+	(void)fcntl(f->pipe[1], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one does, too */
+	return 0;
+}
+
+void
+flow_clear(struct flow *f)
+{
+	give_back(f);
+}
+
+void
+flow_free_pipes(void)
+{
+	while (kept.n > 0) {
+		kept.n--;
+		fd_close(&kept.pipe[kept.n][0]);
+		fd_close(&kept.pipe[kept.n][1]);
+	}
+}
+
+int
+flow_put(struct flow *f, const char *bytes, size_t n)
+{
+	ssize_t w;
+
+	if (n == 0)
+		return 0;
+	if (borrow(f) < 0)
+		return -1;
+	w = write(f->pipe[1], bytes, n);
+	if (w > 0)
+		f->held += (size_t)w;
+	return w == (ssize_t)n ? 0 : -1;
+}
+
+static bool
+would_block(void)
+{
+	return errno == EAGAIN || errno == EINTR;
+}
+
+/* What waits goes first. */
+static enum flow_result
+send_held(struct flow *f, int far, uint64_t *out)
+{
+	while (f->held > 0) {
+		ssize_t n = splice(f->pipe[0], NULL, far, NULL, f->held,
+		                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+		if (n <= 0)
+			return n < 0 && would_block() ? FLOW_BLOCKED : FLOW_FAR_BROKE;
+		f->held -= (size_t)n;
+		*out += (uint64_t)n;
+	}
+	return FLOW_MORE;
+}
+
+/* Read once.  > 0: go on; 0: nothing more for now, or the end, or *result. */
+static ssize_t
+copy(struct flow *f, int near, int far, uint64_t *in, uint64_t *out, enum flow_result *result)
+{
+	static char buffer[BUFFER];
+	ssize_t n = recv(near, buffer, sizeof buffer, MSG_DONTWAIT), w;
+
+	if (n <= 0) {
+		f->eof = n == 0;
+		f->broke = n < 0 && !would_block();
+		return 0;
+	}
+	*in += (uint64_t)n;
+	f->bulk = n == sizeof buffer;
+	w = send(far, buffer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (w < 0 && !would_block()) {
+		*result = FLOW_FAR_BROKE;
+		return 0;
+	}
+	if (w < 0)
+		w = 0;
+	*out += (uint64_t)w;
+	if (w < n && flow_put(f, buffer + w, (size_t)(n - w)) < 0)
+		*result = FLOW_FAR_BROKE; /* no descriptor for what is left: it would be lost */
+	return n == sizeof buffer ? n : 0;
+}
+
+static ssize_t
+fill(struct flow *f, int near, uint64_t *in)
+{
+	ssize_t n =
+	    splice(near, NULL, f->pipe[1], NULL, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (n > 0) {
+		f->held += (size_t)n;
+		*in += (uint64_t)n;
+		return n;
+	}
+	f->eof = n == 0;
+	f->bulk = false;
+	f->broke = n < 0 && !would_block();
+	return 0;
+}
+
+static enum flow_result
+pass_end(struct flow *f, int far)
+{
+	if (!f->shut)
+		shutdown(far, SHUT_WR);
+	f->shut = true;
+	return FLOW_DONE;
+}
+
+enum flow_result
+flow_pump(struct flow *f, int near, int far, uint64_t *in, uint64_t *out)
+{
+	enum flow_result result = FLOW_MORE;
+	ssize_t left = TURN, n = 1;
+
+	while (left > 0 && n > 0 && result == FLOW_MORE && !f->eof && !f->broke) {
+		if (f->held > 0) {
+			result = send_held(f, far, out);
+			continue;
+		}
+		if (f->bulk && borrow(f) == 0)
+			n = fill(f, near, in);
+		else
+			n = copy(f, near, far, in, out, &result);
+		left -= n;
+	}
+	if (f->held > 0 && result == FLOW_MORE)
+		result = send_held(f, far, out);
+	if (f->held == 0)
+		give_back(f);
+	if (result != FLOW_MORE)
+		return result;
+	if (f->broke)
+		return FLOW_NEAR_BROKE;
+	return f->eof ? pass_end(f, far) : FLOW_MORE;
+}
