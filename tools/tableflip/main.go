@@ -3,8 +3,8 @@
 // A plain net/http server that answers with 13 bytes, and a TCP echo beside it. On SIGHUP
 // Cloudflare's tableflip starts the program again and gives the listening sockets to it; when the
 // new process is ready, the old one lets go of them and has until the deadline to finish what it
-// has: http.Server.Shutdown for HTTP, and nothing but waiting for the streams. tableflip refuses
-// the next upgrade until the old process is gone. SIGTERM ends the program in the same way.
+// has: http.Server.Shutdown for HTTP, and nothing but waiting for the streams. tableflip allows
+// the next upgrade when the old process is gone. SIGTERM ends the program in the same way.
 //
 // Built with Debian's golang-go and golang-github-cloudflare-tableflip-dev:
 //
@@ -59,15 +59,31 @@ func serveEcho(ln net.Listener, streams *sync.WaitGroup) {
 	}
 }
 
-func onSignals(upg *tableflip.Upgrader) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)
-	for s := range signals {
-		if s == syscall.SIGTERM {
-			upg.Stop()
-		} else if err := upg.Upgrade(); err != nil {
-			log.Println("upgrade:", err)
+// upgrade waits for the process before this one, during which tableflip would refuse. That may
+// know a moment later than WaitForParent does.
+func upgrade(upg *tableflip.Upgrader) {
+	upg.WaitForParent(context.Background())
+	for tries := 0; tries < 10; tries++ {
+		err := upg.Upgrade()
+		if err == nil {
+			return
 		}
+		log.Println("upgrade:", err)
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func onSignals(upg *tableflip.Upgrader) {
+	hup := make(chan os.Signal, 1)
+	term := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		<-term
+		upg.Stop()
+	}()
+	for range hup {
+		upgrade(upg)
 	}
 }
 
