@@ -38,6 +38,8 @@ struct generation {
 	enum gen_state state;
 	uint64_t born_ms;
 	uint64_t since_ms; /* of the state */
+	uint64_t moved;    /* connections handed off, as last seen */
+	uint64_t moved_ms; /* when that had grown */
 	uint32_t want;
 	bool died;
 	bool told_to_cut;

@@ -86,13 +86,29 @@ list_workers(const struct generation *g, struct policy_gen *pg, struct worker **
 }
 
 static void
+note_moved(struct generation *g)
+{
+	struct worker *w;
+	uint64_t moved = 0;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		moved += w->page->counter[STATS_HANDED_OFF];
+	if (moved != g->moved)
+		g->moved_ms = clock_ms();
+	g->moved = moved;
+}
+
+static void
 list_generations(struct facts *f)
 {
 	struct generation *g;
 
+	TAILQ_FOREACH (g, generation_all(), link)
+		note_moved(g);
 	TAILQ_FOREACH (g, generation_all(), link) {
 		struct policy_gen pg = {.state = g->state,
 		                        .since_ms = g->since_ms,
+		                        .moved_ms = g->moved_ms,
 		                        .want = g->want,
 		                        .may_spawn = g->image == master.image,
 		                        .died = g->died,

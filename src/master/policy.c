@@ -154,10 +154,20 @@ drains(const struct policy_gen *g)
 	return g->state == GEN_DRAINING || g->state == GEN_FAILED;
 }
 
+/* Until when a drain is not cut to make room. */
+static uint64_t
+patience(const struct policy_gen *g)
+{
+	uint64_t last = g->moved_ms > g->since_ms ? g->moved_ms : g->since_ms;
+	uint64_t most = g->since_ms + POLICY_ROOM_MS;
+
+	return last + POLICY_HANDOFF_MS < most ? last + POLICY_HANDOFF_MS : most;
+}
+
 /*
- * Beyond the cap the oldest drains are cut, but each has its moment first: most hand
- * everything over in it.  So long a new generation waits, rather than that there is one
- * more than may be.
+ * Beyond the cap the oldest drains are cut, but each has its moment first, as
+ * long as it hands connections over.  So long a new generation waits, rather than that there is
+ * one more than may be.
  */
 static void
 cap_generations(const struct policy_view *v, struct policy_plan *plan)
@@ -175,7 +185,7 @@ cap_generations(const struct policy_view *v, struct policy_plan *plan)
 		if (!drains(g))
 			continue;
 		draining++;
-		if (!g->told && due(v, plan, g->since_ms + POLICY_HANDOFF_MS))
+		if (!g->told && due(v, plan, patience(g)))
 			act(plan, POLICY_CUT, i, 0);
 	}
 	if (v->waiting && draining == 0)

@@ -231,6 +231,8 @@ step_sent(enum handoff_state *state, enum handoff_event event)
 	switch (event) {
 	case HANDOFF_ACK:
 		return to(state, HANDOFF_GONE, HANDOFF_LET_GO);
+	case HANDOFF_CALL:
+		return to(state, HANDOFF_CALLED, HANDOFF_WAIT);
 	case HANDOFF_NEVER:
 		return to(state, HANDOFF_STAYS, HANDOFF_KEEP);
 	case HANDOFF_NACK:
@@ -240,6 +242,14 @@ step_sent(enum handoff_state *state, enum handoff_event event)
 	default:
 		return HANDOFF_IGNORE;
 	}
+}
+
+/* An ACK comes too late: the CANCEL behind it has the last word. */
+static enum handoff_action
+step_called(enum handoff_state *state, enum handoff_event event)
+{
+	return event == HANDOFF_ACK || event == HANDOFF_CALL ? HANDOFF_IGNORE
+	                                                     : step_sent(state, event);
 }
 
 static enum handoff_action
@@ -266,6 +276,8 @@ handoff_step(enum handoff_state *state, enum handoff_event event)
 		break;
 	case HANDOFF_SENT:
 		return step_sent(state, event);
+	case HANDOFF_CALLED:
+		return step_called(state, event);
 	case HANDOFF_NONE:
 		if (event == HANDOFF_ACCEPT)
 			return to(state, HANDOFF_HELD, HANDOFF_COUNT);

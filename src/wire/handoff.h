@@ -87,13 +87,14 @@ enum handoff_refusal {
 const char *handoff_refusal_text(unsigned refusal);
 
 enum handoff_state {
-	HANDOFF_HERE,  /* giver: serves it */
-	HANDOFF_SENT,  /* giver: out of its loop, undecided */
-	HANDOFF_STAYS, /* giver: refused for good, serves it to its end */
-	HANDOFF_GONE,  /* giver: the other's */
-	HANDOFF_NONE,  /* taker: knows nothing of it */
-	HANDOFF_HELD,  /* taker: counted, not watched */
-	HANDOFF_LIVE,  /* taker: serves it */
+	HANDOFF_HERE,   /* giver: serves it */
+	HANDOFF_SENT,   /* giver: out of its loop, undecided */
+	HANDOFF_CALLED, /* giver: CANCEL is said, and cannot be unsaid, but not sent yet */
+	HANDOFF_STAYS,  /* giver: refused for good, serves it to its end */
+	HANDOFF_GONE,   /* giver: the other's */
+	HANDOFF_NONE,   /* taker: knows nothing of it */
+	HANDOFF_HELD,   /* taker: counted, not watched */
+	HANDOFF_LIVE,   /* taker: serves it */
 };
 
 enum handoff_event {
@@ -101,7 +102,8 @@ enum handoff_event {
 	HANDOFF_ACK,    /* giver */
 	HANDOFF_NACK,   /* giver: LATER */
 	HANDOFF_NEVER,  /* giver: any other refusal */
-	HANDOFF_RECALL, /* giver: late, or called off; CANCEL is on its way */
+	HANDOFF_CALL,   /* giver: late, or called off; CANCEL waits to be sent */
+	HANDOFF_RECALL, /* giver: CANCEL is with the kernel */
 	HANDOFF_END,    /* either: the other is gone, after the last it had said */
 	HANDOFF_ACCEPT, /* taker: a PREPARE that is good */
 	HANDOFF_RELEASE,

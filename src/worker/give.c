@@ -206,7 +206,11 @@ offer(struct conn *c)
 	o = new_offer(t, c, bytes);
 	FAULT("give-prepare");
 	if (send_offer(t, o, &r, record) < 0) {
+		bool too_large = errno == EMSGSIZE;
+
 		free_offer(t, o);
+		if (too_large)
+			return NOT_NOW;
 		t->not_before_ms = clock_ms() + AGAIN_MS;
 		schedule(AGAIN_MS);
 		return NO_TAKER;
@@ -322,25 +326,26 @@ let_go(struct offer *o)
 	FAULT("give-closed");
 }
 
-/* The offer is freed. */
-static void
+/* Unless it is ignored the offer is freed. */
+static enum handoff_action
 step(struct taker *t, struct offer *o, enum handoff_event event, unsigned refusal)
 {
 	enum handoff_action action = handoff_step(&o->state, event);
 	struct conn *c = o->conn;
 
 	if (action == HANDOFF_IGNORE)
-		return;
+		return action;
 	if (c != NULL && action == HANDOFF_LET_GO)
 		let_go(o);
 	else if (c != NULL)
 		take_back(o);
 	free_offer(t, o);
 	if (c == NULL || action == HANDOFF_LET_GO)
-		return;
+		return action;
 	c->refusal = (uint8_t)refusal;
 	c->stays |= action == HANDOFF_KEEP;
 	go_on(c);
+	return action;
 }
 
 static struct offer *
@@ -376,25 +381,30 @@ take_all_back(struct taker *t, enum handoff_event event)
 		step(t, o, event, 0);
 }
 
-/* The connections are ours only when the taker cannot miss our word: as long as it
- * is not with the kernel, they rest. */
 static void
-recall(struct taker *t, const char *why)
+say_cancel(struct taker *t, const char *why)
 {
 	uint64_t id[WINDOW];
 	struct offer *o;
 	size_t n = 0;
 
-	if (t->n == 0)
-		return;
-	if (!t->recalling) {
-		log_info("%zu connections are called back from worker birth %llu: %s", t->n,
-		         (unsigned long long)t->birth, why);
-		TAILQ_FOREACH (o, &t->offers, link)
-			id[n++] = o->id;
-		t->recalling = true;
-		chan_send(t->chan, MSG_CANCEL, worker_birth(), id, n * sizeof *id, NULL, 0);
+	log_info("%zu connections are called back from worker birth %llu: %s", t->n,
+	         (unsigned long long)t->birth, why);
+	TAILQ_FOREACH (o, &t->offers, link) {
+		handoff_step(&o->state, HANDOFF_CALL);
+		id[n++] = o->id;
 	}
+	t->recalling = true;
+	chan_send(t->chan, MSG_CANCEL, worker_birth(), id, n * sizeof *id, NULL, 0);
+}
+
+/* The connections are ours only when the taker cannot miss our word: as long as it
+ * is not with the kernel, they rest. */
+static void
+recall(struct taker *t, const char *why)
+{
+	if (t->n > 0 && !t->recalling)
+		say_cancel(t, why);
 	if (chan_idle(t->chan))
 		take_all_back(t, HANDOFF_RECALL);
 	else
@@ -434,9 +444,9 @@ on_ack(struct taker *t, const uint64_t *id, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct offer *o = find_offer(t, id[i]);
 
-		if (o == NULL)
-			continue; /* called back meanwhile, and the taker will learn so */
-		step(t, o, HANDOFF_ACK, 0);
+		/* Else it was called back meanwhile, and the taker will learn so. */
+		if (o == NULL || step(t, o, HANDOFF_ACK, 0) != HANDOFF_LET_GO)
+			continue;
 		chan_send(t->chan, MSG_RELEASE, worker_birth(), &id[i], sizeof id[i], NULL, 0);
 		FAULT("give-released");
 	}

@@ -132,6 +132,8 @@ giver_does(enum handoff_event event)
 	case HANDOFF_TAKE_BACK:
 		w.giver.copy = SERVES;
 		break;
+	case HANDOFF_WAIT:
+		break;
 	default:
 		MUST(false, "not an action of a giver");
 	}
@@ -158,11 +160,12 @@ giver_time(void)
 {
 	if (w.giver.state == HANDOFF_SENT && !w.giver.recalling && !w.giver.ended) {
 		w.giver.recalling = true;
+		giver_does(HANDOFF_CALL);
 		say(&w.down, CANCEL, w.giver.id);
 	}
 	if (w.giver.recalling && w.down.sent == w.down.said) {
 		w.giver.recalling = false;
-		happened[RECALLED] += w.giver.state == HANDOFF_SENT;
+		happened[RECALLED] += w.giver.state == HANDOFF_CALLED;
 		giver_does(HANDOFF_RECALL);
 	}
 }
@@ -172,10 +175,9 @@ giver_hears(struct word word)
 {
 	bool rested;
 
-	if (word.id != w.giver.id || (word.said == ACK && w.giver.recalling)) {
-		happened[TOO_LATE] += word.said == ACK;
+	happened[TOO_LATE] += word.said == ACK && (word.id != w.giver.id || w.giver.recalling);
+	if (word.id != w.giver.id)
 		return;
-	}
 	switch (word.said) {
 	case ACK:
 		giver_does(HANDOFF_ACK);

@@ -284,7 +284,12 @@ START_TEST(a_new_generation_waits_for_room)
 	ck_assert_uint_eq(count(POLICY_BEGIN), 0);
 	ck_assert_uint_eq(count(POLICY_CUT), 0);
 	ck_assert_uint_eq(plan.wake_ms, NOW + POLICY_HANDOFF_MS);
+	gens[0].moved_ms = NOW + 500; /* it hands over yet */
 	view.now_ms = NOW + POLICY_HANDOFF_MS;
+	ck_assert_uint_eq(count(POLICY_CUT), 0);
+	ck_assert_uint_eq(plan.wake_ms, NOW + 500 + POLICY_HANDOFF_MS);
+	gens[0].moved_ms = NOW + POLICY_ROOM_MS - 1; /* but not for ever */
+	view.now_ms = NOW + POLICY_ROOM_MS;
 	ck_assert_uint_eq(count(POLICY_CUT), 1);
 	ck_assert_uint_eq(plan.action[0].gen, 0);
 	gens[0].told = true;

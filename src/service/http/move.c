@@ -46,7 +46,7 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	if (r->unread.n == 0)
 		return NULL;
 	x = exchange_borrow(c);
-	if (r->unread.n > exchange_room(c, x) || r->blob.n != sizeof blob)
+	if (r->blob.n != sizeof blob || r->unread.n > exchange_room(c, x))
 		return "what it has sent already is more than max_header allows here";
 	memcpy(&blob, r->blob.p, sizeof blob);
 	memcpy(x->in, r->unread.p, r->unread.n);

@@ -1,0 +1,284 @@
+/* give: what is called back is not given away.  The taker is played by hand. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "wire/chan.h"
+#include "wire/handoff.h"
+#include "wire/stats.h"
+#include "worker/conn.h"
+#include "worker/give.h"
+#include "worker/service.h"
+#include "worker/worker.h"
+
+#define TAKER 7 /* its birth */
+
+static struct event_base *base;
+static struct stats_page page;
+static struct conn_list conns;
+static struct conf_listen listens[1];
+static struct conf conf;
+static struct service service;
+static struct conn one, second;
+static int giver, taker; /* the two ends */
+static int let_go, resumed;
+static char blob[16384];
+
+/* --- the worker around it --- */
+
+const struct conf *
+worker_conf(void)
+{
+	return &conf;
+}
+
+bool
+worker_draining(void)
+{
+	return true;
+}
+
+struct stats_page *
+worker_page(void)
+{
+	return &page;
+}
+
+uint64_t
+worker_birth(void)
+{
+	return 1;
+}
+
+struct event_base *
+worker_base(void)
+{
+	return base;
+}
+
+const char *
+worker_listener_name(uint32_t listener)
+{
+	(void)listener;
+	return "e";
+}
+
+struct conn_list *
+conn_all(void)
+{
+	return &conns;
+}
+
+void
+conn_watch(struct conn *c)
+{
+	c->watched = true;
+}
+
+void
+conn_unwatch(struct conn *c)
+{
+	c->watched = false;
+}
+
+void
+conn_drain(struct conn *c)
+{
+	(void)c;
+}
+
+void
+conn_drain_all(void)
+{
+}
+
+void
+conn_let_go(struct conn *c)
+{
+	let_go++;
+	c->closed = true;
+	TAILQ_REMOVE(&conns, c, all);
+}
+
+static bool
+freeze(struct conn *c, struct handoff_record *r)
+{
+	if (c == &one)
+		r->blob = (struct handoff_bytes){blob, sizeof blob};
+	return true;
+}
+
+static void
+resume(struct conn *c)
+{
+	(void)c;
+	resumed++;
+}
+
+static const struct service_type type = {.name = "test", .freeze = freeze, .resume = resume};
+
+/* --- the taker --- */
+
+static void
+taker_says(enum msg_type t, const void *body, size_t len)
+{
+	struct msg_head head = {.version = MSG_VERSION,
+	                        .type = (uint16_t)t,
+	                        .length = (uint32_t)len,
+	                        .birth = TAKER};
+	struct iovec iov[2] = {{&head, sizeof head}, {(void *)(uintptr_t)body, len}};
+	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 2};
+
+	ck_assert_int_gt(sendmsg(taker, &mh, 0), 0);
+}
+
+/* The type of the next message, 0: none; *id: the first in it.  Descriptors are
+ * lost. */
+static unsigned
+taker_hears(uint64_t *id)
+{
+	static _Alignas(8) char bytes[sizeof(struct msg_head) + MSG_BODY_MAX];
+	struct msg_head head;
+	ssize_t n = recv(taker, bytes, sizeof bytes, MSG_DONTWAIT);
+
+	if (n < (ssize_t)(sizeof head + sizeof *id))
+		return 0;
+	memcpy(&head, bytes, sizeof head);
+	memcpy(id, bytes + sizeof head, sizeof *id);
+	return head.type;
+}
+
+static void
+spin(void)
+{
+	for (int i = 0; i < 20; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void
+set_up(void)
+{
+	struct msg_pair pair = {.birth = TAKER, .generation = 2};
+	struct msg_hello hello = {HANDOFF_VERSION_OLDEST, HANDOFF_VERSION};
+	uint64_t birth = TAKER;
+	int end[2], small = 1;
+
+	log_open("/dev/null", LOGL_ERROR, NULL);
+	base = event_base_new();
+	TAILQ_INIT(&conns);
+	conf.listen = listens;
+	conf.nlisten = 1;
+	conf.drain.handoff = listens[0].handoff = true;
+	service.type = &type;
+	one.service = &service;
+	one.state = CONN_IDLE;
+	one.fd = 0;
+	TAILQ_INSERT_TAIL(&conns, &one, all);
+	ck_assert_int_eq(chan_pair(end), 0);
+	giver = end[0];
+	taker = end[1];
+	give_start();
+	give_pair(&pair, end[0]);
+	give_aim(&birth, 1);
+	give_begin();
+	taker_says(MSG_HELLO, &hello, sizeof hello);
+	spin();
+	ck_assert(one.moving); /* offered, not read by the taker yet */
+	setsockopt(end[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small); /* nothing more fits */
+}
+
+/* A stop or an abort while the channel is full: CANCEL waits in the giver.  The
+ * taker wakes up and answers what it had got. */
+START_TEST(what_is_called_back_is_not_given_away)
+{
+	uint64_t id = 0, other;
+
+	give_end();
+	ck_assert(one.moving); /* CANCEL is not with the kernel yet: it rests */
+	ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE);
+	taker_says(MSG_ACK, &id, sizeof id);
+	spin();
+	ck_assert_uint_eq(taker_hears(&other), MSG_CANCEL); /* the taker drops its copy */
+	ck_assert_uint_eq(other, id);
+	ck_assert_msg(let_go == 0, "the taker is told to drop what the giver has let go of");
+}
+END_TEST
+
+/* The same, but late, and the taker refuses it for now: it may be offered
+ * again. */
+START_TEST(a_taker_that_was_late_is_asked_again)
+{
+	struct msg_nack nack = {.refusal = HANDOFF_LATER};
+	uint64_t begun = clock_ms(), id = 0;
+	int roomy = 200000;
+	unsigned heard;
+
+	while (clock_ms() < begun + 1200) /* LATE_MS */
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_uint_eq(taker_hears(&nack.id), MSG_PREPARE);
+	taker_says(MSG_NACK, &nack, sizeof nack);
+	spin();
+	ck_assert_uint_eq(taker_hears(&id), MSG_CANCEL);
+	ck_assert_int_eq(resumed, 1);
+	setsockopt(giver, SOL_SOCKET, SO_SNDBUF, &roomy, sizeof roomy);
+	begun = clock_ms();
+	while ((heard = taker_hears(&id)) == 0 && clock_ms() < begun + 3000) {
+		give_look();
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	ck_assert_msg(heard == MSG_PREPARE, "nothing is offered to it any more");
+}
+END_TEST
+
+/* A record that no send buffer takes is nobody else's trouble. */
+START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
+{
+	uint64_t id = 0, birth = TAKER;
+	struct msg_pair pair = {.birth = TAKER, .generation = 2};
+	struct msg_hello hello = {HANDOFF_VERSION_OLDEST, HANDOFF_VERSION};
+	int end[2], small = 1;
+
+	close(taker); /* the connection comes back */
+	spin();
+	ck_assert(!one.moving);
+	second = (struct conn){.service = &service, .state = CONN_IDLE, .fd = 0};
+	TAILQ_INSERT_TAIL(&conns, &second, all);
+	ck_assert_int_eq(chan_pair(end), 0);
+	setsockopt(end[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	taker = end[1];
+	give_pair(&pair, end[0]);
+	give_aim(&birth, 1);
+	taker_says(MSG_HELLO, &hello, sizeof hello);
+	spin();
+	ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE);
+	ck_assert(second.moving);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("give");
+	TCase *t = tcase_create("recall");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(t, 20);
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_test(t, what_is_called_back_is_not_given_away);
+	tcase_add_test(t, a_taker_that_was_late_is_asked_again);
+	tcase_add_test(t, what_is_too_large_for_the_channel_does_not_stop_the_others);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
