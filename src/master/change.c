@@ -557,6 +557,7 @@ take_over(struct generation *old, struct generation *active, char **cause)
 	want_again(old);
 	generation_resume(old);
 	apply_settings_again(old->conf);
+	requests_aborted(old->id);
 	generation_drain(active);
 	listener_retire_unused();
 	history_add("abort", "committed", "aborted by request", 0);
@@ -703,6 +704,7 @@ change_rolled_back(const char *reason)
 	free(cause);
 	apply_settings_again(own->conf);
 	listener_retire_unused();
+	requests_aborted(own->id);
 	end_badly("rolled_back", reason);
 }
 

@@ -176,12 +176,37 @@ generation_fail(struct generation *g)
 }
 
 void
+generation_drain_on(void)
+{
+	struct generation *g;
+	struct worker *w;
+
+	TAILQ_FOREACH (g, &all, link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (w->leaving && w->ready && !w->killed)
+				slot_drain(w, w->deadline_ms, drain_flags());
+}
+
+/* A worker that had been asked to leave before has a successor in its slot, which was
+ * born later. */
+static bool
+has_successor(const struct worker *w)
+{
+	const struct worker *later = w;
+
+	while ((later = TAILQ_NEXT(later, link)) != NULL)
+		if (later->slot == w->slot && !later->killed)
+			return true;
+	return false;
+}
+
+void
 generation_resume(struct generation *g)
 {
 	struct worker *w;
 
 	TAILQ_FOREACH (w, &g->workers, link)
-		if (w->leaving && !w->killed && w->slot < g->want)
+		if (w->leaving && !w->killed && w->slot < g->want && !has_successor(w))
 			slot_resume(w);
 	g->told_to_cut = false;
 	generation_activate(g);

@@ -79,6 +79,9 @@ void generation_drain(struct generation *g);
 /* It did not make it: the ready workers drain, the others are killed. */
 void generation_fail(struct generation *g);
 
+/* Those that drain may hand off again: a stop is called off. */
+void generation_drain_on(void);
+
 /* Its drain is called off and it accepts again. */
 void generation_resume(struct generation *g);
 

@@ -419,6 +419,7 @@ resume_stopped(char **cause)
 	g->nuse = nuse;
 	master.stop = STOP_NO;
 	generation_resume(g);
+	generation_drain_on();
 	return 0;
 }
 

@@ -140,6 +140,27 @@ requests_generation_gone(const struct generation *g)
 	answer_those_who_waited();
 }
 
+void
+requests_aborted(uint32_t gen)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(&lists[REQUESTS_WAITING]); r != NULL; r = next) {
+		struct control_client *client = r->client;
+
+		next = TAILQ_NEXT(r, link);
+		if (r->gen <= gen)
+			continue;
+		TAILQ_REMOVE(&lists[REQUESTS_WAITING], r, link);
+		if (client != NULL)
+			control_answer(client, 1, NULL,
+			               "generation %u served, but was aborted: generation %u "
+			               "takes over again",
+			               r->gen, gen);
+		free(r);
+	}
+}
+
 static void
 to_waiting(uint32_t gen)
 {

@@ -50,4 +50,7 @@ void requests_tell_progress(const char *text, int percent);
 json_t *requests_save(void);
 void requests_restore(const json_t *j);
 
+/* Those who wait for the ones before a newer generation than this: it was aborted. */
+void requests_aborted(uint32_t gen);
+
 #endif

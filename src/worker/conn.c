@@ -32,6 +32,7 @@
 #define LINGER_DRAIN_MS 15    /* the same while the worker wants to leave */
 #define LINGER_MAX_MS   30000 /* a peer that takes in nothing holds us no longer */
 #define FRESH_MS        1000  /* a stop waits so long for a first byte */
+#define FRESH_TICK_MS   50
 
 _Static_assert(LINGER_DRAIN_MS < LINGER_MS && LINGER_MS < LINGER_MAX_MS,
                "each linger limit is a part of the next");
@@ -49,7 +50,8 @@ static struct {
 	struct event fresh_turn;
 	struct timelist *linger;
 	struct timelist *linger_drain;
-	struct timelist *fresh;
+	struct event silence; /* a stop looks for those who have sent nothing */
+	uint64_t silence_ms;  /* when it began */
 } cs;
 
 static void
@@ -124,14 +126,45 @@ has_input(const struct conn *c)
 	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* A stop has waited for the first byte; the last look is part of it. */
 static void
-on_fresh(struct timed *t)
+look_for_silence(void)
 {
-	struct conn *c = conn_of(t);
+	struct timeval tv = {.tv_usec = FRESH_TICK_MS * 1000};
 
-	if (c->state == CONN_NEW && !has_input(c))
-		conn_finish(c, "no request came");
+	if (evtimer_pending(&cs.silence, NULL))
+		return;
+	cs.silence_ms = clock_tick_ms();
+	event_add(&cs.silence, &tv);
+}
+
+static bool
+is_silent(const struct conn *c)
+{
+	return c->state == CONN_NEW && !c->lingering && !c->moving && !c->held &&
+	       !c->is_opening;
+}
+
+/* A stop waits for the first byte for a moment only; the last look is part of it. */
+static void
+on_silence(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t now = clock_tick_ms(), begun = cs.silence_ms;
+	struct timeval tv = {.tv_usec = FRESH_TICK_MS * 1000};
+	struct conn *c, *next;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (c = TAILQ_FIRST(&cs.all); worker_stopping() && c != NULL; c = next) {
+		next = TAILQ_NEXT(c, all);
+		if (!is_silent(c))
+			continue;
+		if (now >= (c->opened_ms > begun ? c->opened_ms : begun) + FRESH_MS &&
+		    !has_input(c))
+			conn_finish(c, "no request came");
+		else
+			event_add(&cs.silence, &tv); /* and again */
+	}
 }
 
 static void on_fresh_turn(evutil_socket_t fd, short what, void *arg);
@@ -147,9 +180,9 @@ conn_start(struct event_base *base)
 	TAILQ_INIT(&cs.opening);
 	evtimer_assign(&cs.bury, base, on_bury, NULL);
 	evtimer_assign(&cs.fresh_turn, base, on_fresh_turn, NULL);
+	evtimer_assign(&cs.silence, base, on_silence, NULL);
 	cs.linger = timelist_new(base, LINGER_MS, on_linger);
 	cs.linger_drain = timelist_new(base, LINGER_DRAIN_MS, on_linger);
-	cs.fresh = timelist_new(base, FRESH_MS, on_fresh);
 }
 
 void
@@ -162,13 +195,13 @@ conn_stop(void)
 	on_bury(-1, 0, NULL);
 	event_del(&cs.bury);
 	event_del(&cs.fresh_turn);
+	event_del(&cs.silence);
 	while ((c = TAILQ_FIRST(&cs.unused)) != NULL) {
 		TAILQ_REMOVE(&cs.unused, c, all);
 		free(c);
 	}
 	timelist_free(&cs.linger);
 	timelist_free(&cs.linger_drain);
-	timelist_free(&cs.fresh);
 }
 
 /* Half-closed: what still comes is thrown away, until the peer closes. */
@@ -264,7 +297,7 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 		if (!c->closed)
 			conn_watch(c);
 		if (!c->closed && c->state == CONN_NEW && worker_stopping())
-			timelist_join(cs.fresh, &c->timed);
+			look_for_silence();
 	}
 	if (worker_draining())
 		give_look();
@@ -528,7 +561,7 @@ conn_drain(struct conn *c)
 	else if (c->service->type->drain != NULL && conn_ends_here(c))
 		c->service->type->drain(c);
 	if (!c->closed && !c->lingering && c->state == CONN_NEW && worker_stopping())
-		timelist_join(cs.fresh, &c->timed);
+		look_for_silence();
 }
 
 /* What is undecided is drained when it is decided. */

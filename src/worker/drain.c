@@ -148,7 +148,7 @@ drain_resume(void)
 	event_del(&dr.tick);
 	waitgroup_unwait();
 	accept_unsweep();
-	give_end();
+	give_call_off();
 	set_state(STATS_PAUSED);
 }
 

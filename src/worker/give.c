@@ -44,6 +44,7 @@ struct offer {
 struct taker {
 	TAILQ_ENTRY(taker) link;
 	uint64_t birth;
+	uint32_t generation;
 	struct chan *chan;
 	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
 	bool aimed;
@@ -66,6 +67,7 @@ static struct {
 	struct conn *next; /* to be looked at */
 	TAILQ_HEAD(, taker) takers;
 	uint64_t last_id;
+	uint32_t generation; /* the newest that we were aimed at */
 	struct event pump;
 	struct event tick;
 } gv;
@@ -523,6 +525,7 @@ give_pair(const struct msg_pair *pair, int fd)
 		if (other->birth == pair->birth)
 			other->replaced = true;
 	t->birth = pair->birth;
+	t->generation = pair->generation;
 	t->hello_by_ms = clock_ms() + AGAIN_MS;
 	TAILQ_INIT(&t->offers);
 	t->chan = chan_new(worker_base(), fd, on_message, t);
@@ -550,6 +553,33 @@ forget_unaimed(void)
 	}
 }
 
+/* What one has refused for good another may take. */
+static void
+forget_refusals(void)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH (c, conn_all(), all) {
+		c->stays = false;
+		c->refusal = 0;
+	}
+	gv.again = true;
+}
+
+static void
+ask_a_new_generation(void)
+{
+	struct taker *t;
+	uint32_t newest = gv.generation;
+
+	TAILQ_FOREACH (t, &gv.takers, link)
+		if (t->aimed && t->generation > newest)
+			newest = t->generation;
+	if (newest > gv.generation && gv.generation != 0)
+		forget_refusals();
+	gv.generation = newest;
+}
+
 void
 give_aim(const uint64_t *birth, size_t n)
 {
@@ -557,6 +587,7 @@ give_aim(const uint64_t *birth, size_t n)
 
 	TAILQ_FOREACH (t, &gv.takers, link)
 		t->aimed = !t->replaced && named(t, birth, n);
+	ask_a_new_generation();
 	consider();
 	forget_unaimed();
 	wake();
@@ -583,6 +614,14 @@ give_end(void)
 		recall(t, "the hand-off is called off");
 	}
 	forget_unaimed();
+}
+
+void
+give_call_off(void)
+{
+	give_end();
+	forget_refusals();
+	gv.generation = 0;
 }
 
 void

@@ -28,6 +28,9 @@ void give_aim(const uint64_t *birth, size_t n);
 void give_begin(void);
 void give_end(void);
 
+/* The drain is called off: the same, and the next one asks anew. */
+void give_call_off(void);
+
 /* There are connections that were not looked at: from the loop's top level. */
 void give_look(void);
 
