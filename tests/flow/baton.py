@@ -145,6 +145,7 @@ type = echo
     def write(self, text=None, **settings):
         """Write the configuration anew, with other settings or another text."""
         self.settings.update(settings)
+        self.endpoints = {}
         if text is None:
             values = dict(self.settings, dir=self.dir)
             text = self.CONFIG.format(**values)
@@ -278,8 +279,11 @@ type = echo
         return found[index]
 
     def endpoint(self, name="web"):
-        host, port = self.address(name).rsplit(":", 1)
-        return host.strip("[]"), int(port)
+        """Asked for once: a listener keeps its port until the file is written anew."""
+        if name not in self.endpoints:
+            host, port = self.address(name).rsplit(":", 1)
+            self.endpoints[name] = host.strip("[]"), int(port)
+        return self.endpoints[name]
 
     def generation(self):
         return self.status()["generation"]

@@ -45,7 +45,8 @@ class Fake:
         self.waiters = []
         self.old_asks = 0
         self.sel = selectors.DefaultSelector()
-        self.log = open(orders["log"], "a", encoding="ascii", buffering=1)
+        # without a buffer: signal handlers write, too
+        self.log = open(orders["log"], "ab", buffering=0)
         ctypes.CDLL(None).prctl(15, orders.get("name", "baton").encode(), 0, 0, 0)
         wake_r, self.wake_w = os.pipe2(os.O_NONBLOCK)
         self.sel.register(wake_r, selectors.EVENT_READ, lambda: os.read(wake_r, 100))
@@ -57,7 +58,7 @@ class Fake:
             signal.signal(sig, fn)
         if orders.get("mute"):
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        self.log.write("ready\n")
+        self.log.write(b"ready\n")
 
     def listen(self, path, kind):
         s = socket.socket(socket.AF_UNIX)
@@ -82,19 +83,19 @@ class Fake:
     def on_accept(self, listener, kind):
         conn, _ = listener.accept()
         if kind == "service":
-            self.log.write("service\n")
+            self.log.write(b"service\n")
             return
         request = json.loads(conn.makefile().readline())
-        self.log.write(f"{request['verb']}{' now' if request['now'] else ''}\n")
+        self.log.write(f"{request['verb']}{' now' if request['now'] else ''}\n".encode())
         getattr(self, "do_" + request["verb"])(conn, request)
 
     def on_term(self, *_):
         self.terms += 1
-        self.log.write("TERM\n")
+        self.log.write(b"TERM\n")
         self.converge()
 
     def on_change(self, sig, _):
-        self.log.write("HUP\n" if sig == signal.SIGHUP else "USR2\n")
+        self.log.write(b"HUP\n" if sig == signal.SIGHUP else b"USR2\n")
         self.begin("reload" if sig == signal.SIGHUP else "upgrade")
 
     def begin(self, what):
@@ -195,7 +196,7 @@ class Fake:
         for conn in self.stoppers:
             if self.o.get("last_word", True):
                 self.answer(conn, 4 if cut else 0, text)
-        self.log.write("end\n")
+        self.log.write(b"end\n")
         os._exit(0)
 
 
