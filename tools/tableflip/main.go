@@ -116,14 +116,10 @@ func main() {
 	}
 	<-upg.Exit()
 
-	ctx, cancel := context.WithTimeout(context.Background(), *deadline)
-	defer cancel()
-	rawListener.Close()
-	go func() {
-		<-ctx.Done()
-		os.Exit(1)
-	}()
-	if server.Shutdown(ctx) == nil {
-		streams.Wait()
-	}
+	// First of all: os/exec makes the listening sockets blocking on their way to the new process
+	// (O_NONBLOCK is shared), so that an accept may hang here, and Close with it.
+	time.AfterFunc(*deadline, func() { os.Exit(1) })
+	go rawListener.Close()
+	server.Shutdown(context.Background())
+	streams.Wait()
 }
