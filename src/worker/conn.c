@@ -294,7 +294,7 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 		c->is_opening = false;
 		if (!c->lingering)
 			first_look(c);
-		if (!c->closed)
+		if (!c->closed && !c->moving)
 			conn_watch(c);
 		if (!c->closed && c->state == CONN_NEW && worker_stopping())
 			look_for_silence();

@@ -51,6 +51,7 @@ struct taker {
 	bool replaced;  /* there is a newer pair with it */
 	bool stranger;  /* we have no version of the record in common */
 	bool recalling; /* CANCEL is said, but not sent yet */
+	bool silent;    /* was late, and has said nothing since: its channel must not fill */
 	TAILQ_HEAD(, offer) offers;
 	size_t n, bytes;
 	uint64_t not_before_ms;
@@ -92,7 +93,7 @@ conn_ends_here(const struct conn *c)
 static bool
 has_room(const struct taker *t, uint64_t now)
 {
-	return t->aimed && t->version != 0 && !t->stranger && !t->recalling &&
+	return t->aimed && t->version != 0 && !t->stranger && !t->recalling && !t->silent &&
 	       now >= t->not_before_ms && t->n < WINDOW && t->bytes < WINDOW_BYTES;
 }
 
@@ -205,6 +206,8 @@ offer(struct conn *c)
 	bytes = make_record(c, t->version, &r, record, sizeof record);
 	if (bytes == 0)
 		return NOT_NOW;
+	if (t->n > 0 && t->bytes + bytes > WINDOW_BYTES)
+		return NO_TAKER; /* a large one goes alone */
 	o = new_offer(t, c, bytes);
 	FAULT("give-prepare");
 	if (send_offer(t, o, &r, record) < 0) {
@@ -498,6 +501,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		return;
 	}
 	t->progress_ms = clock_ms();
+	t->silent = false;
 	switch (m->type) {
 	case MSG_HELLO:
 		on_hello(t, m->data);
@@ -661,7 +665,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
 		if (is_late(t, now) || t->recalling) {
-			t->not_before_ms = now + LATE_MS;
+			t->silent = true;
 			recall(t, "it does not answer");
 		}
 		again |= t->n > 0 || t->not_before_ms > now;

@@ -2,6 +2,7 @@
 
 #include <sys/queue.h>
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,12 +38,28 @@ struct giver {
 
 static TAILQ_HEAD(, giver) givers;
 
+/* What it had sent is still to be read. */
+static bool
+is_dead(const struct giver *g)
+{
+	struct pollfd p = {.fd = chan_fd(g->chan)};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
+/* Of a giver that is dead the connection ends with this. */
 static void
 refuse(struct giver *g, uint64_t id, enum handoff_refusal why)
 {
 	struct msg_nack nack = {.id = id, .refusal = why};
 
 	chan_send(g->chan, MSG_NACK, worker_birth(), &nack, sizeof nack, NULL, 0);
+	if (!is_dead(g))
+		return;
+	log_warn("cut: a connection of worker birth %llu, which is dead: %s",
+	         (unsigned long long)g->birth, handoff_refusal_text(why));
+	stats_add(worker_page(), STATS_CLOSED, 1);
+	stats_add(worker_page(), STATS_CUT, 1);
 }
 
 static bool
@@ -68,10 +85,8 @@ objection(const struct handoff_record *r, uint32_t *listener)
 		return HANDOFF_OTHER_TYPE;
 	if (!conf->listen[i].handoff || !conf->drain.handoff || type->thaw == NULL)
 		return HANDOFF_UNWANTED;
-	if (worker_draining() || accept_full())
-		return HANDOFF_LATER;
 	*listener = i;
-	return 0;
+	return worker_draining() || accept_full() ? HANDOFF_LATER : 0;
 }
 
 static void
@@ -115,7 +130,8 @@ on_prepare(struct giver *g, struct msg *m)
 		refuse(g, id, HANDOFF_BAD_RECORD);
 		return;
 	}
-	if ((no = objection(&r, &listener)) != 0) {
+	no = objection(&r, &listener);
+	if (no != 0 && (no != HANDOFF_LATER || !is_dead(g))) {
 		refuse(g, id, no);
 		return;
 	}

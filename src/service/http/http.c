@@ -283,7 +283,7 @@ on_idle_late(struct timed *t)
 	struct conn *c = timed_owner(t, struct conn, timed);
 
 	readable(c);
-	if (!c->closed && c->timed.list == NULL)
+	if (!c->closed && !c->moving && c->timed.list == NULL)
 		conn_finish(c, "idle for too long");
 }
 
