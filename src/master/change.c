@@ -558,6 +558,7 @@ take_over(struct generation *old, struct generation *active, char **cause)
 	generation_resume(old);
 	apply_settings_again(old->conf);
 	requests_aborted(old->id);
+	active->aborted = true;
 	generation_drain(active);
 	listener_retire_unused();
 	history_add("abort", "committed", "aborted by request", 0);
@@ -683,13 +684,10 @@ change_continue_upgrade(void)
 void
 change_rolled_back(const char *reason)
 {
-	struct generation *g, *own = NULL;
+	struct generation *g, *own = generation_own();
 	char *cause = NULL;
 
 	notify_reload_begun(); /* said by the image that failed; this one must end it */
-	TAILQ_FOREACH (g, generation_all(), link)
-		if (g->image == master.image && g->state != GEN_FAILED)
-			own = g;
 	TAILQ_FOREACH (g, generation_all(), link)
 		if (g->image > master.image && g->state != GEN_FAILED)
 			generation_fail(g);

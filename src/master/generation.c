@@ -95,9 +95,22 @@ generation_before(const struct generation *g)
 {
 	struct generation *b = TAILQ_PREV(g, generation_list, link);
 
-	while (b != NULL && b->state != GEN_DRAINING)
+	while (b != NULL && (b->state != GEN_DRAINING || b->aborted))
 		b = TAILQ_PREV(b, generation_list, link);
 	return b;
+}
+
+struct generation *
+generation_own(void)
+{
+	static const enum gen_state order[] = {GEN_PAUSED, GEN_ACTIVE, GEN_DRAINING};
+	struct generation *g;
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		TAILQ_FOREACH_REVERSE(g, &all, generation_list, link)
+	if (g->image == master.image && g->state == order[i] && !g->aborted)
+		return g;
+	return NULL;
 }
 
 bool
@@ -208,7 +221,7 @@ generation_resume(struct generation *g)
 	TAILQ_FOREACH (w, &g->workers, link)
 		if (w->leaving && !w->killed && w->slot < g->want && !has_successor(w))
 			slot_resume(w);
-	g->told_to_cut = false;
+	g->told_to_cut = g->aborted = false;
 	generation_activate(g);
 }
 
@@ -315,14 +328,15 @@ generation_save(struct fdlist *fds)
 	TAILQ_FOREACH (g, &all, link)
 		json_array_append_new(
 		    list,
-		    json_pack("{s:i, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}",
-		              "id", (int)g->id, "image", (int)g->image, "version", g->version,
-		              "path", record_text(g->conf->path), "conf",
-		              record_bytes(g->conf->text, g->conf->len), "state",
-		              policy_gen_name(g->state), "born_ms", (json_int_t)g->born_ms,
-		              "since_ms", (json_int_t)g->since_ms, "want", (int)g->want, "cut",
-		              (json_int_t)g->cut, "workers", save_workers(g, fds), "uses",
-		              save_uses(g)));
+		    json_pack(
+		        "{s:i, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:i, s:I, s:b, s:o, s:o}",
+		        "id", (int)g->id, "image", (int)g->image, "version", g->version, "path",
+		        record_text(g->conf->path), "conf",
+		        record_bytes(g->conf->text, g->conf->len), "state",
+		        policy_gen_name(g->state), "born_ms", (json_int_t)g->born_ms,
+		        "since_ms", (json_int_t)g->since_ms, "want", (int)g->want, "cut",
+		        (json_int_t)g->cut, "aborted", g->aborted, "workers",
+		        save_workers(g, fds), "uses", save_uses(g)));
 	return list;
 }
 
@@ -410,6 +424,7 @@ restore_one(const json_t *j, char **cause)
 	g->since_ms = (uint64_t)since;
 	g->want = (uint32_t)want;
 	g->cut = (uint64_t)cut;
+	g->aborted = json_is_true(json_object_get(j, "aborted"));
 	grow_slots(g, g->want);
 	restore_uses(g, uses);
 	json_array_foreach(workers, i, worker)

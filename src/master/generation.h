@@ -42,6 +42,7 @@ struct generation {
 	uint64_t moved_ms; /* when that had grown */
 	uint32_t want;
 	bool died;
+	bool aborted; /* was sent away by request: nobody goes back to it */
 	bool told_to_cut;
 	char *cause;  /* why it failed */
 	uint64_t cut; /* connections cut, in its drain, by workers that are gone */
@@ -64,7 +65,7 @@ struct generation *generation_find(uint32_t id);
 /* The one that accepts; NULL. */
 struct generation *generation_active(void);
 
-/* The newest draining one that is older than g; NULL. */
+/* The newest draining one that is older than g and was not aborted; NULL. */
 struct generation *generation_before(const struct generation *g);
 
 /* Is the listener one of its own? */
@@ -78,6 +79,10 @@ void generation_drain(struct generation *g);
 
 /* It did not make it: the ready workers drain, the others are killed. */
 void generation_fail(struct generation *g);
+
+/* Of those that this image made the one to go back to: paused, active, or draining and
+ * not aborted; NULL. */
+struct generation *generation_own(void);
 
 /* Those that drain may hand off again: a stop is called off. */
 void generation_drain_on(void);
