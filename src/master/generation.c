@@ -196,7 +196,8 @@ generation_drain_on(void)
 
 	TAILQ_FOREACH (g, &all, link)
 		TAILQ_FOREACH (w, &g->workers, link)
-			if (w->leaving && w->ready && !w->killed)
+			if (w->leaving && w->ready && !w->killed &&
+			    w->page->state != STATS_CUTTING)
 				slot_drain(w, w->deadline_ms, drain_flags());
 }
 

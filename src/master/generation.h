@@ -84,7 +84,7 @@ void generation_fail(struct generation *g);
  * not aborted; NULL. */
 struct generation *generation_own(void);
 
-/* Those that drain may hand off again: a stop is called off. */
+/* Say once more to those who leave that they do, and whether others serve on. */
 void generation_drain_on(void);
 
 /* Its drain is called off and it accepts again. */

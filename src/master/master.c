@@ -643,6 +643,7 @@ start_again(enum upgrade_role role)
 	FAULT("restored");
 	start_signals();
 	slot_reap();
+	generation_drain_on(); /* an order may not have been read before the exec */
 	if (role == UPGRADE_UP)
 		change_continue_upgrade();
 	else

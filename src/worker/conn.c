@@ -118,14 +118,6 @@ on_linger(struct timed *t)
 		linger_again(c);
 }
 
-static bool
-has_input(const struct conn *c)
-{
-	char byte;
-
-	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 static void
 look_for_silence(void)
 {
@@ -160,7 +152,7 @@ on_silence(evutil_socket_t fd, short what, void *arg)
 		if (!is_silent(c))
 			continue;
 		if (now >= (c->opened_ms > begun ? c->opened_ms : begun) + FRESH_MS &&
-		    !has_input(c))
+		    !conn_has_input(c))
 			conn_finish(c, "no request came");
 		else
 			event_add(&cs.silence, &tv); /* and again */
@@ -326,6 +318,14 @@ conn_open(int fd, uint32_t listener)
 		event_active(&cs.fresh_turn, EV_TIMEOUT, 0);
 	TAILQ_INSERT_TAIL(&cs.opening, c, opening);
 	c->is_opening = true;
+}
+
+bool
+conn_has_input(const struct conn *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 ssize_t

@@ -91,6 +91,9 @@ void conn_want(struct conn *c, short events);
 /* Count bytes that the service has moved itself. */
 void conn_account(struct conn *c, uint64_t in, uint64_t out);
 
+/* Is there something to read?  A look at the socket. */
+bool conn_has_input(const struct conn *c);
+
 /* Tell the waitgroup.  NEW can be left and never entered again. */
 void conn_set_state(struct conn *c, enum conn_state state);
 

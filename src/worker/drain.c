@@ -160,7 +160,10 @@ drain_cut_now(void)
 	dr.on = true;
 	accept_close_all();
 	while ((c = TAILQ_FIRST(conn_all())) != NULL)
-		conn_cut(c, "stopped at once");
+		if (c->held)
+			conn_drop(c); /* it is cut where it comes from */
+		else
+			conn_cut(c, "stopped at once");
 	worker_leave();
 }
 

@@ -665,7 +665,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
 		if (is_late(t, now) || t->recalling) {
-			t->silent = true;
+			t->silent |= is_late(t, now);
 			recall(t, "it does not answer");
 		}
 		again |= t->n > 0 || t->not_before_ms > now;

@@ -11,6 +11,8 @@
 #include "service/http/respond.h"
 #include "worker/conn.h"
 
+#define LATER_MS 1000 /* a limit of a connection that is on its way is looked at again */
+
 /* --- start and stop --- */
 
 static void on_header_late(struct timed *t);
@@ -265,7 +267,7 @@ on_total_late(struct timed *t)
 	struct conn *c = timed_owner(t, struct exchange, total)->conn;
 
 	if (c->moving || c->held)
-		timelist_join(http_of(c)->total, t);
+		timelist_join_left(http_of(c)->total, t, LATER_MS);
 	else
 		too_late(c);
 }
