@@ -61,10 +61,19 @@ respond_free(struct http *h)
 
 /* --- the kinds of answers --- */
 
+/* The next request, sent ahead, that would be thrown away by a close. */
+static bool
+another_has_come(const struct exchange *x)
+{
+	if (x->from == x->to)
+		return conn_has_input(x->conn);
+	return request_head_length(x->in + x->from, x->to - x->from, 0) != 0;
+}
+
 static enum answer_connection
 connection(struct exchange *x)
 {
-	if (conn_ends_here(x->conn))
+	if (!x->close && conn_ends_here(x->conn) && !another_has_come(x))
 		x->close = true;
 	if (x->close)
 		return ANSWER_CLOSE;
