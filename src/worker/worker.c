@@ -25,6 +25,7 @@
 #include "worker/accept.h"
 #include "worker/drain.h"
 #include "worker/give.h"
+#include "worker/runtime.h"
 #include "worker/take.h"
 #include "worker/waitgroup.h"
 
@@ -51,6 +52,12 @@ uint64_t
 worker_birth(void)
 {
 	return w.heritage->birth;
+}
+
+uint32_t
+worker_slot(void)
+{
+	return w.heritage->slot;
 }
 
 struct stats_page *
@@ -387,6 +394,15 @@ start(const struct heritage *h)
 	start_heartbeat();
 }
 
+/* A task that ignores its end runs in a thread of its module: nothing that it may use
+ * can be taken down. */
+static _Noreturn void
+leave_at_once(void)
+{
+	chan_free(&w.chan);
+	_exit(0);
+}
+
 static void
 stop(void)
 {
@@ -395,6 +411,8 @@ stop(void)
 	conn_stop();
 	take_stop();
 	drain_stop();
+	if (!runtime_stop())
+		leave_at_once();
 	stop_services();
 	chan_free(&w.chan);
 	event_free(w.sigterm);

@@ -1,0 +1,304 @@
+/*
+ * baton.h: what a handler author writes against.
+ *
+ * A worker is one process with one loop and one thread, here called the loop.  What
+ * must block goes to a thread (baton_offload) and its result comes back on the loop,
+ * so that nothing of a worker needs a lock.  Unless a function says otherwise it is
+ * called on the loop, does not block, and cannot fail for want of memory (the worker
+ * ends instead, and its slot is refilled).
+ *
+ * Times are milliseconds.  A status is 0 (BATON_OK), a negative number of enum
+ * baton_status, or, where a handler's own function returns it, any positive number of
+ * his own.  Texts that are passed in are copied unless "literal" is said.
+ *
+ * docs/modules.md leads from an empty file to a running module.
+ */
+#ifndef BATON_H
+#define BATON_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A place in the source, "file.c:12", for logs. */
+#define BATON_STR_(x) #x
+#define BATON_STR(x)  BATON_STR_(x)
+#define BATON_HERE    __FILE__ ":" BATON_STR(__LINE__)
+
+enum baton_status {
+	BATON_OK = 0,
+	BATON_CANCELLED = -1,    /* somebody called baton_ctx_cancel without a better reason */
+	BATON_DEADLINE = -2,     /* its time is over */
+	BATON_CLOSED = -3,       /* the client or the connection is gone */
+	BATON_DRAIN = -4,        /* the worker leaves, and its deadline has passed */
+	BATON_FULL = -5,         /* a bound is reached: refused, nothing was queued */
+	BATON_ANSWERED = -6,     /* the request has its answer already */
+	BATON_MOVING = -7,       /* the connection is on its way to another worker */
+	BATON_INVALID = -8,      /* the argument cannot be used */
+	BATON_FAILED = -9,       /* it did not work, and errno or the log says why */
+	BATON_UNREACHABLE = -10, /* no address of the target could be connected to */
+	BATON_BROKEN = -11,      /* the breaker is open */
+};
+
+/* One phrase for a status, "the deadline has passed"; a literal.  Any thread. */
+const char *baton_status_text(int status);
+
+/* --- log ------------------------------------------------------------------------ */
+
+enum baton_level { BATON_DEBUG, BATON_INFO, BATON_WARN, BATON_ERROR };
+
+/* One line in baton's log, if its level is wanted.  Any thread. */
+void baton_log(enum baton_level level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- the worker ------------------------------------------------------------------- */
+
+/* Milliseconds of CLOCK_MONOTONIC, exact.  Any thread. */
+uint64_t baton_now(void);
+
+/* The worker drains: it accepts no more and leaves when everything is done. */
+bool baton_draining(void);
+
+/* It drains and nobody serves on; false while another worker takes connections over. */
+bool baton_stopping(void);
+
+/* Slot (0..workers-1) and birth (never reused) of this worker.  Any thread. */
+unsigned baton_slot(void);
+uint64_t baton_birth(void);
+
+/*
+ * Call fn(arg) on the loop, soon, and after what was posted before.  Any thread, the
+ * loop included.  What is posted while the worker leaves may not be called any more.
+ */
+void baton_post(void (*fn)(void *arg), void *arg);
+
+/* --- ctx: a deadline and a cancellation that go down the call tree ---------------- */
+
+/*
+ * A ctx lives, and ends once, with a cause: by its deadline, by baton_ctx_cancel, or
+ * with its parent.  It is counted: baton_ctx_new gives the caller one hold,
+ * baton_ctx_drop gives a hold back, and the last one frees it.  A ctx holds its parent.
+ */
+struct baton_ctx;
+
+/*
+ * A ctx below parent (NULL: below the worker's own, which ends at the drain's
+ * deadline), that ends after timeout_ms (0: when its parent does).  A later deadline
+ * than the parent's has no effect.  The caller has one hold.
+ */
+#define baton_ctx_new(parent, timeout_ms) baton_ctx_new_at((parent), (timeout_ms), BATON_HERE)
+struct baton_ctx *baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms,
+                                   const char *place);
+
+/* One hold more; returns ctx. */
+struct baton_ctx *baton_ctx_hold(struct baton_ctx *ctx);
+
+/* One hold less, and *ctx becomes NULL; NULL there is allowed.  Does not end it: a ctx
+ * whose work is done is cancelled first, or ends with its parent. */
+void baton_ctx_drop(struct baton_ctx **ctx);
+
+/* End it now, and all below it.  cause: a status, not 0.  Without effect on one that has
+ * ended.  Watches are called before this returns. */
+void baton_ctx_cancel(struct baton_ctx *ctx, int cause);
+
+/* 0: it lives; else the status that ended it.  Any thread that has a hold's word for it. */
+int baton_ctx_cause(const struct baton_ctx *ctx);
+
+/* Milliseconds until its deadline, 0 when it has ended, UINT64_MAX without one.  Any
+ * thread, as baton_ctx_cause. */
+uint64_t baton_ctx_left(const struct baton_ctx *ctx);
+
+/* Who wants to know of the end of a ctx: embedded in the object that does. */
+struct baton_watch {
+	void (*fn)(void *arg, int cause);
+	void *arg;
+	struct baton_watch *next, **prev; /* prev NULL: watches nothing */
+};
+
+/*
+ * fn(arg, cause) is called once when ctx ends, from within what ends it; the watch is
+ * over by then.  0; or the cause if ctx has ended already: then fn is not called.
+ * The watch must be zeroed before its first use, and stay where it is while it watches.
+ */
+int baton_ctx_watch(struct baton_ctx *ctx, struct baton_watch *watch,
+                    void (*fn)(void *arg, int cause), void *arg);
+
+/* Watch no more.  Allowed on one that watches nothing. */
+void baton_ctx_unwatch(struct baton_watch *watch);
+
+/*
+ * Values go down the tree: a ctx sees its own and those of its parents, the nearest
+ * first.  BATON_CTX_VALUE(user, struct user) at file level makes
+ *	void user_set(struct baton_ctx *, struct user *, void (*free_it)(void *));
+ *	struct user *user_get(const struct baton_ctx *);	(NULL: not set)
+ * free_it (NULL: none) is called when the ctx is freed or the value is replaced.
+ */
+#define BATON_CTX_VALUE(name, type)                                                            \
+	static const char name##_key_[] = #name;                                               \
+	__attribute__((unused)) static inline void name##_set(                                 \
+	    struct baton_ctx *ctx, type *value, void (*free_it)(void *))                       \
+	{                                                                                      \
+		baton_ctx_set(ctx, name##_key_, value, free_it);                               \
+	}                                                                                      \
+	__attribute__((unused)) static inline type *name##_get(const struct baton_ctx *ctx)    \
+	{                                                                                      \
+		return (type *)baton_ctx_get(ctx, name##_key_);                                \
+	}
+void baton_ctx_set(struct baton_ctx *ctx, const void *key, void *value,
+                   void (*free_it)(void *));
+void *baton_ctx_get(const struct baton_ctx *ctx, const void *key);
+
+/* --- timers ---------------------------------------------------------------------- */
+
+struct baton_timer;
+
+/* fn(arg) will be called on the loop when the timer runs out.  Not running yet. */
+struct baton_timer *baton_timer_new(void (*fn)(void *arg), void *arg);
+
+/* Run out once, ms from now; a running one starts afresh. */
+void baton_timer_set(struct baton_timer *timer, uint64_t ms);
+
+/* Do not run out.  Allowed when it does not run. */
+void baton_timer_clear(struct baton_timer *timer);
+
+/* Free it, running or not, also within its own fn; *timer becomes NULL. */
+void baton_timer_free(struct baton_timer **timer);
+
+/* --- offload: blocking work in a thread -------------------------------------------- */
+
+/*
+ * Work for a thread of the worker's bounded pool.  If baton_offload returns 0:
+ *
+ *   work     is called once, in a thread, unless ctx ends before its turn comes.  It must
+ *            touch nothing but its arg and what is said to be for any thread here.
+ *   done     is called once, on the loop's top level: with what work returned, or with
+ *            ctx's cause as soon as that has ended, even if work still runs.  Then it must
+ *            not touch what work may be writing.
+ *   release  (may be NULL) is called once, on the loop, after both: nothing uses arg any
+ *            more, and it is to be freed here.  It is not called for work that is left
+ *            behind when the worker leaves.
+ *
+ * A task counts as busy until release: a drain waits for it, but not beyond its deadline.
+ */
+struct baton_task {
+	const char *name; /* literal: for the log and batonctl */
+	int (*work)(void *arg);
+	void (*done)(void *arg, int status);
+	void (*release)(void *arg);
+	void *arg;
+	uint64_t limit_ms; /* one that runs for longer is told of in the log; 0: 10 s */
+};
+
+/*
+ * Queue it (the struct is copied).  0; BATON_FULL when offload_queue tasks wait already:
+ * an answer (503), not a pile; or ctx's cause (NULL: the worker's ctx).  Unless 0,
+ * nothing of the task is called.
+ */
+#define baton_offload(ctx, task) baton_offload_at((ctx), (task), BATON_HERE)
+int baton_offload_at(struct baton_ctx *ctx, const struct baton_task *task, const char *place);
+
+/* In work: 0, or why nobody waits for its result any more.  Long work asks now and then. */
+int baton_task_cause(void);
+
+/* In work: milliseconds until the deadline of its ctx, UINT64_MAX without one; for the
+ * time limits of blocking calls. */
+uint64_t baton_task_left(void);
+
+/* --- group: several things at once, one end ---------------------------------------- */
+
+/*
+ * A group has a ctx of its own.  The first member that ends with an error cancels it, so
+ * that the others can give up.  When every member has ended and no more can come, done is
+ * called once, from the loop's top level, with that first error, or 0; then the group
+ * is freed.  What a member returned stands where the members put it.
+ */
+struct baton_group;
+
+/* A group whose ctx is below parent. */
+#define baton_group_new(parent, done, arg)                                                     \
+	baton_group_new_at((parent), (done), (arg), BATON_HERE)
+struct baton_group *baton_group_new_at(struct baton_ctx *parent,
+                                       void (*done)(void *arg, int status), void *arg,
+                                       const char *place);
+
+/* Its ctx, for the calls of its members; the group holds it. */
+struct baton_ctx *baton_group_ctx(struct baton_group *group);
+
+/* A member begins; it ends with baton_group_end, in whatever callback. */
+void baton_group_begin(struct baton_group *group);
+
+/* A member has ended.  status: 0, or its error. */
+void baton_group_end(struct baton_group *group, int status);
+
+/*
+ * A member that is a task: baton_offload with the group's ctx, whose `done` (may be NULL
+ * here) is followed by baton_group_end with its status.  A task that is refused counts
+ * as a member that has failed; its status is returned, and nothing of it is called.
+ */
+#define baton_group_offload(group, task) baton_group_offload_at((group), (task), BATON_HERE)
+int baton_group_offload_at(struct baton_group *group, const struct baton_task *task,
+                           const char *place);
+
+/* No more members will begin: who made the group calls this once, and then leaves it. */
+void baton_group_close(struct baton_group *group);
+
+/* --- background: what outlives its request ------------------------------------------ */
+
+/*
+ * Counted like a connection that must finish: a drain waits for it, tells it (`drain`),
+ * and cancels its ctx at the deadline.  One that does not end by then is left behind,
+ * with a line in the log.
+ */
+struct baton_background;
+
+/*
+ * Begin one; NULL when there are background_max already: refused, not piled up.  name:
+ * literal.  drain(arg) (may be NULL) is called once on the loop when the worker begins
+ * to drain, or soon if it does already.
+ */
+#define baton_background(name, drain, arg)                                                     \
+	baton_background_at((name), (drain), (arg), BATON_HERE)
+struct baton_background *baton_background_at(const char *name, void (*drain)(void *arg),
+                                             void *arg, const char *place);
+
+/* Its ctx, held by it: below the worker's, whatever becomes of the request. */
+struct baton_ctx *baton_background_ctx(struct baton_background *bg);
+
+/* It has ended, and *bg becomes NULL. */
+void baton_background_end(struct baton_background **bg);
+
+/* --- free lists ---------------------------------------------------------------------- */
+
+/* Objects of one size that are used again rather than freed; static, or zeroed with the
+ * first two fields set.  Of one worker: on the loop only. */
+struct baton_freelist {
+	size_t size;  /* of an object; at least a pointer's */
+	unsigned max; /* kept; more are freed */
+	unsigned n;
+	void *head;
+};
+
+#define BATON_FREELIST(object_size, most)                                                      \
+	{                                                                                      \
+		.size = (object_size), .max = (most)                                           \
+	}
+
+/* A zeroed object. */
+void *baton_freelist_get(struct baton_freelist *list);
+
+/* Give it back. */
+void baton_freelist_put(struct baton_freelist *list, void *object);
+
+/* Free what is kept. */
+void baton_freelist_empty(struct baton_freelist *list);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

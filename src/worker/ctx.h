@@ -1,0 +1,22 @@
+/*
+ * ctx: the runtime's side of baton_ctx.
+ */
+#ifndef BATON_WORKER_CTX_H
+#define BATON_WORKER_CTX_H
+
+struct baton_ctx;
+
+void ctx_start(void);
+
+/* Those that somebody still holds are told of, and left alone. */
+void ctx_stop(void);
+
+/* The worker's own: ends at the drain's deadline. */
+struct baton_ctx *ctx_root(void);
+
+/* Every ctx that is not freed, oldest first; the root is none of them.  For batonctl. */
+void ctx_each(void (*fn)(void *arg, const struct baton_ctx *ctx, const char *place,
+                         unsigned long long born_ms),
+              void *arg);
+
+#endif
