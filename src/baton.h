@@ -297,6 +297,177 @@ void baton_freelist_put(struct baton_freelist *list, void *object);
 /* Free what is kept. */
 void baton_freelist_empty(struct baton_freelist *list);
 
+/* --- a module ------------------------------------------------------------------------- */
+
+#define BATON_ABI 1 /* of this file: a module of another one is refused */
+
+struct baton_service; /* a [service:NAME] of `type = module`, in this worker */
+struct baton_conn;    /* a connection of a stream module */
+struct baton_route;
+
+enum baton_key_type {
+	BATON_KEY_BOOL,     /* yes or no; a number, 1 or 0 */
+	BATON_KEY_NUMBER,   /* 4096 */
+	BATON_KEY_SIZE,     /* 64k; a number, bytes */
+	BATON_KEY_DURATION, /* 30s; a number, ms */
+	BATON_KEY_TEXT,     /* anything */
+	BATON_KEY_PATH,     /* an absolute path; a text */
+	BATON_KEY_WORD,     /* one of words; a text */
+};
+
+/*
+ * A key of the module's own in its section.  It is checked like baton's own ones, before
+ * anything is started: an unknown key, a value that is out of range and a missing one
+ * are told by `baton --check` and refuse a reload.  Its name is none that baton has.
+ */
+struct baton_key {
+	const char *name; /* NULL: the end of the table */
+	enum baton_key_type type;
+	const char *dflt;         /* as in a file; NULL: not set */
+	bool required;            /* the section is nothing without it */
+	int64_t min, max;         /* of numbers; both 0: any that is not negative */
+	const char *const *words; /* of BATON_KEY_WORD, ended by NULL */
+	const char *help;         /* one line */
+};
+
+/* The state of a connection, for another worker: bytes of the module's, which stay where
+ * they are until its next call.  At most some 60 KB. */
+struct baton_blob {
+	uint32_t version; /* thaw sees it */
+	const void *bytes;
+	size_t n;
+};
+
+/*
+ * What a module is: one `const struct baton_module baton_module` that it exports.  It has
+ * either routes (HTTP) or data (a stream); all else is optional.  All functions are called
+ * on the loop.
+ */
+struct baton_module {
+	uint32_t abi;                 /* BATON_ABI */
+	uint32_t size;                /* sizeof(struct baton_module) */
+	const char *name;             /* at most 31 bytes */
+	const struct baton_key *keys; /* ended by one without name */
+
+	/* The worker starts, with its final privileges, before it is ready.  0, or -1 after
+	 * baton_service_fail: the new generation has failed, and the old one serves on. */
+	int (*start)(struct baton_service *service);
+
+	/* The worker leaves; no connection or request is left. */
+	void (*stop)(struct baton_service *service);
+
+	/* HTTP: ended by one without path. */
+	const struct baton_route *routes;
+
+	/* --- a stream --- */
+
+	/* A connection was accepted. */
+	void (*open)(struct baton_conn *conn);
+
+	/*
+	 * n bytes have come that were not used up yet.  Returns how many are used up now;
+	 * the others are shown again, with more behind them (at most max_unread together,
+	 * else the connection is closed).
+	 */
+	size_t (*data)(struct baton_conn *conn, const char *bytes, size_t n);
+
+	/* The client has ended its side.  Without it: baton_conn_finish. */
+	void (*end)(struct baton_conn *conn);
+
+	/* Everything written is with the kernel, after it was not for a while. */
+	void (*flushed)(struct baton_conn *conn);
+
+	/*
+	 * The worker drains, and this connection ends here: finish it when nothing is lost by
+	 * that; at the deadline it is cut.  May be called more than once.  Without it: a
+	 * stop finishes it now, else it stays until the deadline.
+	 */
+	void (*drain)(struct baton_conn *conn);
+
+	/*
+	 * Another worker may go on with the connection, at any moment between two calls, if
+	 * the module has both of these.
+	 *
+	 * freeze: true, with all that thaw needs in *blob; false: not now.  Changes nothing:
+	 * the connection may stay.  What is unread and unsent travels by itself.
+	 * thaw: in the other worker, instead of open.  0, or -1: it stays where it is.
+	 */
+	bool (*freeze)(struct baton_conn *conn, struct baton_blob *blob);
+	int (*thaw)(struct baton_conn *conn, const struct baton_blob *blob);
+
+	/* It is over, for this worker: give back its data.  moved: another one goes on with
+	 * it, so that nobody else needs to hear of it. */
+	void (*close)(struct baton_conn *conn, bool moved);
+};
+
+/* What the module exports. */
+extern const struct baton_module baton_module;
+
+/* The NAME of its section. */
+const char *baton_service_name(const struct baton_service *service);
+
+/* The value of one of its keys; a key that is not in its table ends the worker.  A number
+ * that is not set is 0, a text NULL.  The text lives as long as the service. */
+int64_t baton_service_number(const struct baton_service *service, const char *key);
+const char *baton_service_text(const struct baton_service *service, const char *key);
+
+/* A pointer of the module's. */
+void baton_service_set_data(struct baton_service *service, void *data);
+void *baton_service_data(const struct baton_service *service);
+
+/* In start: why it fails, one sentence.  Returns -1. */
+int baton_service_fail(struct baton_service *service, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- connections of a stream module ------------------------------------------------- */
+
+/* The service it belongs to. */
+struct baton_service *baton_conn_service(const struct baton_conn *conn);
+
+/* A pointer of the module's. */
+void baton_conn_set_data(struct baton_conn *conn, void *data);
+void *baton_conn_data(const struct baton_conn *conn);
+
+/* The peer's address as text, into buf; returns buf. */
+const char *baton_conn_peer(const struct baton_conn *conn, char *buf, size_t len);
+
+/*
+ * Write n bytes (copied).  They come out whole, in the order of the calls, from whatever
+ * threads these come.  0; BATON_FULL when max_unsent bytes wait already (nothing was
+ * queued: that is the backpressure; see flushed); BATON_CLOSED; BATON_MOVING: another
+ * worker is about to take it over, or already has.  Any thread that has a hold, and the
+ * loop.  Nothing of the module is called from within.
+ */
+int baton_conn_write(struct baton_conn *conn, const void *bytes, size_t n);
+
+/* Bytes that the client has not taken yet.  Any thread, likewise. */
+size_t baton_conn_unsent(struct baton_conn *conn);
+
+/* End it when all that was written is with the kernel.  Any thread, likewise. */
+void baton_conn_finish(struct baton_conn *conn);
+
+/* End it now; close is called soon, not from within. */
+void baton_conn_close(struct baton_conn *conn);
+
+/* No data until it is resumed: nothing is read, the client has to wait.  What is
+ * not used up yet is shown again after that, soon. */
+void baton_conn_pause(struct baton_conn *conn);
+void baton_conn_resume(struct baton_conn *conn);
+
+/* It must finish: a drain waits for it until it is not busy any more. */
+void baton_conn_busy(struct baton_conn *conn, bool busy);
+
+/* The worker drains, and this one is to go on in another worker. */
+bool baton_conn_leaves(const struct baton_conn *conn);
+
+/*
+ * Keep the object valid for a thread (or for later), on the loop; give it back from any
+ * thread.  It may be gone meanwhile: then writes are answered with BATON_CLOSED.  A
+ * connection that is held does not move to another worker.
+ */
+struct baton_conn *baton_conn_hold(struct baton_conn *conn);
+void baton_conn_drop(struct baton_conn *conn);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,8 +5,10 @@
 
 #include "service/echo.h"
 #include "service/http/http.h"
+#include "service/module/module.h"
 
-const struct service_type *const service_types[] = {&echo_service, &http_service, NULL};
+const struct service_type *const service_types[] = {&echo_service, &http_service,
+                                                    &module_service, NULL};
 
 const struct service_type *
 service_type_find(const char *name)

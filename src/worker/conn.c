@@ -425,6 +425,7 @@ void
 conn_let_go(struct conn *c)
 {
 	stats_add(cs.page, STATS_HANDED_OFF, 1);
+	c->elsewhere = true;
 	end(c, "handed off");
 }
 
@@ -455,6 +456,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 void
 conn_drop(struct conn *c)
 {
+	c->elsewhere = true;
 	end(c, "stays with another worker");
 }
 

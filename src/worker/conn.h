@@ -56,6 +56,7 @@ struct conn {
 	bool moving;     /* offered to another worker: not read from until it is decided */
 	bool held;       /* taken from another worker that has not let go of it yet */
 	bool shared;     /* another process may have a copy of the descriptor */
+	bool elsewhere;  /* it ends here because another worker goes on with it */
 	bool stays;      /* is not to be offered again: it ends here */
 	uint8_t refusal; /* enum handoff_refusal, for the log and batonctl */
 };

@@ -15,6 +15,7 @@
 
 static struct event_base *loop;
 static bool draining;
+static _Thread_local bool on_loop;
 
 struct event_base *
 runtime_base(void)
@@ -24,9 +25,9 @@ runtime_base(void)
 }
 
 bool
-runtime_on(void)
+runtime_on_loop(void)
 {
-	return loop != NULL;
+	return on_loop;
 }
 
 void
@@ -35,6 +36,7 @@ runtime_start(struct event_base *base, const struct runtime_limits *limits)
 	if (loop == NULL) {
 		loop = base;
 		draining = false;
+		on_loop = true;
 		post_start();
 		ctx_start();
 		background_start();

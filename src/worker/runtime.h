@@ -30,8 +30,8 @@ bool runtime_stop(void);
 /* The loop; runtime_start was called. */
 struct event_base *runtime_base(void);
 
-/* Is it started? */
-bool runtime_on(void);
+/* Is this thread the loop's? */
+bool runtime_on_loop(void);
 
 /* The drain begins: background tasks are told.  It is called off. */
 void runtime_drain(void);
