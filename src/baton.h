@@ -468,6 +468,86 @@ bool baton_conn_leaves(const struct baton_conn *conn);
 struct baton_conn *baton_conn_hold(struct baton_conn *conn);
 void baton_conn_drop(struct baton_conn *conn);
 
+/* --- HTTP ------------------------------------------------------------------------------- */
+
+/*
+ * A request, by value.  It lasts until it is answered, its client hangs up, or its
+ * deadline passes (then it is answered 504 in the handler's name, and the route is named
+ * in the log).  A handle may be used for ever after: it then says BATON_ANSWERED,
+ * BATON_CLOSED or BATON_DEADLINE, or NULL, and never means another request.
+ *
+ * Texts and bytes that are got from a request live as long as it does: what a thread
+ * works on is copied or taken first.
+ */
+typedef struct baton_request {
+	uint64_t id;
+} baton_request;
+
+/*
+ * A method and a path.  `{name}` stands for one segment, which is not empty; `{name...}`,
+ * as the last, for all that follows.  Of several that fit, the one with the earlier
+ * literal segment is meant.  GET answers HEAD as well.  A path that no route has is 404;
+ * one that has it for other methods is 405 with Allow.
+ */
+struct baton_route {
+	const char *method;
+	const char *path; /* "/users/{id}"; NULL: the end of the table */
+
+	/* Called when the request is there with its whole body (at most max_body).  Answers
+	 * now or later, once. */
+	void (*handle)(baton_request r);
+
+	uint64_t deadline_ms; /* of the answer, from then on; 0: 30 s */
+};
+
+#define BATON_VARS_MAX 8 /* of one route */
+
+/* NULL when the request is over: */
+
+struct baton_service *baton_request_service(baton_request r);
+
+/* Ends with the deadline, the client's hang-up (BATON_CLOSED), and when the request is
+ * answered (BATON_ANSWERED): then what still runs below it is in vain. */
+struct baton_ctx *baton_request_ctx(baton_request r);
+
+const char *baton_request_method(baton_request r); /* a literal */
+
+/* The path as it was sent; the value of a variable, of a parameter of the query, decoded;
+ * the first header of that name.  NULL: there is none. */
+const char *baton_request_path(baton_request r);
+const char *baton_request_var(baton_request r, const char *name);
+const char *baton_request_query(baton_request r, const char *name);
+const char *baton_request_header(baton_request r, const char *name);
+
+/* The body, with a NUL behind its *n bytes; "" when there is none. */
+const char *baton_request_body(baton_request r, size_t *n);
+
+/* The same, to keep: the caller frees it.  The request has none then. */
+char *baton_request_take_body(baton_request r, size_t *n);
+
+/*
+ * Answer it: status 200..599, the Content-Type (NULL: none), n bytes that are copied.
+ * 0; BATON_ANSWERED, BATON_DEADLINE, BATON_CLOSED; BATON_INVALID.
+ */
+int baton_answer(baton_request r, int status, const char *type, const void *body, size_t n);
+
+/* A header for the answer, before it.  0, BATON_INVALID (control bytes, or one that baton
+ * writes itself), BATON_FULL (more than 8 KB of them), or as baton_answer. */
+int baton_answer_header(baton_request r, const char *name, const char *value);
+
+/*
+ * An answer in pieces: begin, then write as often as it takes, then end.  The client
+ * gets each piece soon.  What baton_answer_write returns beside the above: BATON_FULL when
+ * max_unsent bytes wait already; nothing was taken.  The deadline holds until the end: one that
+ * is amid its answer then is cut off.
+ */
+int baton_answer_begin(baton_request r, int status, const char *type);
+int baton_answer_write(baton_request r, const void *bytes, size_t n);
+int baton_answer_end(baton_request r);
+
+/* Call fn(arg) once when all that was written is with the kernel, soon if it is already. */
+int baton_answer_flushed(baton_request r, void (*fn)(void *arg), void *arg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -288,6 +288,12 @@ ctx_root(void)
 	return cx.root;
 }
 
+bool
+ctx_lonely(const struct baton_ctx *ctx)
+{
+	return ctx->holds == 1 && ctx->watches == NULL;
+}
+
 void
 ctx_each(void (*fn)(void *arg, const struct baton_ctx *ctx, const char *place,
                     unsigned long long born_ms),

@@ -8,6 +8,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "service/http/call.h"
+#include "service/http/exchange.h"
+#include "service/http/http.h"
+#include "service/http/route.h"
 #include "service/module/stream.h"
 #include "worker/runtime.h"
 
@@ -46,6 +50,18 @@ judge(const char *path, const struct baton_module *m, char **cause)
 	return 0;
 }
 
+static int
+judge_routes(const char *path, const struct baton_module *m, char **cause)
+{
+	for (const struct baton_route *r = m->routes; r != NULL && r->path != NULL; r++) {
+		const char *fault = route_fault(r);
+
+		if (fault != NULL)
+			return cause_set(cause, "%s: route '%s': %s", path, r->path, fault);
+	}
+	return 0;
+}
+
 /* It stays loaded until the process ends: threads may be in it. */
 static const struct baton_module *
 load(const char *path, char **cause)
@@ -62,7 +78,9 @@ load(const char *path, char **cause)
 		cause_set(cause, "%s exports no baton_module", path);
 		return NULL;
 	}
-	return judge(path, m, cause) == 0 ? m : NULL;
+	if (judge(path, m, cause) < 0 || judge_routes(path, m, cause) < 0)
+		return NULL;
+	return m;
 }
 
 /* --- the service_type --- */
@@ -114,6 +132,38 @@ start_module(struct baton_service *s, char **cause)
 	                 s->cause != NULL ? s->cause : "its start fails without a reason");
 }
 
+/* http's own, but for its end. */
+static struct service_type routed_type;
+
+static void
+stop_routes(struct service *service)
+{
+	struct http *h = service->data;
+	struct baton_service *s = h->owner;
+
+	http_service.stop(service);
+	module_stop(s);
+	call_stop();
+}
+
+static int
+start_routes(struct baton_service *s, char **cause)
+{
+	struct http *h;
+
+	if (http_service.start(s->service, cause) < 0)
+		return -1;
+	h = s->service->data;
+	h->routes = s->module->routes;
+	h->owner = s;
+	call_start();
+	routed_type = http_service;
+	routed_type.name = "module";
+	routed_type.stop = stop_routes;
+	s->service->type = &routed_type;
+	return 0;
+}
+
 static int
 start(struct service *service, char **cause)
 {
@@ -134,8 +184,11 @@ start(struct service *service, char **cause)
 		destroy(s);
 		return -1;
 	}
-	stream_start(s);
-	return 0;
+	if (m->routes == NULL) {
+		stream_start(s);
+		return 0;
+	}
+	return start_routes(s, cause);
 }
 
 void
