@@ -297,6 +297,114 @@ void baton_freelist_put(struct baton_freelist *list, void *object);
 /* Free what is kept. */
 void baton_freelist_empty(struct baton_freelist *list);
 
+/* --- counters ------------------------------------------------------------------------- */
+
+/* A counter that all workers share: what is summed up never goes back, over reloads,
+ * upgrades and crashes.  At most 32 names in all modules together. */
+struct baton_counter;
+
+/* The counter of a name (at most 27 bytes); the same for whoever asks with the same name.
+ * NULL: the name is too long, or there are too many.  Not to be freed. */
+struct baton_counter *baton_counter(const char *name);
+
+/* Count n more; NULL is allowed.  Any thread, and as cheap as an addition. */
+void baton_counter_add(struct baton_counter *counter, uint64_t n);
+
+/* What all workers, living and dead, have counted under that name. */
+uint64_t baton_counter_sum(const char *name);
+
+/* --- breaker -------------------------------------------------------------------------- */
+
+/*
+ * Stops calls to what fails: closed until `percent` of at least `calls` calls within
+ * about window_ms have failed; then open, and nothing is let through, for open_ms; then
+ * half-open: one call is let through, and its outcome closes or opens it again.  All workers
+ * with a breaker of that name, in whatever generation, share its state; at most 16 names.
+ */
+struct baton_breaker;
+
+struct baton_breaker_rules {
+	unsigned percent;   /* 0: 50 */
+	unsigned calls;     /* 0: 20 */
+	uint64_t window_ms; /* 0: 10 s */
+	uint64_t open_ms;   /* 0: 5 s */
+};
+
+enum baton_breaker_state { BATON_BREAKER_CLOSED, BATON_BREAKER_OPEN, BATON_BREAKER_HALF_OPEN };
+
+/* rules are copied.  NULL: there are too many. */
+struct baton_breaker *baton_breaker_new(const char *name,
+                                        const struct baton_breaker_rules *rules);
+
+/* Free it; *breaker becomes NULL. */
+void baton_breaker_free(struct baton_breaker **breaker);
+
+/* May a call be made?  0: make it, and tell its outcome; or BATON_BROKEN. */
+int baton_breaker_ask(struct baton_breaker *breaker);
+
+/* The outcome of a call that was let through. */
+void baton_breaker_tell(struct baton_breaker *breaker, bool good);
+
+enum baton_breaker_state baton_breaker_state(const struct baton_breaker *breaker);
+
+/* --- pool: connections to others ---------------------------------------------------------- */
+
+/*
+ * Connections that are kept and used again, by target: "host:80", "[::1]:80",
+ * "unix:/path".  Names are resolved in a thread; of several addresses the next is tried
+ * when one has not answered within 250 ms, and the first that is there is taken.
+ */
+struct baton_pool;
+struct baton_link; /* one connection */
+
+struct baton_pool_rules {
+	unsigned max_open;    /* per target; 0: 8 */
+	unsigned max_idle;    /* per target, kept; 0: as max_open */
+	unsigned max_waiting; /* per target; 0: 1000 */
+	uint64_t idle_ms;     /* kept so long without use; 0: 60 s */
+	uint64_t life_ms;     /* not given out later than this after its birth; 0: any time */
+	uint64_t connect_ms;  /* 0: 5 s */
+};
+
+struct baton_pool_stats {
+	unsigned open, idle, waiting;           /* now */
+	uint64_t dialled, failed, reused, dead; /* dead: closed by the peer while idle */
+};
+
+/* rules are copied; NULL: the defaults. */
+struct baton_pool *baton_pool_new(const struct baton_pool_rules *rules);
+
+/* When its module stops: no link is out any more.  Who waits hears BATON_CLOSED.  *pool
+ * becomes NULL. */
+void baton_pool_free(struct baton_pool **pool);
+
+/*
+ * A connection to target.  Who has to wait is served in order.  If 0 is returned, fn is called
+ * once, on the loop's top level: with a link that is the caller's until baton_link_put;
+ * or with a status and NULL: ctx's cause, BATON_UNREACHABLE, BATON_FULL (no thread for
+ * the name).  Else fn is not called: BATON_FULL (max_waiting), BATON_INVALID (target), or
+ * ctx's cause (NULL: the worker's ctx).
+ */
+int baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
+                   void (*fn)(void *arg, int status, struct baton_link *link), void *arg);
+
+void baton_pool_stats(const struct baton_pool *pool, struct baton_pool_stats *stats);
+
+/* Its descriptor, which does not block; it stays the pool's. */
+int baton_link_fd(const struct baton_link *link);
+
+/* It was used before: its peer may have gone away the moment it was given out. */
+bool baton_link_reused(const struct baton_link *link);
+
+/* Call fn(arg) once when the link can be read (or written), or ctx has ended: status is 0
+ * or ctx's cause.  One wait at a time; a new one replaces it; fn NULL: none. */
+void baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
+                     void (*fn)(void *arg, int status), void *arg);
+
+/* Give it back.  reusable: the peer has no answer to give any more and expects another
+ * request; else it is closed. */
+void baton_link_put(struct baton_link *link, bool reusable);
+
 /* --- a module ------------------------------------------------------------------------- */
 
 #define BATON_ABI 1 /* of this file: a module of another one is refused */

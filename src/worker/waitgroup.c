@@ -10,7 +10,7 @@
 static struct {
 	struct stats_page *page;
 	uint64_t count;
-	uint64_t tasks; /* of count */
+	uint64_t tasks;   /* of count */
 	waitgroup_fn *fn; /* NULL: nobody waits */
 	uint64_t deadline_ms;
 	struct event timer;
@@ -100,6 +100,7 @@ waitgroup_add_task(void)
 {
 	waitgroup_add(CONN_BUSY);
 	wg.tasks++;
+	wg.page->tasks = wg.tasks;
 }
 
 void
@@ -108,6 +109,7 @@ waitgroup_done_task(void)
 	AN(wg.tasks > 0);
 	wg.tasks--;
 	waitgroup_done(CONN_BUSY);
+	wg.page->tasks = wg.tasks;
 }
 
 uint64_t

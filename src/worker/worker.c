@@ -66,6 +66,12 @@ worker_page(void)
 	return w.heritage->page;
 }
 
+const struct stats *
+worker_stats(void)
+{
+	return w.heritage->stats;
+}
+
 const struct conf *
 worker_conf(void)
 {

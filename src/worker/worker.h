@@ -34,6 +34,7 @@ uint64_t worker_birth(void);
 uint32_t worker_slot(void);
 struct event_base *worker_base(void);
 struct stats_page *worker_page(void);
+const struct stats *worker_stats(void);
 const struct conf *worker_conf(void);
 
 #endif
