@@ -11,11 +11,14 @@
  *	type = module
  *	path = /where/it/is/api.so
  *	budget = 2s
+ *	upstream = 127.0.0.1:7000
  *	health = /health
  *
  *	GET  /primes/{n}		is n a prime?  One task in a thread.
  *	GET  /primes?from=A&to=B	how many are there?  Four tasks, a group.
  *	POST /notes			how long is the body?  Answered at once.
+ *	GET  /ping			does the upstream, an echo service, say back what it
+ *hears? A pool of connections, and a breaker before them.
  *
  * The loop never computes: what takes time is offloaded, with a ctx that ends when the
  * client hangs up or the budget is used up, and the work asks now and then whether
@@ -28,6 +31,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define JSON  "application/json"
 #define PARTS 4
@@ -250,7 +255,130 @@ post_note(baton_request r)
 	baton_answer(r, 201, JSON, body, (size_t)len);
 }
 
+/* --- ping: another server --- */
+
+static const char ping[] = "ping\n";
+
+/* Of the worker. */
+struct api {
+	struct baton_pool *pool;
+	struct baton_breaker *breaker;
+};
+
+struct asked {
+	baton_request r;
+	struct baton_ctx *ctx;
+	struct api *api;
+	struct baton_link *link;
+	size_t got;
+	char said[sizeof ping];
+};
+
+/* The one end of it.  good: the upstream did what it should. */
+static void
+end_ping(struct asked *a, bool good, int failure, const char *text)
+{
+	if (a->link != NULL)
+		baton_link_put(a->link, good);
+	baton_breaker_tell(a->api->breaker, good);
+	if (good)
+		baton_answer(a->r, 200, JSON, "{\"pong\": true}\n", 15);
+	else
+		answer_error(a->r, failure, text);
+	baton_ctx_drop(&a->ctx);
+	free(a);
+}
+
+static void
+on_pong(void *arg, int status)
+{
+	struct asked *a = arg;
+	ssize_t n;
+
+	if (status != 0) {
+		end_ping(a, false, 504, baton_status_text(status));
+		return;
+	}
+	n = read(baton_link_fd(a->link), a->said + a->got, sizeof ping - 1 - a->got);
+	if (n <= 0) {
+		end_ping(a, false, 502, "the upstream hung up");
+		return;
+	}
+	a->got += (size_t)n;
+	if (a->got < sizeof ping - 1)
+		baton_link_wait(a->link, false, a->ctx, on_pong, a);
+	else
+		end_ping(a, memcmp(a->said, ping, a->got) == 0, 502, "that was no echo");
+}
+
+static void
+on_link(void *arg, int status, struct baton_link *link)
+{
+	struct asked *a = arg;
+
+	a->link = link;
+	if (status != 0)
+		end_ping(a, false, status == BATON_UNREACHABLE ? 502 : 503,
+		         baton_status_text(status));
+	else if (send(baton_link_fd(link), ping, sizeof ping - 1, MSG_NOSIGNAL) < 0)
+		end_ping(a, false, 502, "the upstream hung up");
+	else
+		baton_link_wait(link, false, a->ctx, on_pong, a);
+}
+
+static void
+get_ping(baton_request r)
+{
+	struct baton_service *service = baton_request_service(r);
+	const char *upstream = baton_service_text(service, "upstream");
+	struct api *api = baton_service_data(service);
+	struct asked *a;
+	int status;
+
+	if (upstream == NULL) {
+		answer_error(r, 501, "there is no upstream");
+		return;
+	}
+	if ((status = baton_breaker_ask(api->breaker)) != 0) {
+		answer_failure(r, status);
+		return;
+	}
+	a = calloc(1, sizeof *a);
+	a->r = r;
+	a->api = api;
+	a->ctx = new_budget(r);
+	status = baton_pool_get(api->pool, a->ctx, upstream, on_link, a);
+	if (status != 0)
+		end_ping(a, false, 503, baton_status_text(status));
+}
+
 /* --- the module --- */
+
+static int
+api_start(struct baton_service *service)
+{
+	static const struct baton_breaker_rules rules = {.percent = 50, .calls = 10};
+	struct api *api = calloc(1, sizeof *api);
+
+	if (api == NULL)
+		return baton_service_fail(service, "out of memory");
+	api->pool = baton_pool_new(NULL);
+	api->breaker = baton_breaker_new("api upstream", &rules);
+	if (api->breaker == NULL)
+		return baton_service_fail(service, "there are too many breakers");
+	baton_service_set_data(service, api);
+	return 0;
+}
+
+static void
+api_stop(struct baton_service *service)
+{
+	struct api *api = baton_service_data(service);
+
+	baton_pool_free(&api->pool);
+	baton_breaker_free(&api->breaker);
+	free(api);
+}
 
 static const struct baton_key keys[] = {
     {.name = "budget",
@@ -259,6 +387,7 @@ static const struct baton_key keys[] = {
      .min = 1,
      .max = 20000,
      .help = "what a question may take"},
+    {.name = "upstream", .type = BATON_KEY_TEXT, .help = "HOST:PORT of an echo service"},
     {.name = NULL},
 };
 
@@ -266,6 +395,7 @@ static const struct baton_route routes[] = {
     {"GET", "/primes/{n}", get_prime, 30000},
     {"GET", "/primes", get_primes, 30000},
     {"POST", "/notes", post_note, 0},
+    {"GET", "/ping", get_ping, 0},
     {NULL, NULL, NULL, 0},
 };
 
@@ -274,5 +404,7 @@ const struct baton_module baton_module = {
     .size = sizeof(struct baton_module),
     .name = "api",
     .keys = keys,
+    .start = api_start,
+    .stop = api_stop,
     .routes = routes,
 };

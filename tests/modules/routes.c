@@ -297,21 +297,160 @@ half(baton_request r)
 	baton_answer_write(r, "half", 4);
 }
 
+/* --- counter, breaker, pool --- */
+
+static void
+count(baton_request r)
+{
+	char text[64];
+
+	baton_counter_add(baton_counter("hits"), 1);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)baton_counter_sum("hits"));
+	answer_text(r, 200, text);
+}
+
+struct shared {
+	struct baton_breaker *breaker;
+	struct baton_pool *pool;
+};
+
+static struct shared *
+shared_of(baton_request r)
+{
+	return baton_service_data(baton_request_service(r));
+}
+
+static void
+try_breaker(baton_request r)
+{
+	struct baton_breaker *b = shared_of(r)->breaker;
+	int status = baton_breaker_ask(b);
+
+	if (status != 0) {
+		answer_text(r, 503, baton_status_text(status));
+		return;
+	}
+	baton_breaker_tell(b, strcmp(baton_request_var(r, "v"), "good") == 0);
+	answer_text(r, 200, "let through");
+}
+
+struct loan {
+	baton_request r;
+	struct baton_ctx *ctx;
+	struct baton_timer *timer;
+	struct baton_link *link;
+	uint64_t ms;
+};
+
+static void
+loan_end(struct loan *l)
+{
+	baton_timer_free(&l->timer);
+	baton_ctx_drop(&l->ctx);
+	free(l);
+}
+
+static void
+give_back(void *arg)
+{
+	struct loan *l = arg;
+
+	baton_link_put(l->link, true);
+	answer_text(l->r, 200, "held");
+	loan_end(l);
+}
+
+static void
+on_link(void *arg, int status, struct baton_link *link)
+{
+	struct loan *l = arg;
+
+	if (status != 0) {
+		answer_text(l->r, 503, baton_status_text(status));
+		loan_end(l);
+		return;
+	}
+	l->link = link;
+	l->timer = baton_timer_new(give_back, l);
+	baton_timer_set(l->timer, l->ms);
+}
+
+/* Hold the pool's only link for so long; wait for it at most 300 ms. */
+static void
+hold(baton_request r)
+{
+	struct loan *l = calloc(1, sizeof *l);
+	const char *target = baton_service_text(baton_request_service(r), "target");
+	int status;
+
+	l->r = r;
+	l->ms = (uint64_t)atoi(baton_request_var(r, "v"));
+	l->ctx = baton_ctx_new(baton_request_ctx(r), 300);
+	status = baton_pool_get(shared_of(r)->pool, l->ctx, target, on_link, l);
+	if (status == 0)
+		return;
+	answer_text(r, 503, baton_status_text(status));
+	loan_end(l);
+}
+
+static int
+start(struct baton_service *service)
+{
+	struct shared *s = calloc(1, sizeof *s);
+
+	s->breaker = baton_breaker_new(
+	    "test",
+	    &(struct baton_breaker_rules){.calls = 4, .window_ms = 60000, .open_ms = 300});
+	s->pool = baton_pool_new(&(struct baton_pool_rules){.max_open = 1, .max_waiting = 2});
+	baton_service_set_data(service, s);
+	return 0;
+}
+
+static void
+stop(struct baton_service *service)
+{
+	struct shared *s = baton_service_data(service);
+
+	baton_pool_free(&s->pool);
+	baton_breaker_free(&s->breaker);
+	free(s);
+}
+
+static const struct baton_key keys[] = {
+    {.name = "target", .type = BATON_KEY_TEXT},
+    {.name = NULL},
+};
+
 static const struct baton_route routes[] = {
-    {"GET", "/now", now, 0},          {"POST", "/echo", echo, 0},
-    {"PUT", "/users/{v}", user, 0},   {"GET", "/users/{v}", user, 0},
-    {"GET", "/users/me", me, 0},      {"GET", "/files/{v...}", files, 0},
-    {"GET", "/big", big, 0},          {"GET", "/later", after_return, 0},
-    {"GET", "/never", never, 100},    {"GET", "/twice", twice, 0},
-    {"GET", "/late", late, 100},      {"GET", "/slow", slow, 60000},
-    {"GET", "/impatient", slow, 100}, {"GET", "/deaf", deaf, 100},
-    {"GET", "/fan", fan, 0},          {"GET", "/stream/{n}", stream, 0},
-    {"GET", "/half", half, 100},      {NULL, NULL, NULL, 0},
+    {"GET", "/now", now, 0},
+    {"POST", "/echo", echo, 0},
+    {"PUT", "/users/{v}", user, 0},
+    {"GET", "/users/{v}", user, 0},
+    {"GET", "/users/me", me, 0},
+    {"GET", "/files/{v...}", files, 0},
+    {"GET", "/big", big, 0},
+    {"GET", "/later", after_return, 0},
+    {"GET", "/never", never, 100},
+    {"GET", "/twice", twice, 0},
+    {"GET", "/late", late, 100},
+    {"GET", "/slow", slow, 60000},
+    {"GET", "/impatient", slow, 100},
+    {"GET", "/deaf", deaf, 100},
+    {"GET", "/fan", fan, 0},
+    {"GET", "/stream/{n}", stream, 0},
+    {"GET", "/half", half, 100},
+    {"GET", "/count", count, 0},
+    {"GET", "/breaker/{v}", try_breaker, 0},
+    {"GET", "/hold/{v}", hold, 0},
+    {NULL, NULL, NULL, 0},
 };
 
 const struct baton_module baton_module = {
     .abi = BATON_ABI,
     .size = sizeof(struct baton_module),
     .name = "routes",
+    .keys = keys,
+    .start = start,
+    .stop = stop,
     .routes = routes,
 };
