@@ -80,6 +80,9 @@ begin_cutting(void)
 	dr.cut_total = waitgroup_count() - waitgroup_tasks();
 	log_warn("deadline: %llu connections are cut over %u ms",
 	         (unsigned long long)dr.cut_total, dr.order.cut_over_ms);
+	if (waitgroup_tasks() > 0)
+		log_warn("deadline: %llu tasks of handlers are cancelled",
+		         (unsigned long long)waitgroup_tasks());
 	set_state(STATS_CUTTING);
 	dr.cutting = true;
 	accept_close_all();
