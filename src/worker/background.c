@@ -130,6 +130,22 @@ background_abandon(void)
 }
 
 void
+background_each(runtime_task_fn *fn, void *arg)
+{
+	struct baton_background *b;
+
+	TAILQ_FOREACH (b, &bk.all, link) {
+		struct runtime_task t = {b->name, b->place, b->born_ms,
+		                         baton_ctx_cause(b->ctx) == 0
+		                             ? "a background task"
+		                             : "a background task, cancelled"};
+
+		if (!b->abandoned)
+			fn(arg, &t);
+	}
+}
+
+void
 background_start(void)
 {
 	TAILQ_INIT(&bk.all);

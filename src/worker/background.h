@@ -4,6 +4,8 @@
 #ifndef BATON_WORKER_BACKGROUND_H
 #define BATON_WORKER_BACKGROUND_H
 
+#include "worker/runtime.h"
+
 void background_start(void);
 void background_stop(void);
 
@@ -15,5 +17,7 @@ void background_drain(void);
 
 /* What has not ended is left behind, with a line in the log each. */
 void background_abandon(void);
+
+void background_each(runtime_task_fn *fn, void *arg);
 
 #endif

@@ -293,14 +293,3 @@ ctx_lonely(const struct baton_ctx *ctx)
 {
 	return ctx->holds == 1 && ctx->watches == NULL;
 }
-
-void
-ctx_each(void (*fn)(void *arg, const struct baton_ctx *ctx, const char *place,
-                    unsigned long long born_ms),
-         void *arg)
-{
-	struct baton_ctx *ctx;
-
-	TAILQ_FOREACH (ctx, &cx.all, all)
-		fn(arg, ctx, ctx->place, (unsigned long long)ctx->born_ms);
-}

@@ -19,9 +19,4 @@ struct baton_ctx *ctx_root(void);
 /* Nobody but its one holder has to do with it: it may be dropped without a word. */
 bool ctx_lonely(const struct baton_ctx *ctx);
 
-/* Every ctx that is not freed, oldest first; the root is none of them.  For batonctl. */
-void ctx_each(void (*fn)(void *arg, const struct baton_ctx *ctx, const char *place,
-                         unsigned long long born_ms),
-              void *arg);
-
 #endif

@@ -315,6 +315,32 @@ offload_abandon(void)
 	}
 }
 
+static const char *
+state_text(struct job *j)
+{
+	enum job_state state;
+
+	pthread_mutex_lock(&lock);
+	state = j->state;
+	pthread_mutex_unlock(&lock);
+	if (state == QUEUED)
+		return "waits for a thread";
+	return j->done ? "runs in a thread, and nobody waits for it" : "runs in a thread";
+}
+
+void
+offload_each(runtime_task_fn *fn, void *arg)
+{
+	struct job *j;
+
+	TAILQ_FOREACH (j, &of.all, all) {
+		struct runtime_task t = {j->task.name, j->place, j->born_ms, state_text(j)};
+
+		if (!j->abandoned)
+			fn(arg, &t);
+	}
+}
+
 void
 offload_limits(unsigned threads, unsigned queue)
 {

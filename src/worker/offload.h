@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "worker/runtime.h"
+
 /* Raise the bounds; the first call starts it.  No thread is made before it has work. */
 void offload_limits(unsigned threads, unsigned queue);
 
@@ -23,5 +25,7 @@ struct offload_stats {
 	unsigned long long done, refused, stuck;
 };
 void offload_stats(struct offload_stats *s);
+
+void offload_each(runtime_task_fn *fn, void *arg);
 
 #endif

@@ -93,6 +93,15 @@ runtime_abandon(void)
 	background_abandon();
 }
 
+void
+runtime_each_task(runtime_task_fn *fn, void *arg)
+{
+	if (loop == NULL)
+		return;
+	offload_each(fn, arg);
+	background_each(fn, arg);
+}
+
 const char *
 baton_status_text(int status)
 {

@@ -43,4 +43,15 @@ void runtime_cut(void);
 /* What has not ended is left behind, so that the count can become 0. */
 void runtime_abandon(void);
 
+/* A task that the worker waits for. */
+struct runtime_task {
+	const char *name, *place;
+	uint64_t born_ms;
+	const char *state; /* a phrase: "runs in a thread" */
+};
+
+/* Call fn for each of them. */
+typedef void runtime_task_fn(void *arg, const struct runtime_task *task);
+void runtime_each_task(runtime_task_fn *fn, void *arg);
+
 #endif

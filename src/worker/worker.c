@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -189,6 +190,24 @@ why_not_done(const struct conn *c)
 	return c->refusal != 0 ? handoff_refusal_text(c->refusal) : "idle";
 }
 
+/* Tasks hold a drain like connections; they have no listener. */
+static void
+tell_task(void *arg, const struct runtime_task *task)
+{
+	const uint64_t *token = arg;
+	uint64_t now = clock_ms();
+	struct msg_conn line = {.token = *token,
+	                        .age_ms = now - task->born_ms,
+	                        .state_ms = now - task->born_ms,
+	                        .left_ms = drain_left_ms(),
+	                        .listener = UINT32_MAX};
+
+	strcpy(line.state, "busy");
+	snprintf(line.peer, sizeof line.peer, "task %s", task->name);
+	snprintf(line.why, sizeof line.why, "%s: %s", task->place, task->state);
+	worker_tell(MSG_CONN, &line, sizeof line);
+}
+
 static void
 tell_connections(uint64_t token)
 {
@@ -214,6 +233,7 @@ tell_connections(uint64_t token)
 		strncpy(line.why, why_not_done(c), sizeof line.why - 1);
 		worker_tell(MSG_CONN, &line, sizeof line);
 	}
+	runtime_each_task(tell_task, &token);
 	worker_tell(MSG_LIST_END, &token, sizeof token);
 }
 
