@@ -140,6 +140,52 @@ late(baton_request r)
 	later(r, "late", answer_later, 200);
 }
 
+/* What tests/load expects: now, after a moment, or by a thread. */
+
+static void
+hello_later(void *arg)
+{
+	struct later *l = arg;
+
+	answer_text(l->r, 200, "hello, world\n");
+	baton_timer_free(&l->timer);
+	free(l);
+}
+
+static int
+no_work(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+hello_done(void *arg, int status)
+{
+	struct later *l = arg;
+
+	answer_text(l->r, status == 0 ? 200 : 503, "hello, world\n");
+}
+
+static void
+hello(baton_request r)
+{
+	static unsigned n;
+	struct baton_task t = {
+	    .name = "hello", .work = no_work, .done = hello_done, .release = free};
+
+	if (++n % 3 == 0) {
+		answer_text(r, 200, "hello, world\n");
+	} else if (n % 3 == 1) {
+		later(r, "hello", hello_later, 1 + n % 7);
+	} else {
+		t.arg = calloc(1, sizeof(struct later));
+		((struct later *)t.arg)->r = r;
+		if (baton_offload(baton_request_ctx(r), &t) != 0)
+			abort();
+	}
+}
+
 /* --- a slow downstream, and one that ignores its deadline --- */
 
 struct call {
@@ -429,6 +475,8 @@ static const struct baton_route routes[] = {
     {"GET", "/users/me", me, 0},
     {"GET", "/files/{v...}", files, 0},
     {"GET", "/big", big, 0},
+    {"GET", "/hello", hello, 0},
+    {"POST", "/hello", hello, 0},
     {"GET", "/later", after_return, 0},
     {"GET", "/never", never, 100},
     {"GET", "/twice", twice, 0},
