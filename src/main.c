@@ -63,8 +63,10 @@ check_world(const struct conf *conf, struct conf_errors *errors)
 			conf_error(errors, "%s:%d: type '%s' is not in this binary", conf->path,
 			           s->line, s->type);
 		else if (type->check != NULL && type->check(s, &cause) < 0)
-			conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line, s->name,
-			           cause);
+			conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line,
+			           s->name, cause);
+		else if (type->examine != NULL)
+			type->examine(conf, s, errors);
 	}
 	free(cause);
 }

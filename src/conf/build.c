@@ -14,6 +14,8 @@
 
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
+#define OWN_MAX 256 /* keys of a module's own */
+
 struct build {
 	struct conf *conf;
 	struct flaws *flaws;
@@ -212,6 +214,23 @@ unknown_key(struct build *b, int line, const char *name)
 	}
 }
 
+/* A key that may be a module's own: what the section's type is shows at its end. */
+static bool
+keep_own(struct build *b, int line, const char *name, const char *value)
+{
+	struct conf_service *s;
+
+	if (b->section != CONF_SERVICE)
+		return false;
+	s = &b->conf->service[b->index];
+	if (s->nown == OWN_MAX)
+		return false;
+	s->own = mem_grow(s->own, s->nown, sizeof *s->own);
+	s->own[s->nown++] = (struct conf_own){
+	    .key = mem_strdup(name), .value = mem_strdup(value), .line = line, .head = b->head};
+	return true;
+}
+
 /* Why a value was refused. */
 static void
 bad_value(struct build *b, int line, const char *key, const char *value, const char *cause)
@@ -271,7 +290,8 @@ build_key(void *arg, int line, const char *name, const char *value)
 		return;
 	row = keys_find(b->section, name, 0);
 	if (row == NULL) {
-		unknown_key(b, line, name);
+		if (!keep_own(b, line, name, value))
+			unknown_key(b, line, name);
 		return;
 	}
 	if (!admit(b, line, row))
@@ -334,6 +354,50 @@ fill_all(struct build *b)
 	}
 }
 
+static const struct conf_own *
+find_before(const struct conf_service *s, const struct conf_own *own)
+{
+	for (const struct conf_own *o = s->own; o < own; o++)
+		if (strcmp(o->key, own->key) == 0 && o->head == own->head)
+			return o;
+	return NULL;
+}
+
+/* What the module will make of it is not known here. */
+static void
+check_own(struct build *b, const struct conf_service *s, const struct conf_own *own)
+{
+	const struct conf_own *before = find_before(s, own);
+
+	if (before != NULL)
+		flaw_add(b->flaws, own->line,
+		         "duplicate key '%s' in %s; it is set in line %d already",
+		         flaw_word(own->key).text, b->title, before->line);
+	else if (!utf8_valid(own->key) || !utf8_valid(own->value))
+		bad_value(b, own->line, flaw_word(own->key).text, own->value, "expected UTF-8");
+}
+
+/* Only a module may have keys of its own. */
+static void
+settle_own(struct build *b)
+{
+	b->section = CONF_SERVICE;
+	for (b->index = 0; b->index < b->conf->nservice; b->index++) {
+		struct conf_service *s = &b->conf->service[b->index];
+		bool module = s->type != NULL && strcmp(s->type, "module") == 0;
+
+		mem_free(&b->title);
+		b->title = conf_title(b->conf, b->section, b->index);
+		for (const struct conf_own *own = s->own; own < s->own + s->nown; own++) {
+			b->head = own->head;
+			if (module)
+				check_own(b, s, own);
+			else
+				unknown_key(b, own->line, own->key);
+		}
+	}
+}
+
 /* Names to indices.  A name that leads nowhere is told by check. */
 static void
 link_services(struct conf *conf)
@@ -355,6 +419,7 @@ build_tree(struct conf *conf, struct flaws *flaws)
 	struct lines_sink sink = {.section = build_section, .key = build_key, .arg = &b};
 
 	lines_read(conf->text, conf->len, &sink, flaws);
+	settle_own(&b);
 	fill_all(&b);
 	link_services(conf);
 	mem_free(&b.title);

@@ -184,6 +184,17 @@ conf_load(const char *path, struct conf_errors *errors)
 	return conf;
 }
 
+static void
+free_service(struct conf_service *s)
+{
+	for (size_t i = 0; i < s->nown; i++) {
+		mem_free(&s->own[i].key);
+		mem_free(&s->own[i].value);
+	}
+	mem_free(&s->own);
+	mem_free(&s->name);
+}
+
 void
 conf_free(struct conf **confp)
 {
@@ -198,7 +209,7 @@ conf_free(struct conf **confp)
 	for (size_t i = 0; i < conf->nlisten; i++)
 		mem_free(&conf->listen[i].name);
 	for (size_t i = 0; i < conf->nservice; i++)
-		mem_free(&conf->service[i].name);
+		free_service(&conf->service[i]);
 	mem_free(&conf->listen);
 	mem_free(&conf->service);
 	mem_free(&conf->origin);
@@ -349,6 +360,18 @@ print_key(FILE *out, const struct conf *conf, const struct keys_row *row, size_t
 	}
 }
 
+/* Keys that only the module knows, as they are written. */
+static void
+print_own(FILE *out, const struct conf_service *s, const char *where)
+{
+	for (const struct conf_own *own = s->own; own < s->own + s->nown; own++) {
+		char *remark = mem_printf("%s:%d", where, own->line);
+
+		print_line(out, "", own->key, own->value, remark);
+		mem_free(&remark);
+	}
+}
+
 static void
 print_section(FILE *out, const struct conf *conf, enum conf_section section, size_t index,
               const char *where)
@@ -362,6 +385,8 @@ print_section(FILE *out, const struct conf *conf, enum conf_section section, siz
 		if (row->section == section && keys_find(section, row->name, types) == row &&
 		    keys_fits(row, types))
 			print_key(out, conf, row, index, where);
+	if (section == CONF_SERVICE)
+		print_own(out, &conf->service[index], where);
 }
 
 static FILE *
@@ -396,6 +421,7 @@ struct sample {
 	const char *name;
 	const char *type;
 	bool brief; /* only the keys that are set */
+	bool off;   /* a comment as a whole, of the keys that only its type has */
 	struct {
 		const char *key, *value;
 	} set[3];
@@ -420,6 +446,11 @@ static const struct sample samples[] = {
      .name = "db",
      .type = "proxy",
      .set = {{"type", "proxy"}, {"upstream", "127.0.0.1:5432"}}},
+    {.section = CONF_SERVICE,
+     .name = "room",
+     .type = "module",
+     .off = true,
+     .set = {{"type", "module"}}},
 };
 
 static void
@@ -428,10 +459,11 @@ sample_key(FILE *out, const struct sample *sample, const struct keys_row *row)
 	for (size_t i = 0; i < 3 && sample->set[i].key != NULL; i++) {
 		if (strcmp(sample->set[i].key, row->name) != 0)
 			continue;
-		print_line(out, "", row->name, sample->set[i].value, row->help);
+		print_line(out, sample->off ? "; " : "", row->name, sample->set[i].value,
+		           row->help);
 		return;
 	}
-	if (!sample->brief)
+	if (!sample->brief && (!sample->off || row->types == keys_type_bit(sample->type)))
 		print_line(out, "; ", row->name, row->dflt != NULL ? row->dflt : row->example,
 		           row->help);
 }
@@ -441,7 +473,7 @@ sample_section(FILE *out, const struct sample *sample)
 {
 	unsigned types = keys_type_bit(sample->type);
 
-	fprintf(out, "\n[%s%s%s]\n", keys_sections[sample->section],
+	fprintf(out, "\n%s[%s%s%s]\n", sample->off ? "; " : "", keys_sections[sample->section],
 	        sample->name != NULL ? ":" : "", sample->name != NULL ? sample->name : "");
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++)
 		if (row->section == sample->section && keys_fits(row, types))

@@ -59,12 +59,20 @@ struct conf_listen {
 	bool handoff;   /* may its connections move */
 };
 
+/* A line of a module's section whose key only the module knows. */
+struct conf_own {
+	char *key;
+	char *value;
+	int line;
+	int head; /* the line of the section's title */
+};
+
 /* What a listener speaks.  All keys of all types stand side by side; keys that
  * the type does not have hold their defaults. */
 struct conf_service {
 	char *name;
 	int line;
-	char *type; /* "echo", "http", "proxy" */
+	char *type; /* "echo", "http", ... */
 
 	/* http */
 	char *respond; /* NULL: not set */
@@ -87,6 +95,16 @@ struct conf_service {
 	int64_t send_proxy;  /* enum conf_send_proxy */
 	int64_t max_clients; /* per worker; 0: no limit */
 	int64_t max_per_source;
+
+	/* module, which has the limits of http as well */
+	char *path;              /* of the file that is loaded */
+	int64_t max_unread;      /* bytes that a stream's module has not used up */
+	int64_t max_unsent;      /* bytes that a client has not taken */
+	int64_t offload_threads; /* per worker, as the next two */
+	int64_t offload_queue;
+	int64_t background_max;
+	struct conf_own *own; /* not checked here: the module's own table is needed */
+	size_t nown;
 };
 
 enum conf_send_proxy { CONF_PROXY_NO, CONF_PROXY_V1, CONF_PROXY_V2 };

@@ -9,12 +9,13 @@
 
 const char *const keys_sections[] = {"server", "drain", "listen", "service", NULL};
 
-const char *const keys_service_types[] = {"echo", "http", "proxy", NULL};
+const char *const keys_service_types[] = {"echo", "http", "proxy", "module", NULL};
 
 /* Bits in the order of keys_service_types. */
-#define ECHO  (1u << 0)
-#define HTTP  (1u << 1)
-#define PROXY (1u << 2)
+#define ECHO   (1u << 0)
+#define HTTP   (1u << 1)
+#define PROXY  (1u << 2)
+#define MODULE (1u << 3)
 
 static const char *const proxy_words[] = {"no", "v1", "v2", NULL};
 
@@ -85,7 +86,7 @@ const struct keys_row keys_table[] = {
 
 	{ IN_SERVICE(type), .type = KEYS_WORD, .words = keys_service_types, .flags = KEYS_REQUIRED,
 	  .example = "http",
-	  .help = "echo, http or proxy" },
+	  .help = "echo, http, proxy or module" },
 	{ IN_SERVICE(respond), .type = KEYS_TEXT, .types = HTTP, .flags = KEYS_ONE_OF,
 	  .example = "hello, world",
 	  .help = "the answer to every request; or root = DIRECTORY" },
@@ -93,19 +94,19 @@ const struct keys_row keys_table[] = {
 	  .help = "a directory of files, instead of respond" },
 	{ IN_SERVICE(index), .type = KEYS_FILE, .types = HTTP, .dflt = "index.html",
 	  .help = "the file that answers for a directory" },
-	{ IN_SERVICE(health), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY, .example = "/health",
+	{ IN_SERVICE(health), .type = KEYS_URL, .types = HTTP | MODULE, .flags = KEYS_MAY_EMPTY, .example = "/health",
 	  .help = "path of the health check; empty: none" },
-	{ IN_SERVICE(max_header), .type = KEYS_SIZE, .types = HTTP, .min = 256, .max = 1 << 20, .dflt = "16k",
+	{ IN_SERVICE(max_header), .type = KEYS_SIZE, .types = HTTP | MODULE, .min = 256, .max = 1 << 20, .dflt = "16k",
 	  .help = "request line and headers" },
-	{ IN_SERVICE(max_body), .type = KEYS_SIZE, .types = HTTP, .min = 0, .max = INT64_C(1) << 40, .dflt = "1m",
+	{ IN_SERVICE(max_body), .type = KEYS_SIZE, .types = HTTP | MODULE, .min = 0, .max = INT64_C(1) << 40, .dflt = "1m",
 	  .help = "of a request" },
-	{ IN_SERVICE(header_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR, .dflt = "10s",
+	{ IN_SERVICE(header_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = HOUR, .dflt = "10s",
 	  .help = "for a request's headers, and for a first byte" },
-	{ IN_SERVICE(body_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR, .dflt = "30s",
+	{ IN_SERVICE(body_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = HOUR, .dflt = "30s",
 	  .help = "without a byte of the body coming" },
-	{ IN_SERVICE(send_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR, .dflt = "60s",
+	{ IN_SERVICE(send_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = HOUR, .dflt = "60s",
 	  .help = "without the client taking a byte of the answer" },
-	{ IN_SERVICE(request_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = 24 * HOUR,
+	{ IN_SERVICE(request_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = 24 * HOUR,
 	  .dflt = "60s",
 	  .help = "to receive a whole request" },
 	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
@@ -129,6 +130,25 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = ECHO | PROXY, .min = 0, .max = 168 * HOUR,
 	  .dflt = "0s",
 	  .help = "without a byte in either direction; 0: none" },
+	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = MODULE, .min = 0, .max = 168 * HOUR,
+	  .dflt = "0s",
+	  .help = "without a byte; 0: none for streams, 75s for HTTP" },
+	{ IN_SERVICE(path), .type = KEYS_PATH, .types = MODULE, .flags = KEYS_ONE_OF,
+	  .example = "/usr/lib/baton/chat.so",
+	  .help = "the module's file; see baton.h" },
+	{ IN_SERVICE(max_unread), .type = KEYS_SIZE, .types = MODULE, .min = 64, .max = 64 << 10, .dflt = "64k",
+	  .help = "that a stream's module has not used up" },
+	{ IN_SERVICE(max_unsent), .type = KEYS_SIZE, .types = MODULE, .min = 1 << 10, .max = 1 << 30,
+	  .dflt = "256k",
+	  .help = "that a client has not taken; more is refused to the module" },
+	{ IN_SERVICE(offload_threads), .type = KEYS_INT, .types = MODULE, .min = 1, .max = 256, .dflt = "8",
+	  .help = "threads per worker for work that blocks" },
+	{ IN_SERVICE(offload_queue), .type = KEYS_INT, .types = MODULE, .min = 0, .max = 1000000,
+	  .dflt = "256",
+	  .help = "tasks that may wait for a thread; more are refused" },
+	{ IN_SERVICE(background_max), .type = KEYS_INT, .types = MODULE, .min = 0, .max = 1000000,
+	  .dflt = "1000",
+	  .help = "background tasks per worker; more are refused" },
 };
 /* clang-format on */
 

@@ -23,6 +23,7 @@ struct stats_head {
 	uint64_t last_generation;
 	uint64_t pages; /* pages 1..pages have been used; the rest is untouched memory */
 	_Atomic uint64_t total[STATS_SLOTS];
+	struct stats_named named[STATS_NAMED]; /* totals of the dead; no room: lost */
 };
 
 _Static_assert(sizeof(struct stats_head) <= STATS_PAGE_SIZE, "the head is one page");
@@ -185,16 +186,93 @@ stats_page_of_pid(struct stats *stats, int pid)
 	return NULL;
 }
 
+static struct stats_named *
+find_named(struct stats_named *named, const char *name)
+{
+	for (size_t i = 0; i < STATS_NAMED; i++)
+		if (named[i].used && strncmp(named[i].name, name, STATS_NAME_MAX) == 0)
+			return &named[i];
+	return NULL;
+}
+
+static struct stats_named *
+make_named(struct stats_named *named, const char *name)
+{
+	struct stats_named *found = find_named(named, name);
+
+	for (size_t i = 0; found == NULL && i < STATS_NAMED; i++) {
+		if (named[i].used)
+			continue;
+		found = &named[i];
+		strncpy(found->name, name, STATS_NAME_MAX);
+		found->used = 1;
+	}
+	return found;
+}
+
+static void
+fold_named(struct stats_head *h, const struct stats_page *page)
+{
+	for (size_t i = 0; i < STATS_NAMED; i++) {
+		const struct stats_named *from = &page->named[i];
+		struct stats_named *to;
+
+		if (from->used && (to = make_named(h->named, from->name)) != NULL)
+			to->value += from->value;
+	}
+}
+
+struct stats_named *
+stats_named(struct stats_page *page, const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 1 && n <= STATS_NAME_MAX ? make_named(page->named, name) : NULL;
+}
+
+uint64_t
+stats_named_sum(const struct stats *stats, const char *name)
+{
+	const struct stats_named *found = find_named(head(stats)->named, name);
+	uint64_t sum = found != NULL ? found->value : 0;
+
+	for (size_t i = 1; i <= head(stats)->pages; i++) {
+		struct stats_page *page = page_at(stats, i);
+
+		if (page->birth != 0 && (found = find_named(page->named, name)) != NULL)
+			sum += found->value;
+	}
+	return sum;
+}
+
+size_t
+stats_breakers(const struct stats *stats, uint64_t hash, const struct stats_breaker **cell,
+               size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i <= head(stats)->pages && n < max; i++) {
+		const struct stats_page *page = page_at(stats, i);
+
+		for (size_t k = 0; page->birth != 0 && k < STATS_BREAKERS && n < max; k++)
+			if (page->breaker[k].hash == hash)
+				cell[n++] = &page->breaker[k];
+	}
+	return n;
+}
+
 uint64_t
 stats_page_fold(struct stats *stats, struct stats_page *page)
 {
 	uint64_t held = page->fresh + page->idle + page->busy;
-	uint64_t lost = held > page->moving ? held - page->moving : 0;
+	uint64_t others = page->moving + page->tasks;
+	uint64_t lost = held > others ? held - others : 0;
 
 	stats_add(page, STATS_CLOSED, lost);
 	stats_add(page, STATS_CUT, lost);
 	for (int c = 0; c < STATS_SLOTS; c++)
 		head(stats)->total[c] += page->counter[c];
+	fold_named(head(stats), page);
 	memset(page, 0, sizeof *page);
 	return lost;
 }

@@ -50,6 +50,29 @@ enum stats_state {
 	STATS_STATES_N
 };
 
+#define STATS_NAMED    32 /* counters of modules in a page, found by their names */
+#define STATS_NAME_MAX 27 /* bytes of a name */
+#define STATS_BREAKERS 16
+
+/* A counter that a module has named; its place differs from page to page. */
+struct stats_named {
+	char name[STATS_NAME_MAX + 1];
+	_Atomic uint32_t used; /* set after the name */
+	_Atomic uint64_t value;
+};
+
+/* What a worker knows of a breaker (worker/breaker.h); times are clock_ms. */
+struct stats_breaker {
+	_Atomic uint64_t hash;      /* of its name; 0: none */
+	_Atomic uint64_t epoch;     /* the closing since which it counts */
+	_Atomic uint64_t opened_ms; /* the last time that this worker opened it */
+	_Atomic uint64_t closed_ms;
+	_Atomic uint64_t trial_ms; /* a trial of this worker began; 0: none runs */
+	_Atomic uint32_t window;   /* the number of the present window */
+	_Atomic uint32_t good, bad;
+	_Atomic uint32_t good_before, bad_before; /* of the window before it */
+};
+
 struct stats_page {
 	uint64_t birth; /* 0: the page is free */
 	uint32_t generation;
@@ -62,6 +85,9 @@ struct stats_page {
 	_Atomic uint64_t busy;         /* must finish */
 	_Atomic uint64_t counter[STATS_SLOTS];
 	_Atomic uint64_t moving; /* of the above: offered to or by another worker, undecided */
+	_Atomic uint64_t tasks;  /* of busy: tasks of handlers, which are no connections */
+	struct stats_named named[STATS_NAMED];
+	struct stats_breaker breaker[STATS_BREAKERS];
 };
 
 _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");
@@ -108,6 +134,17 @@ void stats_total_add(struct stats *stats, enum stats_counter c, uint64_t n);
 
 /* Totals of the dead plus every live page. */
 uint64_t stats_sum(const struct stats *stats, enum stats_counter c);
+
+/* A module's counter in a page, made if need be; NULL: no room, or no name of 1 to
+ * STATS_NAME_MAX bytes.  By the page's worker. */
+struct stats_named *stats_named(struct stats_page *page, const char *name);
+
+/* Its sum over the dead and the living. */
+uint64_t stats_named_sum(const struct stats *stats, const char *name);
+
+/* The cells of a breaker in the pages of the living: at most max, into cell; how many. */
+size_t stats_breakers(const struct stats *stats, uint64_t hash,
+                      const struct stats_breaker **cell, size_t max);
 
 /* Make every page but own unwritable for this process. */
 void stats_protect(struct stats *stats, const struct stats_page *own);

@@ -11,6 +11,7 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/give.h"
+#include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
@@ -67,6 +68,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		conn_cut(c, "the drain's deadline has passed");
 		dr.cut_done++;
 	}
+	if (target == UINT64_MAX)
+		runtime_abandon();
 	if (waitgroup_count() > 0)
 		schedule(CUT_TICK_MS);
 }
@@ -74,13 +77,18 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 begin_cutting(void)
 {
+	dr.cut_total = waitgroup_count() - waitgroup_tasks();
 	log_warn("deadline: %llu connections are cut over %u ms",
-	         (unsigned long long)waitgroup_count(), dr.order.cut_over_ms);
+	         (unsigned long long)dr.cut_total, dr.order.cut_over_ms);
+	if (waitgroup_tasks() > 0)
+		log_warn("deadline: %llu tasks of handlers are cancelled",
+		         (unsigned long long)waitgroup_tasks());
 	set_state(STATS_CUTTING);
 	dr.cutting = true;
 	accept_close_all();
 	give_end();
-	dr.cut_total = waitgroup_count();
+	runtime_cut();
+	dr.cut_total = waitgroup_count() - waitgroup_tasks();
 	dr.cut_done = 0;
 	dr.cut_since = clock_ms();
 	waitgroup_wait(0, on_settled);
@@ -136,6 +144,7 @@ drain_begin(const struct msg_drain *order)
 	else
 		give_end();
 	conn_drain_all();
+	runtime_drain();
 	waitgroup_wait(order->deadline_ms, on_settled);
 }
 
@@ -149,6 +158,7 @@ drain_resume(void)
 	waitgroup_unwait();
 	accept_unsweep();
 	give_call_off();
+	runtime_undrain();
 	set_state(STATS_PAUSED);
 }
 

@@ -28,8 +28,13 @@ struct service_type {
 	 * `baton --check`, where nothing may be changed.  0, or -1 with *cause. */
 	int (*check)(const struct conf_service *conf, char **cause);
 
+	/* The same, with as many sentences as there are, each with its path and line. */
+	void (*examine)(const struct conf *conf, const struct conf_service *service,
+	                struct conf_errors *errors);
+
 	/* Start-up in the worker, after privileges are dropped and before READY.
-	 * Sets service->data.  0, or -1 with *cause: the generation has failed. */
+	 * Sets service->data, and may set another type of the same name.  0, or -1 with *cause:
+	 * the generation has failed. */
 	int (*start)(struct service *service, char **cause);
 
 	/* The worker leaves; no connection is left. */

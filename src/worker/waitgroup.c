@@ -10,6 +10,7 @@
 static struct {
 	struct stats_page *page;
 	uint64_t count;
+	uint64_t tasks;   /* of count */
 	waitgroup_fn *fn; /* NULL: nobody waits */
 	uint64_t deadline_ms;
 	struct event timer;
@@ -94,10 +95,33 @@ waitgroup_done(enum conn_state state)
 		event_active(&wg.timer, EV_TIMEOUT, 0);
 }
 
+void
+waitgroup_add_task(void)
+{
+	waitgroup_add(CONN_BUSY);
+	wg.tasks++;
+	wg.page->tasks = wg.tasks;
+}
+
+void
+waitgroup_done_task(void)
+{
+	AN(wg.tasks > 0);
+	wg.tasks--;
+	waitgroup_done(CONN_BUSY);
+	wg.page->tasks = wg.tasks;
+}
+
 uint64_t
 waitgroup_count(void)
 {
 	return wg.count;
+}
+
+uint64_t
+waitgroup_tasks(void)
+{
+	return wg.tasks;
 }
 
 void

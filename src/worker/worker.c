@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "worker/accept.h"
 #include "worker/drain.h"
 #include "worker/give.h"
+#include "worker/runtime.h"
 #include "worker/take.h"
 #include "worker/waitgroup.h"
 
@@ -53,10 +55,22 @@ worker_birth(void)
 	return w.heritage->birth;
 }
 
+uint32_t
+worker_slot(void)
+{
+	return w.heritage->slot;
+}
+
 struct stats_page *
 worker_page(void)
 {
 	return w.heritage->page;
+}
+
+const struct stats *
+worker_stats(void)
+{
+	return w.heritage->stats;
 }
 
 const struct conf *
@@ -176,6 +190,24 @@ why_not_done(const struct conn *c)
 	return c->refusal != 0 ? handoff_refusal_text(c->refusal) : "idle";
 }
 
+/* Tasks hold a drain like connections; they have no listener. */
+static void
+tell_task(void *arg, const struct runtime_task *task)
+{
+	const uint64_t *token = arg;
+	uint64_t now = clock_ms();
+	struct msg_conn line = {.token = *token,
+	                        .age_ms = now - task->born_ms,
+	                        .state_ms = now - task->born_ms,
+	                        .left_ms = drain_left_ms(),
+	                        .listener = UINT32_MAX};
+
+	strcpy(line.state, "busy");
+	snprintf(line.peer, sizeof line.peer, "task %s", task->name);
+	snprintf(line.why, sizeof line.why, "%s: %s", task->place, task->state);
+	worker_tell(MSG_CONN, &line, sizeof line);
+}
+
 static void
 tell_connections(uint64_t token)
 {
@@ -201,6 +233,7 @@ tell_connections(uint64_t token)
 		strncpy(line.why, why_not_done(c), sizeof line.why - 1);
 		worker_tell(MSG_CONN, &line, sizeof line);
 	}
+	runtime_each_task(tell_task, &token);
 	worker_tell(MSG_LIST_END, &token, sizeof token);
 }
 
@@ -387,6 +420,15 @@ start(const struct heritage *h)
 	start_heartbeat();
 }
 
+/* A task that ignores its end runs in a thread of its module: nothing that it may use
+ * can be taken down. */
+static _Noreturn void
+leave_at_once(void)
+{
+	chan_free(&w.chan);
+	_exit(0);
+}
+
 static void
 stop(void)
 {
@@ -395,6 +437,8 @@ stop(void)
 	conn_stop();
 	take_stop();
 	drain_stop();
+	if (!runtime_stop())
+		leave_at_once();
 	stop_services();
 	chan_free(&w.chan);
 	event_free(w.sigterm);

@@ -31,8 +31,10 @@ void worker_tell(enum msg_type type, const void *body, size_t len);
 void worker_leave(void);
 
 uint64_t worker_birth(void);
+uint32_t worker_slot(void);
 struct event_base *worker_base(void);
 struct stats_page *worker_page(void);
+const struct stats *worker_stats(void);
 const struct conf *worker_conf(void);
 
 #endif

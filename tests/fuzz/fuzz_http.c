@@ -6,7 +6,8 @@
  * what it lets through must keep its promises.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_http.c src/service/http/{request,chunked,range}.c -lhttp_parser
+ *   tests/fuzz/fuzz_http.c src/service/http/{request,chunked,range}.c \
+ *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <stdint.h>
 #include <stdlib.h>

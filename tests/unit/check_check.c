@@ -56,15 +56,16 @@ static const struct {
     {"[service:e]\ntype = echo\nroot = /x\n" LISTEN,
      "f:3: key 'root' in [service:e] is of type 'http', not of 'echo'"},
     {"[service:e]\nmax_body = 1k\ntype = echo\n" LISTEN,
-     "f:2: key 'max_body' in [service:e] is of type 'http', not of 'echo'"},
+     "f:2: key 'max_body' in [service:e] is of type 'http' or 'module', not of 'echo'"},
     {"[service:e]\ntype = echo\nidle_timeout = 1s\n" LISTEN, ""},
     {"[service:e]\ntype = gopher\nroot = /x\n" LISTEN,
-     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo, http or proxy"},
+     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo, http, proxy or module"},
 
     /* one of */
     {"[service:e]\ntype = http\nrespond = x\n" LISTEN, ""},
     {"[service:e]\ntype = http\nroot = /x\n" LISTEN, ""},
     {"[service:e]\ntype = http\n" LISTEN, "f:1: [service:e] needs 'respond' or 'root'"},
+    {"[service:e]\ntype = module\n" LISTEN, "f:1: [service:e] needs 'path'"},
     {"[service:e]\ntype = http\nrespond = x\nroot = /x\n" LISTEN,
      "f:4: 'respond' and 'root' in [service:e] exclude each other"},
     {"[service:e]\nroot = /x\nrespond = x\ntype = http\n" LISTEN,

@@ -71,6 +71,10 @@ static const struct {
      "server.ini:2: unknown key 'worker' in [server]; did you mean 'workers'?"},
     {T("[server]\nWorkers = 4\n" REST),
      "server.ini:2: unknown key 'Workers' in [server]; did you mean 'workers'?"},
+    {T(REST "topic = 4\n"), "server.ini:6: unknown key 'topic' in [service:rest]"},
+    {T("[listen:a]\naddress = :0\nservice = a\n[service:a]\nfoo = 1\ntype = module\n"
+       "path = /x\nfoo = 2\n"),
+     "server.ini:8: duplicate key 'foo' in [service:a]; it is set in line 5 already"},
     {T("[server]\nxyzzy = 4\n" REST), "server.ini:2: unknown key 'xyzzy' in [server]"},
     {T("[server]\n\x1b[31m = 4\n" REST), "server.ini:2: unknown key '\\x1b[31m' in [server]"},
     {T("[drain]\nworkers = 4\n" REST),
@@ -445,6 +449,30 @@ START_TEST(print_by_type)
 }
 END_TEST
 
+/* What only a module knows is kept as it is written; another type has no such keys. */
+START_TEST(keys_of_a_module)
+{
+	struct conf *conf =
+	    parse("[listen:c]\naddress = :0\nservice = c\n[service:c]\n"
+	          "topic = all; or none\ntype = module\npath = /x.so\nlimit = 3\n");
+	const struct conf_service *s = &conf->service[0];
+	char *text = conf_print(conf);
+
+	ck_assert_uint_eq(s->nown, 2);
+	ck_assert_str_eq(s->own[0].key, "topic");
+	ck_assert_str_eq(s->own[0].value, "all; or none");
+	ck_assert_int_eq(s->own[1].line, 8);
+	ck_assert_ptr_nonnull(
+	    strstr(text, "\nlimit = 3                      ; server.ini:8\n"));
+	conf_free(&conf);
+	conf = parse(text);
+	ck_assert_uint_eq(conf->service[0].nown, 2);
+	ck_assert_str_eq(conf->service[0].own[0].value, "all; or none");
+	mem_free(&text);
+	conf_free(&conf);
+}
+END_TEST
+
 /* The sample runs, and says of every key what it would be without it. */
 START_TEST(sample)
 {
@@ -478,7 +506,8 @@ START_TEST(sample_uncommented)
 	struct conf *conf;
 
 	for (char *s = text; (s = strstr(s, "\n; ")) != NULL; s++)
-		if (strchr(s + 3, '=') != NULL && strchr(s + 3, '=') < strchr(s + 3, '\n'))
+		if (s[3] == '[' ||
+		    (strchr(s + 3, '=') != NULL && strchr(s + 3, '=') < strchr(s + 3, '\n')))
 			memcpy(s, "\n  ", 3);
 	root = strstr(text, "\n  root = ");
 	ck_assert_ptr_nonnull(root);
@@ -726,6 +755,7 @@ main(void)
 	tcase_add_test(tc, round_trip_of_longest_line);
 	tcase_add_test(tc, print);
 	tcase_add_test(tc, print_by_type);
+	tcase_add_test(tc, keys_of_a_module);
 	tcase_add_test(tc, sample);
 	tcase_add_test(tc, sample_uncommented);
 	tcase_add_test(tc, sample_file);

@@ -1,5 +1,6 @@
 /* stats: counters never go back, whoever dies. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +91,47 @@ START_TEST(pages_are_used_again_and_start_at_zero)
 	ck_assert_uint_eq(again->generation, 3);
 	ck_assert_uint_eq(again->slot, 4);
 	ck_assert_uint_eq(stats_sum(stats, STATS_BYTES_IN), 99);
+}
+END_TEST
+
+START_TEST(named_counters_are_found_by_their_names)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *b = stats_page_open(stats, 2, 1, 1);
+	char name[32];
+
+	ck_assert_ptr_null(stats_named(a, ""));
+	ck_assert_ptr_null(stats_named(a, "a name that is longer than 27"));
+	stats_named(a, "first")->value += 1;
+	stats_named(a, "second")->value += 2;
+	stats_named(b, "second")->value += 20; /* at another place */
+	stats_named(b, "second")->value += 20;
+	ck_assert_uint_eq(stats_named_sum(stats, "first"), 1);
+	ck_assert_uint_eq(stats_named_sum(stats, "second"), 42);
+	ck_assert_uint_eq(stats_named_sum(stats, "third"), 0);
+	stats_page_fold(stats, b);
+	ck_assert_uint_eq(stats_named_sum(stats, "second"), 42);
+	b = stats_page_open(stats, 3, 2, 1);
+	stats_named(b, "second")->value += 1;
+	stats_page_fold(stats, a);
+	ck_assert_uint_eq(stats_named_sum(stats, "first"), 1);
+	ck_assert_uint_eq(stats_named_sum(stats, "second"), 43);
+	for (int i = 1; i < STATS_NAMED; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		ck_assert_ptr_nonnull(stats_named(b, name));
+	}
+	ck_assert_ptr_null(stats_named(b, "no room"));
+}
+END_TEST
+
+START_TEST(tasks_of_a_dead_worker_are_no_connections)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+
+	a->busy = 5;
+	a->tasks = 3;
+	ck_assert_uint_eq(stats_page_fold(stats, a), 2);
+	ck_assert_uint_eq(stats_sum(stats, STATS_CUT), 2);
 }
 END_TEST
 
@@ -188,6 +230,8 @@ main(void)
 	tcase_add_test(t, what_a_dead_worker_held_is_cut_and_closed);
 	tcase_add_test(t, what_a_dead_worker_had_offered_is_not_cut);
 	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
+	tcase_add_test(t, named_counters_are_found_by_their_names);
+	tcase_add_test(t, tasks_of_a_dead_worker_are_no_connections);
 	tcase_add_test(t, pages_end);
 	tcase_add_test(t, numbers_are_never_given_twice_also_to_another_reader);
 	tcase_add_test(t, another_process_counts_and_is_killed);

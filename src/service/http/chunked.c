@@ -1,6 +1,7 @@
 #include "service/http/chunked.h"
 
 #include <ctype.h>
+#include <string.h>
 
 enum {
 	SIZE,
@@ -90,12 +91,26 @@ step(struct chunked *c, char ch)
 enum chunked_result
 chunked_feed(struct chunked *c, const char *bytes, size_t len, size_t *used)
 {
+	return chunked_take(c, bytes, len, used, NULL, NULL);
+}
+
+enum chunked_result
+chunked_take(struct chunked *c, const char *bytes, size_t len, size_t *used, char *to,
+             size_t *taken)
+{
 	size_t i = 0;
+
+	if (to != NULL)
+		*taken = 0;
 
 	while (i < len && c->state != BAD) {
 		if (c->state == DATA) {
 			size_t n = len - i < c->left ? len - i : (size_t)c->left;
 
+			if (to != NULL) {
+				memmove(to + *taken, bytes + i, n);
+				*taken += n;
+			}
 			i += n;
 			c->left -= n;
 			if (c->left == 0)

@@ -1,7 +1,7 @@
 /*
- * chunked: the framing of a chunked body, read strictly and thrown away.  Pure.
+ * chunked: the framing of a chunked body, read strictly.  Pure.
  *
- * Bytes are counted, not kept; extensions and trailers are bounded.
+ * Bytes are counted, and kept if somebody wants them; extensions and trailers are bounded.
  */
 #ifndef BATON_SERVICE_HTTP_CHUNKED_H
 #define BATON_SERVICE_HTTP_CHUNKED_H
@@ -27,5 +27,10 @@ enum chunked_result { CHUNKED_MORE, CHUNKED_DONE, CHUNKED_BAD };
  * the caller's limit shows in total before the bytes come. */
 enum chunked_result chunked_feed(struct chunked *c, const char *bytes, size_t len,
                                  size_t *used);
+
+/* The same, and the body's own bytes go to `to`, which has room for len and may be where
+ * bytes are; *taken tells how many. */
+enum chunked_result chunked_take(struct chunked *c, const char *bytes, size_t len, size_t *used,
+                                 char *to, size_t *taken);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "service/http/call.h"
 #include "worker/conn.h"
 
 #define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
@@ -59,6 +60,8 @@ exchange_give_back(struct conn *c)
 	if (x == NULL)
 		return;
 	c->data = NULL;
+	if (x->call != NULL)
+		call_gone(x);
 	timelist_leave(&x->total);
 	file_close(&x->file);
 	if (h->nunused >= UNUSED_MAX) {
@@ -94,7 +97,7 @@ size_t
 exchange_room(const struct conn *c, struct exchange *x)
 {
 	if (x->from == x->to)
-		x->from = x->to = x->phase == PHASE_BODY ? x->body_at : 0;
+		x->from = x->to = x->phase == PHASE_HEAD ? 0 : x->body_at;
 	return in_size(c) - x->to;
 }
 

@@ -32,11 +32,17 @@ struct canned {
 	char *date; /* in text */
 };
 
+struct baton_route;
+struct baton_service;
+struct call;
+
 /* What all connections of one http service share in a worker. */
 struct http {
 	const struct conf_service *conf;
 	struct canned canned[ANSWER_CONNECTIONS_N]; /* of `respond` */
 	int root;                                   /* directory; -1: respond */
+	const struct baton_route *routes;           /* of a module; NULL: none */
+	struct baton_service *owner;                /* the module */
 	time_t date_of;                             /* what `date` says */
 	char date[ANSWER_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
@@ -47,6 +53,7 @@ struct http {
 enum phase {
 	PHASE_HEAD,     /* read */
 	PHASE_BODY,     /* read */
+	PHASE_CALL,     /* wait for a module's handler */
 	PHASE_CONTINUE, /* write: 100 */
 	PHASE_ANSWER,   /* write */
 };
@@ -58,6 +65,8 @@ struct exchange {
 	enum phase phase;
 	struct request request;
 	struct chunked chunked;
+	struct call *call;  /* with a module: its side of the request; else NULL */
+	size_t head_len;    /* of the head, which ends at body_at */
 	uint64_t body_left; /* of a body with a length */
 	bool close;         /* after this answer */
 	bool last;          /* the client said itself that it sends no more requests */

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "service/http/call.h"
 #include "service/http/exchange.h"
 #include "service/http/file.h"
 #include "service/http/move.h"
@@ -12,6 +13,7 @@
 #include "worker/conn.h"
 
 #define LATER_MS 1000 /* a limit of a connection that is on its way is looked at again */
+#define MODULE_IDLE_MS 75000
 
 /* --- start and stop --- */
 
@@ -35,6 +37,15 @@ check(const struct conf_service *conf, char **cause)
 	return 0;
 }
 
+/* A module's is the default of a stream unless it is set. */
+static uint64_t
+idle_limit(const struct conf_service *conf)
+{
+	if (conf->path != NULL && conf->idle_timeout == 0)
+		return MODULE_IDLE_MS;
+	return (uint64_t)conf->idle_timeout;
+}
+
 static int
 start(struct service *service, char **cause)
 {
@@ -52,7 +63,7 @@ start(struct service *service, char **cause)
 	h->body = timelist_new(service->base, (uint64_t)conf->body_timeout, on_body_late);
 	h->send = timelist_new(service->base, (uint64_t)conf->send_timeout, on_send_late);
 	h->total = timelist_new(service->base, (uint64_t)conf->request_timeout, on_total_late);
-	h->idle = timelist_new(service->base, (uint64_t)conf->idle_timeout, on_idle_late);
+	h->idle = timelist_new(service->base, idle_limit(conf), on_idle_late);
 	SLIST_INIT(&h->unused);
 	service->data = h;
 	return 0;
@@ -98,6 +109,8 @@ all_sent(struct conn *c, struct exchange *x)
 		x->phase = PHASE_BODY;
 		return true;
 	}
+	if (x->call != NULL && call_continues(x))
+		return true;
 	file_close(&x->file);
 	if (x->last && x->from == x->to) {
 		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
@@ -147,6 +160,10 @@ process(struct conn *c, struct exchange *x)
 			want_more(c, x, h->body, true);
 			return;
 		}
+		if (x->phase == PHASE_CALL) {
+			call_wait(c, x);
+			return;
+		}
 		if (x->phase < PHASE_CONTINUE)
 			continue;
 		switch (exchange_send(c, x)) {
@@ -171,6 +188,10 @@ process(struct conn *c, struct exchange *x)
 static void
 ended(struct conn *c, struct exchange *x)
 {
+	if (x->phase == PHASE_CALL) {
+		call_hung_up(c, x);
+		return;
+	}
 	if (x->phase == PHASE_HEAD && x->from == x->to) {
 		conn_close(c, "closed by the peer");
 		return;
@@ -202,6 +223,12 @@ readable(struct conn *c)
 	x->to += (size_t)got;
 	conn_set_state(c, CONN_BUSY);
 	process(c, x);
+}
+
+void
+http_go_on(struct conn *c)
+{
+	process(c, c->data);
 }
 
 static void

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "service/http/call.h"
 #include "service/http/chunked.h"
 #include "service/http/exchange.h"
 #include "service/http/request.h"
@@ -34,10 +35,13 @@ begin_body(struct conn *c, struct exchange *x)
 		respond_refuse(c, x, 413);
 		return;
 	}
-	if (x->body_left == 0 && !x->request.chunked)
+	if (x->body_left == 0 && !x->request.chunked) {
 		respond(c, x);
-	else
-		continue_100(x);
+		return;
+	}
+	if (http_of(c)->routes != NULL)
+		call_begin(c, x);
+	continue_100(x);
 }
 
 void
@@ -80,6 +84,7 @@ receive_head(struct conn *c, struct exchange *x)
 	}
 	x->from += (size_t)n;
 	x->body_at = x->from;
+	x->head_len = (size_t)n;
 	begin_body(c, x);
 	return true;
 }
@@ -87,11 +92,14 @@ receive_head(struct conn *c, struct exchange *x)
 static bool
 read_chunked(struct conn *c, struct exchange *x)
 {
-	size_t used = 0;
-	enum chunked_result r =
-	    chunked_feed(&x->chunked, x->in + x->from, x->to - x->from, &used);
+	char *at = x->in + x->from;
+	size_t used = 0, kept = 0;
+	enum chunked_result r = chunked_take(&x->chunked, at, x->to - x->from, &used,
+	                                     x->call != NULL ? at : NULL, &kept);
 
 	x->from += used;
+	if (kept > 0 && x->chunked.total <= (uint64_t)http_of(c)->conf->max_body)
+		call_body(x, at, kept);
 	if (r == CHUNKED_BAD)
 		respond_refuse(c, x, 400);
 	else if (x->chunked.total > (uint64_t)http_of(c)->conf->max_body)
@@ -110,6 +118,8 @@ receive_body(struct conn *c, struct exchange *x)
 		return read_chunked(c, x);
 	if (n > x->body_left)
 		n = (size_t)x->body_left;
+	if (x->call != NULL)
+		call_body(x, x->in + x->from, n);
 	x->from += n;
 	x->body_left -= n;
 	if (x->body_left > 0)

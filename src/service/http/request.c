@@ -7,6 +7,8 @@
 
 #include <http_parser.h>
 
+#include "base/mem.h"
+
 /* --- the raw bytes --- */
 
 ptrdiff_t
@@ -414,4 +416,67 @@ request_path(const struct request_text *target, char *path, size_t size)
 	}
 	path[out] = '\0';
 	return 0;
+}
+
+void
+request_split(const struct request_text *target, struct request_text *path,
+              struct request_text *query)
+{
+	struct request_text t = without_authority(*target);
+	const char *end = memchr(t.p, '#', t.n), *mark;
+
+	if (end != NULL)
+		t.n = (size_t)(end - t.p);
+	*path = t;
+	*query = (struct request_text){NULL, 0};
+	mark = memchr(t.p, '?', t.n);
+	if (mark == NULL)
+		return;
+	path->n = (size_t)(mark - t.p);
+	*query = (struct request_text){mark + 1, t.n - path->n - 1};
+}
+
+char *
+request_decode(const struct request_text *t, bool plus)
+{
+	char *text = mem_alloc(t->n + 1), *out = text;
+
+	for (size_t i = 0; i < t->n; i++) {
+		int high = i + 2 < t->n ? hex((unsigned char)t->p[i + 1]) : -1;
+		int low = i + 2 < t->n ? hex((unsigned char)t->p[i + 2]) : -1;
+
+		if (t->p[i] == '%' && high >= 0 && low >= 0 && high + low > 0) {
+			*out++ = (char)(high << 4 | low);
+			i += 2;
+		} else {
+			*out++ = t->p[i] == '+' && plus ? ' ' : t->p[i];
+		}
+	}
+	return text;
+}
+
+struct request_text
+request_header(const char *head, size_t len, const char *name)
+{
+	const char *line = memchr(head, '\n', len), *end = head + len;
+	size_t n = strlen(name);
+
+	while (line != NULL && ++line < end) {
+		const char *eol = memchr(line, '\r', (size_t)(end - line));
+		struct request_text v;
+
+		if (eol == NULL)
+			break;
+		if ((size_t)(eol - line) > n && line[n] == ':' &&
+		    strncasecmp(line, name, n) == 0) {
+			v = (struct request_text){line + n + 1, (size_t)(eol - line) - n - 1};
+			for (; v.n > 0 && (*v.p == ' ' || *v.p == '\t'); v.n--)
+				v.p++;
+			for (; v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'); v.n--)
+				;
+			return v;
+		}
+		line = memchr(eol, '\n', (size_t)(end - eol));
+	}
+	return (struct request_text){NULL, 0};
 }

@@ -67,4 +67,15 @@ int request_too_long(const char *bytes, size_t len);
  */
 int request_path(const struct request_text *target, char *path, size_t size);
 
+/* The path and the query of a target, both as they are written; without '?' the query's p
+ * is NULL. */
+void request_split(const struct request_text *target, struct request_text *path,
+                   struct request_text *query);
+
+/* Percent-decode t; plus: a '+' is a blank.  What is broken stays as it is.  malloc'd. */
+char *request_decode(const struct request_text *t, bool plus);
+
+/* The first header of that name in a head that was parsed; p NULL: there is none. */
+struct request_text request_header(const char *head, size_t len, const char *name);
+
 #endif

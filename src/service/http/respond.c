@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "service/http/answer.h"
+#include "service/http/call.h"
 #include "service/http/exchange.h"
 #include "service/http/file.h"
 #include "service/http/range.h"
@@ -48,7 +49,8 @@ void
 respond_prepare(struct http *h)
 {
 	update_date(h);
-	for (enum answer_connection c = 0; c < ANSWER_CONNECTIONS_N && h->root < 0; c++)
+	for (enum answer_connection c = 0; c < ANSWER_CONNECTIONS_N && h->conf->respond != NULL;
+	     c++)
 		can(h, c);
 }
 
@@ -80,8 +82,8 @@ connection(struct exchange *x)
 	return x->request.http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
 }
 
-static void
-set_text(struct exchange *x, size_t len)
+void
+respond_text(struct exchange *x, size_t len)
 {
 	x->out = x->text;
 	x->out_len = len;
@@ -89,14 +91,14 @@ set_text(struct exchange *x, size_t len)
 	x->phase = PHASE_ANSWER;
 }
 
-static void
-answer_status(struct conn *c, struct exchange *x, int status)
+void
+respond_status(struct conn *c, struct exchange *x, int status)
 {
 	struct http *h = http_of(c);
 
 	update_date(h);
-	set_text(x, answer_error(x->text, status, h->date, connection(x),
-	                         x->request.method == HTTP_HEAD));
+	respond_text(x, answer_error(x->text, status, h->date, connection(x),
+	                             x->request.method == HTTP_HEAD));
 }
 
 void
@@ -110,7 +112,7 @@ respond_refuse(struct conn *c, struct exchange *x, int status)
 	x->close = true;
 	x->last = false; /* the rest of a refused body may still come */
 	timelist_leave(&x->total);
-	answer_status(c, x, status);
+	respond_status(c, x, status);
 }
 
 static void
@@ -136,11 +138,20 @@ answer_text(struct conn *c, struct exchange *x, int status, const char *text)
 	len = answer_begin(x->text, status, h->date, connection(x));
 	len = answer_header(x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
 	                    strlen(text));
-	set_text(x, answer_end(x->text, len));
+	respond_text(x, answer_end(x->text, len));
 	if (x->request.method == HTTP_HEAD)
 		return;
 	x->more = text;
 	x->more_len = strlen(text);
+}
+
+size_t
+respond_head(struct conn *c, struct exchange *x, int status)
+{
+	struct http *h = http_of(c);
+
+	update_date(h);
+	return answer_begin(x->text, status, h->date, connection(x));
 }
 
 /* Where a directory's name lacks its slash: the same target with one.  Of several
@@ -160,7 +171,7 @@ answer_moved(struct conn *c, struct exchange *x)
 	len = answer_begin(x->text, 301, h->date, connection(x));
 	len = answer_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
 	                    (int)path, t.p, (int)(t.n - path), t.p + path);
-	set_text(x, answer_end(x->text, len));
+	respond_text(x, answer_end(x->text, len));
 }
 
 static void
@@ -214,7 +225,7 @@ answer_file(struct conn *c, struct exchange *x)
 	} else if (status != 304) {
 		len = answer_header(x->text, len, "Content-Length: 0\r\n");
 	}
-	set_text(x, answer_end(x->text, len));
+	respond_text(x, answer_end(x->text, len));
 }
 
 /* status: what request_path made of the path. */
@@ -232,7 +243,7 @@ answer_from_root(struct conn *c, struct exchange *x, int status, const char *pat
 	else if (status == 301)
 		answer_moved(c, x);
 	else
-		answer_status(c, x, status);
+		respond_status(c, x, status);
 }
 
 static bool
@@ -249,7 +260,7 @@ respond(struct conn *c, struct exchange *x)
 	int status;
 
 	timelist_leave(&x->total);
-	if (h->root < 0 && h->conf->health == NULL) {
+	if (h->root < 0 && h->conf->health == NULL && h->routes == NULL) {
 		answer_canned(c, x);
 		return;
 	}
@@ -258,6 +269,10 @@ respond(struct conn *c, struct exchange *x)
 		bool down = worker_lame() || worker_stopping();
 
 		answer_text(c, x, down ? 503 : 200, down ? "stopping\n" : "ok\n");
+	} else if (h->routes != NULL && status == 0) {
+		call_route(c, x);
+	} else if (h->routes != NULL) {
+		respond_status(c, x, status);
 	} else if (h->root < 0) {
 		answer_canned(c, x);
 	} else {

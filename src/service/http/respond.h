@@ -9,6 +9,8 @@
 #ifndef BATON_SERVICE_HTTP_RESPOND_H
 #define BATON_SERVICE_HTTP_RESPOND_H
 
+#include <stddef.h>
+
 struct conn;
 struct exchange;
 struct http;
@@ -27,5 +29,13 @@ void respond(struct conn *c, struct exchange *x);
  * follow mean nothing any more.
  */
 void respond_refuse(struct conn *c, struct exchange *x, int status);
+
+/* An answer that is its status; the connection may go on after it. */
+void respond_status(struct conn *c, struct exchange *x, int status);
+
+/* Begin a head in x->text: its length so far.  respond_text makes len bytes there the answer,
+ * or its first part. */
+size_t respond_head(struct conn *c, struct exchange *x, int status);
+void respond_text(struct exchange *x, size_t len);
 
 #endif

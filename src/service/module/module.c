@@ -1,0 +1,265 @@
+#include "service/module/module.h"
+
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "service/http/call.h"
+#include "service/http/exchange.h"
+#include "service/http/http.h"
+#include "service/http/route.h"
+#include "service/module/stream.h"
+#include "worker/runtime.h"
+
+#define NAME_MAX_BYTES 31
+
+/* What only modules use would not be linked: one function of each such file. */
+typedef void (*symbol)(void);
+__attribute__((used)) static const symbol needed[] = {
+    (symbol)baton_timer_new, (symbol)baton_group_new_at, (symbol)baton_freelist_get,
+    (symbol)baton_counter,   (symbol)baton_breaker_new,  (symbol)baton_pool_new,
+};
+
+/* --- loading --- */
+
+/* Is it what it says?  0, or -1 with *cause. */
+static int
+judge(const char *path, const struct baton_module *m, char **cause)
+{
+	if (m->abi != BATON_ABI)
+		return cause_set(cause, "%s is for version %u of baton.h; this baton has %u",
+		                 path, m->abi, BATON_ABI);
+	if (m->size < sizeof *m)
+		return cause_set(cause, "%s has a descriptor of %u bytes, not %zu", path,
+		                 m->size, sizeof *m);
+	if (m->name == NULL || *m->name == '\0' || strlen(m->name) > NAME_MAX_BYTES)
+		return cause_set(cause, "%s has no name of 1 to %d bytes", path,
+		                 NAME_MAX_BYTES);
+	if ((m->data == NULL) == (m->routes == NULL))
+		return cause_set(cause, "%s has %s: a module is either a stream or HTTP", path,
+		                 m->data == NULL ? "neither data nor routes"
+		                                 : "both data and routes");
+	if ((m->freeze == NULL) != (m->thaw == NULL))
+		return cause_set(cause, "%s has one of freeze and thaw without the other",
+		                 path);
+	return 0;
+}
+
+static int
+judge_routes(const char *path, const struct baton_module *m, char **cause)
+{
+	for (const struct baton_route *r = m->routes; r != NULL && r->path != NULL; r++) {
+		const char *fault = route_fault(r);
+
+		if (fault != NULL)
+			return cause_set(cause, "%s: route '%s': %s", path, r->path, fault);
+	}
+	return 0;
+}
+
+/* It stays loaded until the process ends: threads may be in it. */
+static const struct baton_module *
+load(const char *path, char **cause)
+{
+	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	const struct baton_module *m;
+
+	if (handle == NULL) {
+		cause_set(cause, "cannot load the module: %s", dlerror());
+		return NULL;
+	}
+	m = dlsym(handle, "baton_module");
+	if (m == NULL) {
+		cause_set(cause, "%s exports no baton_module", path);
+		return NULL;
+	}
+	if (judge(path, m, cause) < 0 || judge_routes(path, m, cause) < 0)
+		return NULL;
+	return m;
+}
+
+/* --- the service_type --- */
+
+static void
+examine(const struct conf *conf, const struct conf_service *s, struct conf_errors *errors)
+{
+	char *cause = NULL;
+	const struct baton_module *m = load(s->path, &cause);
+	struct own_value *values;
+
+	if (m == NULL) {
+		conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line, s->name,
+		           cause);
+		mem_free(&cause);
+		return;
+	}
+	values = own_read(conf->path, s, m->keys, errors);
+	own_free(&values, m->keys);
+}
+
+static int
+read_own(struct baton_service *s, char **cause)
+{
+	struct conf_errors errors = {0};
+
+	s->value = own_read(NULL, s->service->conf, s->module->keys, &errors);
+	if (s->value != NULL)
+		return 0;
+	*cause = conf_errors_join(&errors);
+	conf_errors_free(&errors);
+	return -1;
+}
+
+static void
+destroy(struct baton_service *s)
+{
+	own_free(&s->value, s->module->keys);
+	mem_free(&s->cause);
+	free(s);
+}
+
+static int
+start_module(struct baton_service *s, char **cause)
+{
+	if (s->module->start == NULL || s->module->start(s) == 0)
+		return 0;
+	return cause_set(cause, "module '%s': %s", s->module->name,
+	                 s->cause != NULL ? s->cause : "its start fails without a reason");
+}
+
+/* http's own, but for its end. */
+static struct service_type routed_type;
+
+static void
+stop_routes(struct service *service)
+{
+	struct http *h = service->data;
+	struct baton_service *s = h->owner;
+
+	http_service.stop(service);
+	module_stop(s);
+	call_stop();
+}
+
+static int
+start_routes(struct baton_service *s, char **cause)
+{
+	struct http *h;
+
+	if (http_service.start(s->service, cause) < 0)
+		return -1;
+	h = s->service->data;
+	h->routes = s->module->routes;
+	h->owner = s;
+	call_start();
+	routed_type = http_service;
+	routed_type.name = "module";
+	routed_type.stop = stop_routes;
+	s->service->type = &routed_type;
+	return 0;
+}
+
+static int
+start(struct service *service, char **cause)
+{
+	const struct conf_service *conf = service->conf;
+	struct runtime_limits limits = {.threads = (unsigned)conf->offload_threads,
+	                                .queue = (unsigned)conf->offload_queue,
+	                                .background = (unsigned)conf->background_max};
+	const struct baton_module *m = load(conf->path, cause);
+	struct baton_service *s;
+
+	if (m == NULL)
+		return -1;
+	s = mem_alloc(sizeof *s);
+	s->service = service;
+	s->module = m;
+	runtime_start(service->base, &limits);
+	if (read_own(s, cause) < 0 || start_module(s, cause) < 0) {
+		destroy(s);
+		return -1;
+	}
+	if (m->routes == NULL) {
+		stream_start(s);
+		return 0;
+	}
+	return start_routes(s, cause);
+}
+
+void
+module_stop(struct baton_service *s)
+{
+	if (s->module->stop != NULL)
+		s->module->stop(s);
+	destroy(s);
+}
+
+const struct service_type module_service = {
+    .name = "module",
+    .examine = examine,
+    .start = start,
+};
+
+/* --- baton.h --- */
+
+const char *
+baton_service_name(const struct baton_service *service)
+{
+	return service->service->conf->name;
+}
+
+static const struct own_value *
+value_of(const struct baton_service *s, const char *key, bool text)
+{
+	int i = own_find(s->module->keys, key);
+
+	if (i < 0)
+		log_panic("module '%s' has no key '%s'", s->module->name, key);
+	if ((s->module->keys[i].type >= BATON_KEY_TEXT) != text)
+		log_panic("module '%s': key '%s' is %s text", s->module->name, key,
+		          text ? "no" : "a");
+	return &s->value[i];
+}
+
+int64_t
+baton_service_number(const struct baton_service *service, const char *key)
+{
+	const struct own_value *v = value_of(service, key, false);
+	int i = own_find(service->module->keys, key);
+
+	return service->module->keys[i].type == BATON_KEY_BOOL ? v->as.flag : v->as.number;
+}
+
+const char *
+baton_service_text(const struct baton_service *service, const char *key)
+{
+	return value_of(service, key, true)->text;
+}
+
+void
+baton_service_set_data(struct baton_service *service, void *data)
+{
+	service->data = data;
+}
+
+void *
+baton_service_data(const struct baton_service *service)
+{
+	return service->data;
+}
+
+int
+baton_service_fail(struct baton_service *service, const char *fmt, ...)
+{
+	va_list ap;
+
+	mem_free(&service->cause);
+	va_start(ap, fmt);
+	service->cause = mem_vprintf(fmt, ap);
+	va_end(ap);
+	return -1;
+}

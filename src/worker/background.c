@@ -1,0 +1,165 @@
+#include "worker/background.h"
+
+#include <sys/queue.h>
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "baton.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "worker/runtime.h"
+#include "worker/service.h"
+#include "worker/waitgroup.h"
+
+struct baton_background {
+	TAILQ_ENTRY(baton_background) link;
+	struct baton_ctx *ctx;
+	const char *name, *place;
+	uint64_t born_ms;
+	void (*drain)(void *arg); /* NULL: does not want to know, or knows */
+	void *arg;
+	bool abandoned; /* not in the waitgroup any more */
+};
+
+static struct {
+	TAILQ_HEAD(, baton_background) all;
+	unsigned n, most;
+	uint64_t refused;
+	struct event tell;
+} bk;
+
+/* From the front each time: whoever is told may end itself or others. */
+static void
+on_tell(evutil_socket_t fd, short what, void *arg)
+{
+	struct baton_background *b;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	do {
+		TAILQ_FOREACH (b, &bk.all, link)
+			if (b->drain != NULL)
+				break;
+		if (b != NULL) {
+			void (*drain)(void *) = b->drain;
+
+			b->drain = NULL;
+			drain(b->arg);
+		}
+	} while (b != NULL);
+}
+
+struct baton_background *
+baton_background_at(const char *name, void (*drain)(void *arg), void *arg, const char *place)
+{
+	struct baton_background *b;
+
+	if (bk.n >= bk.most) {
+		if (bk.refused++ == 0)
+			log_warn("background task '%s' (%s) is refused: there are %u already",
+			         name, place, bk.n);
+		return NULL;
+	}
+	b = mem_alloc(sizeof *b);
+	b->ctx = baton_ctx_new_at(NULL, 0, place);
+	b->name = name;
+	b->place = place;
+	b->born_ms = clock_ms();
+	b->drain = drain;
+	b->arg = arg;
+	bk.n++;
+	TAILQ_INSERT_TAIL(&bk.all, b, link);
+	waitgroup_add_task();
+	if (drain != NULL && baton_draining())
+		event_active(&bk.tell, EV_TIMEOUT, 0);
+	return b;
+}
+
+struct baton_ctx *
+baton_background_ctx(struct baton_background *bg)
+{
+	return bg->ctx;
+}
+
+void
+baton_background_end(struct baton_background **bg)
+{
+	struct baton_background *b = *bg;
+
+	*bg = NULL;
+	TAILQ_REMOVE(&bk.all, b, link);
+	bk.n--;
+	if (!b->abandoned)
+		waitgroup_done_task();
+	baton_ctx_cancel(b->ctx, BATON_CANCELLED);
+	baton_ctx_drop(&b->ctx);
+	free(b);
+}
+
+void
+background_limit(unsigned most)
+{
+	if (most > bk.most)
+		bk.most = most;
+}
+
+void
+background_drain(void)
+{
+	event_active(&bk.tell, EV_TIMEOUT, 0);
+}
+
+void
+background_abandon(void)
+{
+	struct baton_background *b;
+
+	TAILQ_FOREACH (b, &bk.all, link) {
+		if (b->abandoned)
+			continue;
+		log_warn("background task '%s' (%s) has not ended after %llu ms: left behind",
+		         b->name, b->place, (unsigned long long)(clock_ms() - b->born_ms));
+		b->abandoned = true;
+		waitgroup_done_task();
+	}
+}
+
+void
+background_each(runtime_task_fn *fn, void *arg)
+{
+	struct baton_background *b;
+
+	TAILQ_FOREACH (b, &bk.all, link) {
+		struct runtime_task t = {b->name, b->place, b->born_ms,
+		                         baton_ctx_cause(b->ctx) == 0
+		                             ? "a background task"
+		                             : "a background task, cancelled"};
+
+		if (!b->abandoned)
+			fn(arg, &t);
+	}
+}
+
+void
+background_start(void)
+{
+	TAILQ_INIT(&bk.all);
+	bk.n = bk.most = 0;
+	evtimer_assign(&bk.tell, runtime_base(), on_tell, NULL);
+}
+
+/* What was left behind. */
+void
+background_stop(void)
+{
+	struct baton_background *b;
+
+	event_del(&bk.tell);
+	while ((b = TAILQ_FIRST(&bk.all)) != NULL)
+		baton_background_end(&b);
+}

@@ -1,0 +1,140 @@
+/* group: baton_group, several things at once and one end. */
+#include <sys/queue.h>
+
+#include <stdlib.h>
+
+#include "baton.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct baton_group {
+	struct baton_ctx *ctx;
+	unsigned members;
+	bool closed;
+	int status; /* the first error */
+	void (*done)(void *arg, int status);
+	void *arg;
+};
+
+/* A task that is a member. */
+struct member {
+	struct baton_group *group;
+	struct baton_task task;
+};
+
+struct baton_group *
+baton_group_new_at(struct baton_ctx *parent, void (*done)(void *arg, int status), void *arg,
+                   const char *place)
+{
+	struct baton_group *g = mem_alloc(sizeof *g);
+
+	g->ctx = baton_ctx_new_at(parent, 0, place);
+	g->done = done;
+	g->arg = arg;
+	return g;
+}
+
+struct baton_ctx *
+baton_group_ctx(struct baton_group *group)
+{
+	return group->ctx;
+}
+
+/* That nobody failed does not mean much if somebody else has ended it meanwhile: members
+ * may have given up without an error. */
+static void
+finish(void *arg)
+{
+	struct baton_group *g = arg;
+	int status = g->status != 0 ? g->status : baton_ctx_cause(g->ctx);
+
+	baton_ctx_cancel(g->ctx, BATON_CANCELLED);
+	baton_ctx_drop(&g->ctx);
+	g->done(g->arg, status);
+	free(g);
+}
+
+static void
+look(struct baton_group *g)
+{
+	if (g->closed && g->members == 0)
+		baton_post(finish, g);
+}
+
+void
+baton_group_begin(struct baton_group *group)
+{
+	AN(!group->closed || group->members > 0);
+	group->members++;
+}
+
+void
+baton_group_end(struct baton_group *group, int status)
+{
+	AN(group->members > 0);
+	if (status != 0 && group->status == 0) {
+		group->status = status;
+		baton_ctx_cancel(group->ctx, status); /* our own hold of a member keeps it */
+	}
+	group->members--;
+	look(group);
+}
+
+void
+baton_group_close(struct baton_group *group)
+{
+	AN(!group->closed);
+	group->closed = true;
+	look(group);
+}
+
+static int
+member_work(void *arg)
+{
+	struct member *m = arg;
+
+	return m->task.work(m->task.arg);
+}
+
+static void
+member_done(void *arg, int status)
+{
+	struct member *m = arg;
+
+	if (m->task.done != NULL)
+		m->task.done(m->task.arg, status);
+	baton_group_end(m->group, status);
+}
+
+static void
+member_release(void *arg)
+{
+	struct member *m = arg;
+
+	if (m->task.release != NULL)
+		m->task.release(m->task.arg);
+	free(m);
+}
+
+int
+baton_group_offload_at(struct baton_group *group, const struct baton_task *task,
+                       const char *place)
+{
+	struct member *m = mem_alloc(sizeof *m);
+	struct baton_task t = *task;
+	int status;
+
+	m->group = group;
+	m->task = *task;
+	t.work = member_work;
+	t.done = member_done;
+	t.release = member_release;
+	t.arg = m;
+	baton_group_begin(group);
+	status = baton_offload_at(group->ctx, &t, place);
+	if (status != 0) {
+		free(m);
+		baton_group_end(group, status);
+	}
+	return status;
+}

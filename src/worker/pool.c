@@ -1,0 +1,483 @@
+/* pool: baton_pool, connections to others that are used again. */
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "baton.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "worker/ctx.h"
+#include "worker/dial.h"
+#include "worker/runtime.h"
+
+#define LOOK_MS 1000 /* between two looks for what was idle for too long */
+
+struct target;
+
+struct baton_link {
+	TAILQ_ENTRY(baton_link) link; /* while it is idle, the latest first */
+	struct target *target;
+	int fd;
+	bool reused;
+	uint64_t born_ms, idle_since_ms;
+	struct event ev; /* of a wait */
+	bool waits;
+	struct baton_watch watch;
+	struct baton_ctx *ctx;
+	void (*fn)(void *arg, int status);
+	void *arg;
+};
+
+/* Who wants a link: in its target's queue, then on its way to be told. */
+struct waiter {
+	TAILQ_ENTRY(waiter) link;
+	struct target *target;
+	bool queued;
+	struct baton_ctx *ctx;
+	struct baton_watch watch;
+	void (*fn)(void *arg, int status, struct baton_link *link);
+	void *arg;
+	int status;
+	struct baton_link *given;
+};
+
+struct dialling {
+	LIST_ENTRY(dialling) link;
+	struct target *target;
+	struct dial *dial;
+};
+
+struct target {
+	TAILQ_ENTRY(target) link;
+	struct baton_pool *pool;
+	char *name;
+	unsigned open; /* idle, out, and being dialled */
+	unsigned nidle, nwaiting, ndialling;
+	TAILQ_HEAD(links, baton_link) idle;
+	TAILQ_HEAD(, waiter) waiting;
+	LIST_HEAD(, dialling) dialling;
+};
+
+struct baton_pool {
+	struct baton_pool_rules rules;
+	TAILQ_HEAD(, target) targets;
+	struct baton_timer *look;
+	bool looking;
+	uint64_t dialled, failed, reused, dead;
+};
+
+/* --- telling who waits --- */
+
+static void
+tell(void *arg)
+{
+	struct waiter *w = arg;
+	int cause = baton_ctx_cause(w->ctx);
+
+	if (cause != 0 && w->given != NULL) { /* it ended just now */
+		baton_link_put(w->given, true);
+		w->given = NULL;
+		w->status = cause;
+	}
+	w->fn(w->arg, w->status, w->given);
+	baton_ctx_drop(&w->ctx);
+	free(w);
+}
+
+static void
+serve(struct waiter *w, int status, struct baton_link *link)
+{
+	struct target *t = w->target;
+
+	if (w->queued) {
+		TAILQ_REMOVE(&t->waiting, w, link);
+		t->nwaiting--;
+		w->queued = false;
+	}
+	baton_ctx_unwatch(&w->watch);
+	w->status = status;
+	w->given = link;
+	baton_post(tell, w);
+}
+
+static void
+on_waiter_ended(void *arg, int cause)
+{
+	serve(arg, cause, NULL);
+}
+
+/* --- links --- */
+
+static void
+close_link(struct baton_link *l)
+{
+	l->target->open--;
+	fd_close(&l->fd);
+	free(l);
+}
+
+static bool
+is_old(const struct baton_link *l, uint64_t now)
+{
+	uint64_t life = l->target->pool->rules.life_ms;
+
+	return life != 0 && now - l->born_ms >= life;
+}
+
+/* Nothing may come from a peer that was asked nothing: an end, an error or bytes alike. */
+static bool
+is_dead(const struct baton_link *l)
+{
+	char byte;
+
+	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
+}
+
+static struct baton_link *
+take_idle(struct target *t)
+{
+	struct baton_link *l;
+	uint64_t now = clock_ms();
+
+	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
+		bool dead = is_dead(l);
+
+		TAILQ_REMOVE(&t->idle, l, link);
+		t->nidle--;
+		t->pool->dead += dead;
+		if (!dead && !is_old(l, now)) {
+			l->reused = true;
+			t->pool->reused++;
+			return l;
+		}
+		close_link(l);
+	}
+	return NULL;
+}
+
+/* --- dialling --- */
+
+static void on_dialled(void *arg, int fd, int status);
+
+static void
+dial(struct target *t)
+{
+	struct dialling *d = mem_alloc(sizeof *d);
+
+	d->target = t;
+	t->open++;
+	t->ndialling++;
+	t->pool->dialled++;
+	LIST_INSERT_HEAD(&t->dialling, d, link);
+	d->dial = dial_start(t->name, t->pool->rules.connect_ms, on_dialled, d);
+}
+
+/* As many are dialled as wait, if there is room. */
+static void
+dial_for_waiters(struct target *t)
+{
+	while (t->nwaiting > t->ndialling && t->open < t->pool->rules.max_open)
+		dial(t);
+}
+
+static void keep_or_give(struct baton_link *l);
+
+static void
+on_dialled(void *arg, int fd, int status)
+{
+	struct dialling *d = arg;
+	struct target *t = d->target;
+	struct baton_link *l;
+	struct waiter *w = TAILQ_FIRST(&t->waiting);
+
+	LIST_REMOVE(d, link);
+	free(d);
+	t->ndialling--;
+	if (fd < 0) {
+		t->open--;
+		t->pool->failed++;
+		if (w != NULL)
+			serve(w, status, NULL);
+		dial_for_waiters(t);
+		return;
+	}
+	l = mem_alloc(sizeof *l);
+	l->target = t;
+	l->fd = fd;
+	l->born_ms = clock_ms();
+	keep_or_give(l);
+}
+
+/* --- keeping --- */
+
+static void
+look_later(struct baton_pool *p)
+{
+	if (!p->looking)
+		baton_timer_set(p->look, LOOK_MS);
+	p->looking = true;
+}
+
+static void
+drop_idle(struct target *t, uint64_t now)
+{
+	struct baton_link *l;
+
+	while ((l = TAILQ_LAST(&t->idle, links)) != NULL &&
+	       (now - l->idle_since_ms >= t->pool->rules.idle_ms || is_old(l, now))) {
+		TAILQ_REMOVE(&t->idle, l, link);
+		t->nidle--;
+		close_link(l);
+	}
+}
+
+static void
+on_look(void *arg)
+{
+	struct baton_pool *p = arg;
+	uint64_t now = clock_ms();
+	struct target *t;
+
+	p->looking = false;
+	TAILQ_FOREACH (t, &p->targets, link) {
+		drop_idle(t, now);
+		if (t->nidle > 0)
+			look_later(p);
+	}
+}
+
+static void
+keep_or_give(struct baton_link *l)
+{
+	struct target *t = l->target;
+	struct waiter *w = TAILQ_FIRST(&t->waiting);
+
+	if (w != NULL) {
+		serve(w, 0, l);
+		return;
+	}
+	if (t->nidle >= t->pool->rules.max_idle) {
+		close_link(l);
+		return;
+	}
+	l->idle_since_ms = clock_ms();
+	TAILQ_INSERT_HEAD(&t->idle, l, link);
+	t->nidle++;
+	look_later(t->pool);
+}
+
+/* --- waiting for a link's socket --- */
+
+static void
+end_wait(struct baton_link *l)
+{
+	if (l->waits)
+		event_del(&l->ev);
+	l->waits = false;
+	baton_ctx_unwatch(&l->watch);
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct baton_link *l = arg;
+
+	(void)fd;
+	(void)what;
+	end_wait(l);
+	l->fn(l->arg, l->ctx != NULL ? baton_ctx_cause(l->ctx) : 0);
+}
+
+/* From the loop's top level. */
+static void
+on_wait_ended(void *arg, int cause)
+{
+	struct baton_link *l = arg;
+
+	(void)cause;
+	event_active(&l->ev, EV_TIMEOUT, 0);
+}
+
+void
+baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
+                void (*fn)(void *arg, int status), void *arg)
+{
+	end_wait(link);
+	if (fn == NULL)
+		return;
+	link->fn = fn;
+	link->arg = arg;
+	link->ctx = ctx;
+	event_assign(&link->ev, runtime_base(), link->fd, write ? EV_WRITE : EV_READ, on_event,
+	             link);
+	event_add(&link->ev, NULL);
+	link->waits = true;
+	if (ctx != NULL && baton_ctx_watch(ctx, &link->watch, on_wait_ended, link) != 0)
+		event_active(&link->ev, EV_TIMEOUT, 0);
+}
+
+/* --- baton.h --- */
+
+int
+baton_link_fd(const struct baton_link *link)
+{
+	return link->fd;
+}
+
+bool
+baton_link_reused(const struct baton_link *link)
+{
+	return link->reused;
+}
+
+void
+baton_link_put(struct baton_link *link, bool reusable)
+{
+	struct target *t = link->target;
+
+	end_wait(link);
+	if (reusable && !is_dead(link) && !is_old(link, clock_ms())) {
+		link->reused = true;
+		keep_or_give(link);
+		return;
+	}
+	close_link(link);
+	dial_for_waiters(t);
+}
+
+static struct target *
+find_target(struct baton_pool *p, const char *name)
+{
+	struct target *t;
+
+	TAILQ_FOREACH (t, &p->targets, link)
+		if (strcmp(t->name, name) == 0)
+			return t;
+	t = mem_alloc(sizeof *t);
+	t->pool = p;
+	t->name = mem_strdup(name);
+	TAILQ_INIT(&t->idle);
+	TAILQ_INIT(&t->waiting);
+	LIST_INIT(&t->dialling);
+	TAILQ_INSERT_TAIL(&p->targets, t, link);
+	return t;
+}
+
+int
+baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
+               void (*fn)(void *arg, int status, struct baton_link *link), void *arg)
+{
+	struct baton_link *l;
+	struct target *t;
+	struct waiter *w;
+	int cause;
+
+	if (ctx == NULL)
+		ctx = ctx_root();
+	if ((cause = baton_ctx_cause(ctx)) != 0)
+		return cause;
+	if (!dial_target_is_good(target))
+		return BATON_INVALID;
+	t = find_target(pool, target);
+	if (t->nwaiting >= pool->rules.max_waiting)
+		return BATON_FULL;
+	w = mem_alloc(sizeof *w);
+	w->target = t;
+	w->ctx = baton_ctx_hold(ctx);
+	w->fn = fn;
+	w->arg = arg;
+	if (t->nwaiting == 0 && (l = take_idle(t)) != NULL) {
+		serve(w, 0, l);
+		return 0;
+	}
+	baton_ctx_watch(ctx, &w->watch, on_waiter_ended, w);
+	TAILQ_INSERT_TAIL(&t->waiting, w, link);
+	w->queued = true;
+	t->nwaiting++;
+	dial_for_waiters(t);
+	return 0;
+}
+
+void
+baton_pool_stats(const struct baton_pool *pool, struct baton_pool_stats *stats)
+{
+	const struct target *t;
+
+	*stats = (struct baton_pool_stats){.dialled = pool->dialled,
+	                                   .failed = pool->failed,
+	                                   .reused = pool->reused,
+	                                   .dead = pool->dead};
+	TAILQ_FOREACH (t, &pool->targets, link) {
+		stats->open += t->open;
+		stats->idle += t->nidle;
+		stats->waiting += t->nwaiting;
+	}
+}
+
+struct baton_pool *
+baton_pool_new(const struct baton_pool_rules *rules)
+{
+	struct baton_pool *p = mem_alloc(sizeof *p);
+
+	if (rules != NULL)
+		p->rules = *rules;
+	if (p->rules.max_open == 0)
+		p->rules.max_open = 8;
+	if (p->rules.max_idle == 0)
+		p->rules.max_idle = p->rules.max_open;
+	if (p->rules.max_waiting == 0)
+		p->rules.max_waiting = 1000;
+	if (p->rules.idle_ms == 0)
+		p->rules.idle_ms = 60000;
+	if (p->rules.connect_ms == 0)
+		p->rules.connect_ms = 5000;
+	TAILQ_INIT(&p->targets);
+	p->look = baton_timer_new(on_look, p);
+	return p;
+}
+
+static void
+free_target(struct target *t)
+{
+	struct baton_link *l;
+	struct waiter *w;
+	struct dialling *d;
+
+	while ((w = TAILQ_FIRST(&t->waiting)) != NULL)
+		serve(w, BATON_CLOSED, NULL);
+	while ((d = LIST_FIRST(&t->dialling)) != NULL) {
+		LIST_REMOVE(d, link);
+		dial_cancel(&d->dial);
+		free(d);
+	}
+	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
+		TAILQ_REMOVE(&t->idle, l, link);
+		close_link(l);
+	}
+	free(t->name);
+	free(t);
+}
+
+void
+baton_pool_free(struct baton_pool **pool)
+{
+	struct target *t;
+
+	if (*pool == NULL)
+		return;
+	while ((t = TAILQ_FIRST(&(*pool)->targets)) != NULL) {
+		TAILQ_REMOVE(&(*pool)->targets, t, link);
+		free_target(t);
+	}
+	baton_timer_free(&(*pool)->look);
+	mem_free(pool);
+}

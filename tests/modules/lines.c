@@ -1,0 +1,249 @@
+/* lines: a stream module that does what a test tells it, one order a line. */
+#include <baton.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SAY(conn, text) baton_conn_write((conn), (text), strlen(text))
+
+/* --- pair: two threads write one connection --- */
+
+struct writer {
+	struct baton_conn *conn;
+	char name;
+	int n;
+};
+
+static int
+write_lines(void *arg)
+{
+	struct writer *w = arg;
+	char line[200];
+
+	for (int i = 0; i < w->n; i++) {
+		int len = snprintf(line, sizeof line, "%c %d %0*d\n", w->name, i, i % 150, 0);
+		int status;
+
+		while ((status = baton_conn_write(w->conn, line, (size_t)len)) == BATON_FULL)
+			usleep(1000);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+static void
+nothing(void *arg, int status)
+{
+	(void)arg;
+	(void)status;
+}
+
+static void
+writer_release(void *arg)
+{
+	struct writer *w = arg;
+
+	baton_conn_drop(w->conn);
+	free(w);
+}
+
+static void
+pair(struct baton_conn *conn, int n)
+{
+	for (char name = 'a'; name <= 'b'; name++) {
+		struct writer *w = malloc(sizeof *w);
+		struct baton_task t = {.name = "writer",
+		                       .work = write_lines,
+		                       .done = nothing,
+		                       .release = writer_release,
+		                       .arg = w};
+
+		*w = (struct writer){baton_conn_hold(conn), name, n};
+		if (baton_offload(NULL, &t) != 0)
+			writer_release(w);
+	}
+}
+
+/* --- hang: a task that never ends --- */
+
+static int
+sleep_for_ever(void *arg)
+{
+	while (arg == NULL)
+		pause();
+	return 0;
+}
+
+static void
+hang(struct baton_conn *conn)
+{
+	struct baton_task t = {
+	    .name = "hanger", .work = sleep_for_ever, .done = nothing, .limit_ms = 50};
+	char text[64];
+
+	snprintf(text, sizeof text, "hang %d\n", baton_offload(NULL, &t));
+	SAY(conn, text);
+}
+
+/* --- background tasks --- */
+
+struct job {
+	struct baton_background *bg;
+	struct baton_watch watch;
+	struct baton_timer *timer;
+};
+
+static struct job *volatile stubborn; /* the one that never ends is not lost, for the leak checker */
+
+static void
+job_end(struct job *j)
+{
+	baton_ctx_unwatch(&j->watch);
+	baton_timer_free(&j->timer);
+	baton_background_end(&j->bg);
+	free(j);
+}
+
+static void
+on_timer(void *arg)
+{
+	baton_log(BATON_INFO, "the background task has finished its work");
+	job_end(arg);
+}
+
+/* Told of the drain: it needs a moment still. */
+static void
+on_drain(void *arg)
+{
+	struct job *j = arg;
+
+	baton_log(BATON_INFO, "the background task is told of the drain");
+	baton_timer_set(j->timer, 200);
+}
+
+static void
+on_drain_ignored(void *arg)
+{
+	(void)arg;
+	baton_log(BATON_INFO, "the background task ignores the drain");
+}
+
+static void
+on_cancel(void *arg, int cause)
+{
+	baton_log(BATON_INFO, "the background task is cancelled: %s", baton_status_text(cause));
+	job_end(arg);
+}
+
+static void
+background(struct baton_conn *conn, const char *kind)
+{
+	struct job *j = calloc(1, sizeof *j);
+	bool waits = strcmp(kind, "waits") == 0;
+
+	j->bg = baton_background("job", waits ? on_drain : on_drain_ignored, j);
+	if (j->bg == NULL) {
+		free(j);
+		SAY(conn, "full\n");
+		return;
+	}
+	j->timer = baton_timer_new(on_timer, j);
+	if (strcmp(kind, "stubborn") == 0)
+		stubborn = j;
+	else
+		baton_ctx_watch(baton_background_ctx(j->bg), &j->watch, on_cancel, j);
+	SAY(conn, "begun\n");
+}
+
+/* --- orders --- */
+
+static void
+obey(struct baton_conn *conn, const char *order)
+{
+	char text[512];
+
+	if (strncmp(order, "pair ", 5) == 0) {
+		pair(conn, atoi(order + 5));
+	} else if (strcmp(order, "hang") == 0) {
+		hang(conn);
+	} else if (strncmp(order, "background ", 11) == 0) {
+		background(conn, order + 11);
+	} else if (strcmp(order, "close") == 0) {
+		baton_conn_close(conn);
+	} else if (strcmp(order, "bye") == 0) {
+		SAY(conn, "bye\n");
+		baton_conn_finish(conn);
+	} else if (strcmp(order, "flood") == 0) {
+		int n = 0;
+
+		while (baton_conn_write(conn, text, sizeof text) == 0)
+			n++;
+		baton_log(BATON_INFO, "flood: %d writes, then full at %zu", n,
+		          baton_conn_unsent(conn));
+	} else {
+		struct baton_service *s = baton_conn_service(conn);
+
+		snprintf(text, sizeof text, "%s %s %lld %s\n", baton_service_name(s), order,
+		         (long long)baton_service_number(s, "limit"),
+		         baton_service_text(s, "mood"));
+		SAY(conn, text);
+	}
+}
+
+static size_t
+on_data(struct baton_conn *conn, const char *bytes, size_t n)
+{
+	const char *at = bytes, *end;
+	char order[256];
+
+	while ((end = memchr(at, '\n', n - (size_t)(at - bytes))) != NULL) {
+		snprintf(order, sizeof order, "%.*s", (int)(end - at), at);
+		obey(conn, order);
+		at = end + 1;
+	}
+	return (size_t)(at - bytes);
+}
+
+static void
+on_flushed(struct baton_conn *conn)
+{
+	SAY(conn, "flushed\n");
+}
+
+static int
+start(struct baton_service *service)
+{
+	if (baton_service_number(service, "fails"))
+		return baton_service_fail(service, "told to fail with %s",
+		                          baton_service_text(service, "mood"));
+	return 0;
+}
+
+static const char *const moods[] = {"good", "bad", NULL};
+
+static const struct baton_key keys[] = {
+    {.name = "limit", .type = BATON_KEY_NUMBER, .dflt = "7", .min = 1, .max = 10},
+    {.name = "mood", .type = BATON_KEY_WORD, .dflt = "good", .words = moods},
+    {.name = "fails", .type = BATON_KEY_BOOL},
+#ifdef REQUIRED
+    {.name = "needed", .type = BATON_KEY_TEXT, .required = true, .help = "a text"},
+#endif
+    {.name = NULL},
+};
+
+#ifndef ABI
+#	define ABI BATON_ABI
+#endif
+
+const struct baton_module baton_module = {
+    .abi = ABI,
+    .size = sizeof(struct baton_module),
+    .name = "lines",
+    .keys = keys,
+    .start = start,
+    .data = on_data,
+    .flushed = on_flushed,
+};

@@ -1,0 +1,504 @@
+/* routes: an HTTP module whose handlers fall into every trap there is. */
+#include <baton.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT "text/plain"
+
+static void
+answer_text(baton_request r, int status, const char *text)
+{
+	baton_answer(r, status, TEXT, text, strlen(text));
+}
+
+/* --- plain --- */
+
+static void
+now(baton_request r)
+{
+	answer_text(r, 200, "now");
+}
+
+static void
+echo(baton_request r)
+{
+	size_t n;
+	const char *body = baton_request_body(r, &n);
+	char length[32];
+
+	snprintf(length, sizeof length, "%zu", n);
+	baton_answer_header(r, "X-Length", length);
+	if (baton_request_header(r, "x-bad") != NULL &&
+	    baton_answer_header(r, "X-Bad", "a\r\nSet-Cookie: b") != BATON_INVALID)
+		abort();
+	baton_answer(r, 200, TEXT, body, n);
+}
+
+static void
+tell(baton_request r, const char *what)
+{
+	char text[512];
+	const char *q = baton_request_query(r, "q");
+
+	snprintf(text, sizeof text, "%s %s %s %s", baton_request_method(r), what,
+	         baton_request_var(r, "v") != NULL ? baton_request_var(r, "v") : "-",
+	         q != NULL ? q : "-");
+	answer_text(r, 200, text);
+}
+
+static void
+user(baton_request r)
+{
+	tell(r, "user");
+}
+
+static void
+me(baton_request r)
+{
+	tell(r, "me");
+}
+
+static void
+files(baton_request r)
+{
+	tell(r, "files");
+}
+
+static void
+big(baton_request r)
+{
+	size_t n = 3000000;
+	char *body = malloc(n);
+
+	memset(body, 'b', n);
+	baton_answer(r, 200, TEXT, body, n);
+	free(body);
+}
+
+/* --- later, never, twice, late --- */
+
+struct later {
+	baton_request r;
+	struct baton_timer *timer;
+	struct baton_watch watch;
+	const char *name;
+};
+
+static struct later *
+later(baton_request r, const char *name, void (*fn)(void *), uint64_t ms)
+{
+	struct later *l = calloc(1, sizeof *l);
+
+	l->r = r;
+	l->name = name;
+	l->timer = baton_timer_new(fn, l);
+	if (ms != 0)
+		baton_timer_set(l->timer, ms);
+	return l;
+}
+
+static void
+answer_later(void *arg)
+{
+	struct later *l = arg;
+	int first = baton_answer(l->r, 200, TEXT, l->name, strlen(l->name));
+	int second = baton_answer(l->r, 200, TEXT, "no", 2);
+
+	baton_log(BATON_INFO, "%s: %s, then %s", l->name, baton_status_text(first),
+	          baton_status_text(second));
+	baton_ctx_unwatch(&l->watch);
+	baton_timer_free(&l->timer);
+	free(l);
+}
+
+static void
+after_return(baton_request r)
+{
+	later(r, "after return", answer_later, 20);
+}
+
+static void
+never(baton_request r)
+{
+	(void)r;
+}
+
+static void
+twice(baton_request r)
+{
+	answer_text(r, 200, "once");
+	baton_log(BATON_INFO, "twice: %s",
+	          baton_status_text(baton_answer(r, 200, TEXT, "again", 5)));
+}
+
+static void
+late(baton_request r)
+{
+	later(r, "late", answer_later, 200);
+}
+
+/* What tests/load expects: now, after a moment, or by a thread. */
+
+static void
+hello_later(void *arg)
+{
+	struct later *l = arg;
+
+	answer_text(l->r, 200, "hello, world\n");
+	baton_timer_free(&l->timer);
+	free(l);
+}
+
+static int
+no_work(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+hello_done(void *arg, int status)
+{
+	struct later *l = arg;
+
+	answer_text(l->r, status == 0 ? 200 : 503, "hello, world\n");
+}
+
+static void
+hello(baton_request r)
+{
+	static unsigned n;
+	struct baton_task t = {
+	    .name = "hello", .work = no_work, .done = hello_done, .release = free};
+
+	if (++n % 3 == 0) {
+		answer_text(r, 200, "hello, world\n");
+	} else if (n % 3 == 1) {
+		later(r, "hello", hello_later, 1 + n % 7);
+	} else {
+		t.arg = calloc(1, sizeof(struct later));
+		((struct later *)t.arg)->r = r;
+		if (baton_offload(baton_request_ctx(r), &t) != 0)
+			abort();
+	}
+}
+
+/* --- a slow downstream, and one that ignores its deadline --- */
+
+struct call {
+	baton_request r;
+	uint64_t begun_ms;
+};
+
+static int
+sleep_long(void *arg)
+{
+	(void)arg;
+	while (baton_task_cause() == 0)
+		usleep(1000);
+	return 0;
+}
+
+static int
+sleep_whatever(void *arg)
+{
+	(void)arg;
+	usleep(700000);
+	return 0;
+}
+
+static void
+call_done(void *arg, int status)
+{
+	struct call *c = arg;
+
+	baton_log(BATON_INFO, "downstream: %s", baton_status_text(status));
+	baton_answer(c->r, status == 0 ? 200 : 503, TEXT, "downstream", 10);
+}
+
+static void
+call(baton_request r, int (*work)(void *))
+{
+	struct call *c = malloc(sizeof *c);
+	struct baton_task t = {
+	    .name = "downstream", .work = work, .done = call_done, .release = free, .arg = c};
+	int status;
+
+	c->r = r;
+	status = baton_offload(baton_request_ctx(r), &t);
+	if (status == 0)
+		return;
+	free(c);
+	answer_text(r, 503, baton_status_text(status));
+}
+
+static void
+slow(baton_request r)
+{
+	call(r, sleep_long);
+}
+
+static void
+deaf(baton_request r)
+{
+	call(r, sleep_whatever);
+}
+
+/* --- fan-out --- */
+
+static int
+part_fails(void *arg)
+{
+	(void)arg;
+	return 42;
+}
+
+static int
+part_works(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+part_done(void *arg, int status)
+{
+	(void)arg;
+	baton_log(BATON_INFO, "part: %d", status);
+}
+
+static void
+all_done(void *arg, int status)
+{
+	struct call *c = arg;
+	char text[64];
+
+	snprintf(text, sizeof text, "all: %d", status);
+	answer_text(c->r, status == 0 ? 200 : 502, text);
+	free(c);
+}
+
+static void
+fan(baton_request r)
+{
+	struct call *c = malloc(sizeof *c);
+	struct baton_group *g = baton_group_new(baton_request_ctx(r), all_done, c);
+	bool fails = strcmp(baton_request_query(r, "q"), "fails") == 0;
+	struct baton_task t = {.name = "part", .done = part_done};
+
+	c->r = r;
+	t.work = fails ? sleep_long : part_works;
+	baton_group_offload(g, &t);
+	baton_group_offload(g, &t);
+	t.work = fails ? part_fails : part_works;
+	baton_group_offload(g, &t);
+	baton_group_close(g);
+}
+
+/* --- in pieces --- */
+
+struct stream {
+	baton_request r;
+	int n;
+};
+
+static void
+more(void *arg)
+{
+	struct stream *s = arg;
+	char piece[4096];
+
+	memset(piece, 's', sizeof piece);
+	while (s->n > 0) {
+		int status = baton_answer_write(s->r, piece, sizeof piece);
+
+		if (status == BATON_FULL && baton_answer_flushed(s->r, more, s) == 0)
+			return;
+		if (status != 0)
+			break;
+		s->n--;
+	}
+	baton_log(BATON_INFO, "stream: %s", baton_status_text(baton_answer_end(s->r)));
+	free(s);
+}
+
+static void
+stream(baton_request r)
+{
+	struct stream *s = malloc(sizeof *s);
+
+	s->r = r;
+	s->n = atoi(baton_request_var(r, "n"));
+	baton_answer_begin(r, 200, TEXT);
+	more(s);
+}
+
+static void
+half(baton_request r)
+{
+	baton_answer_begin(r, 200, TEXT);
+	baton_answer_write(r, "half", 4);
+}
+
+/* --- counter, breaker, pool --- */
+
+static void
+count(baton_request r)
+{
+	char text[64];
+
+	baton_counter_add(baton_counter("hits"), 1);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)baton_counter_sum("hits"));
+	answer_text(r, 200, text);
+}
+
+struct shared {
+	struct baton_breaker *breaker;
+	struct baton_pool *pool;
+};
+
+static struct shared *
+shared_of(baton_request r)
+{
+	return baton_service_data(baton_request_service(r));
+}
+
+static void
+try_breaker(baton_request r)
+{
+	struct baton_breaker *b = shared_of(r)->breaker;
+	int status = baton_breaker_ask(b);
+
+	if (status != 0) {
+		answer_text(r, 503, baton_status_text(status));
+		return;
+	}
+	baton_breaker_tell(b, strcmp(baton_request_var(r, "v"), "good") == 0);
+	answer_text(r, 200, "let through");
+}
+
+struct loan {
+	baton_request r;
+	struct baton_ctx *ctx;
+	struct baton_timer *timer;
+	struct baton_link *link;
+	uint64_t ms;
+};
+
+static void
+loan_end(struct loan *l)
+{
+	baton_timer_free(&l->timer);
+	baton_ctx_drop(&l->ctx);
+	free(l);
+}
+
+static void
+give_back(void *arg)
+{
+	struct loan *l = arg;
+
+	baton_link_put(l->link, true);
+	answer_text(l->r, 200, "held");
+	loan_end(l);
+}
+
+static void
+on_link(void *arg, int status, struct baton_link *link)
+{
+	struct loan *l = arg;
+
+	if (status != 0) {
+		answer_text(l->r, 503, baton_status_text(status));
+		loan_end(l);
+		return;
+	}
+	l->link = link;
+	l->timer = baton_timer_new(give_back, l);
+	baton_timer_set(l->timer, l->ms);
+}
+
+/* Hold the pool's only link for so long; wait for it at most 300 ms. */
+static void
+hold(baton_request r)
+{
+	struct loan *l = calloc(1, sizeof *l);
+	const char *target = baton_service_text(baton_request_service(r), "target");
+	int status;
+
+	l->r = r;
+	l->ms = (uint64_t)atoi(baton_request_var(r, "v"));
+	l->ctx = baton_ctx_new(baton_request_ctx(r), 300);
+	status = baton_pool_get(shared_of(r)->pool, l->ctx, target, on_link, l);
+	if (status == 0)
+		return;
+	answer_text(r, 503, baton_status_text(status));
+	loan_end(l);
+}
+
+static int
+start(struct baton_service *service)
+{
+	struct shared *s = calloc(1, sizeof *s);
+
+	s->breaker = baton_breaker_new(
+	    "test",
+	    &(struct baton_breaker_rules){.calls = 4, .window_ms = 60000, .open_ms = 300});
+	s->pool = baton_pool_new(&(struct baton_pool_rules){.max_open = 1, .max_waiting = 2});
+	baton_service_set_data(service, s);
+	return 0;
+}
+
+static void
+stop(struct baton_service *service)
+{
+	struct shared *s = baton_service_data(service);
+
+	baton_pool_free(&s->pool);
+	baton_breaker_free(&s->breaker);
+	free(s);
+}
+
+static const struct baton_key keys[] = {
+    {.name = "target", .type = BATON_KEY_TEXT},
+    {.name = NULL},
+};
+
+static const struct baton_route routes[] = {
+    {"GET", "/now", now, 0},
+    {"POST", "/echo", echo, 0},
+    {"PUT", "/users/{v}", user, 0},
+    {"GET", "/users/{v}", user, 0},
+    {"GET", "/users/me", me, 0},
+    {"GET", "/files/{v...}", files, 0},
+    {"GET", "/big", big, 0},
+    {"GET", "/hello", hello, 0},
+    {"POST", "/hello", hello, 0},
+    {"GET", "/later", after_return, 0},
+    {"GET", "/never", never, 100},
+    {"GET", "/twice", twice, 0},
+    {"GET", "/late", late, 100},
+    {"GET", "/slow", slow, 60000},
+    {"GET", "/impatient", slow, 100},
+    {"GET", "/deaf", deaf, 100},
+    {"GET", "/fan", fan, 0},
+    {"GET", "/stream/{n}", stream, 0},
+    {"GET", "/half", half, 100},
+    {"GET", "/count", count, 0},
+    {"GET", "/breaker/{v}", try_breaker, 0},
+    {"GET", "/hold/{v}", hold, 0},
+    {NULL, NULL, NULL, 0},
+};
+
+const struct baton_module baton_module = {
+    .abi = BATON_ABI,
+    .size = sizeof(struct baton_module),
+    .name = "routes",
+    .keys = keys,
+    .start = start,
+    .stop = stop,
+    .routes = routes,
+};

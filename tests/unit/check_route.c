@@ -1,0 +1,135 @@
+/* route: which handler a request is for. */
+#include <check.h>
+#include <string.h>
+
+#include "service/http/route.h"
+
+static void
+handler(baton_request r)
+{
+	(void)r;
+}
+
+static const struct baton_route routes[] = {
+    {"GET", "/", handler, 0},
+    {"GET", "/users", handler, 0},
+    {"POST", "/users", handler, 0},
+    {"GET", "/users/{id}", handler, 0},
+    {"GET", "/users/me", handler, 0},
+    {"PUT", "/users/{id}", handler, 0},
+    {"GET", "/users/{id}/notes/{note}", handler, 0},
+    {"GET", "/files/{path...}", handler, 0},
+    {"GET", "/files/{name}/info", handler, 0},
+    {"DELETE", "/a b", handler, 0},
+    {NULL, NULL, NULL, 0},
+};
+
+static const struct {
+	const char *method, *path;
+	int want; /* the place in routes, or -404, -405 */
+	const char *vars;
+} cases[] = {
+    {"GET", "/", 0, ""},
+    {"HEAD", "/", 0, ""},
+    {"POST", "/", -405, ""},
+    {"GET", "/users", 1, ""},
+    {"POST", "/users", 2, ""},
+    {"GET", "/users/", -404, ""},
+    {"GET", "/users/7", 3, "id=7;"},
+    {"GET", "/users/me", 4, ""},
+    {"GET", "/users/m%65", 4, ""},
+    {"PUT", "/users/me", 5, "id=me;"},
+    {"HEAD", "/users/me", 4, ""},
+    {"GET", "/users/a%2Fb", 3, "id=a%2Fb;"},
+    {"GET", "/users//notes/1", -404, ""},
+    {"GET", "/users/1/notes/2", 6, "id=1;note=2;"},
+    {"GET", "/users/1/notes/2/3", -404, ""},
+    {"GET", "/files/", 7, "path=;"},
+    {"GET", "/files/a/b", 7, "path=a/b;"},
+    {"GET", "/files/a/info", 8, "name=a;"},
+    {"GET", "/files", -404, ""},
+    {"DELETE", "/a%20b", 9, ""},
+    {"GET", "/a%20b", -405, ""},
+    {"GET", "*", -404, ""},
+    {"GET", "", -404, ""},
+    {"GET", "//users", -404, ""},
+};
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+
+START_TEST(found)
+{
+	struct request_text path = {cases[_i].path, strlen(cases[_i].path)};
+	struct route_match m;
+	int status = route_find(routes, cases[_i].method, &path, &m);
+	char vars[200] = "";
+
+	if (status != 0) {
+		ck_assert_int_eq(-status, cases[_i].want);
+		return;
+	}
+	ck_assert_int_eq((int)(m.route - routes), cases[_i].want);
+	for (size_t i = 0; i < m.n; i++) {
+		strncat(vars, m.var[i].name.p, m.var[i].name.n);
+		strcat(vars, "=");
+		strncat(vars, m.var[i].value.p, m.var[i].value.n);
+		strcat(vars, ";");
+	}
+	ck_assert_str_eq(vars, cases[_i].vars);
+}
+END_TEST
+
+START_TEST(allowed)
+{
+	struct request_text path = {"/users/me", 9};
+	char buf[64], small[10];
+
+	ck_assert_str_eq(route_allow(routes, &path, buf, sizeof buf), "GET, HEAD, PUT");
+	ck_assert_str_eq(route_allow(routes, &path, small, sizeof small), "PUT");
+}
+END_TEST
+
+static const struct {
+	const char *path, *fault;
+} faults[] = {
+    {"/", NULL},
+    {"/a/{b}/{c...}", NULL},
+    {"a", "its path begins with '/'"},
+    {"/a{b}", "a variable is a whole segment, like {id}"},
+    {"/{b", "a variable is a whole segment, like {id}"},
+    {"/b}", "a variable is a whole segment, like {id}"},
+    {"/{}", "a variable has a name"},
+    {"/{a...}/b", "{name...} is the last segment"},
+    {"/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", "it has too many variables"},
+};
+
+START_TEST(fault)
+{
+	struct baton_route r = {"GET", faults[_i].path, handler, 0};
+
+	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
+	r.handle = NULL;
+	ck_assert_str_eq(route_fault(&r), "it has no handler");
+	r.method = NULL;
+	ck_assert_str_eq(route_fault(&r), "it has no method");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("route");
+	TCase *tc = tcase_create("route");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_loop_test(tc, found, 0, COUNT(cases));
+	tcase_add_test(tc, allowed);
+	tcase_add_loop_test(tc, fault, 0, COUNT(faults));
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
