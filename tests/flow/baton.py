@@ -383,10 +383,22 @@ class Client:
 class Load:
     """tests/load in the background; its report when it ends."""
 
+    running = []
+
     def __init__(self, mode, target, *args):
         self.process = subprocess.Popen([LOAD, mode, *map(str, args), target],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
+        self.running.append(self.process)
+
+    @classmethod
+    def leave_none(cls):
+        """Of a test that has failed: it would go on asking at a port that is another's soon."""
+        for process in cls.running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        cls.running.clear()
 
     def stop(self, patience=60):
         """End it in order; the report as a dict, with 'exit'."""
@@ -432,4 +444,6 @@ def main(tests):
             print(f"not ok {test.__name__}: {e}", flush=True)
             if not isinstance(e, Failure):
                 traceback.print_exc()
+        finally:
+            Load.leave_none()
     sys.exit(1 if failed else 0)
