@@ -11,7 +11,7 @@
  *	type = module
  *	path = /where/it/is/api.so
  *	budget = 2s
- *	upstream = 127.0.0.1:7000
+ *	backend = 127.0.0.1:7000
  *	health = /health
  *
  *	GET  /primes/{n}		is n a prime?  One task in a thread.
@@ -330,13 +330,13 @@ static void
 get_ping(baton_request r)
 {
 	struct baton_service *service = baton_request_service(r);
-	const char *upstream = baton_service_text(service, "upstream");
+	const char *upstream = baton_service_text(service, "backend");
 	struct api *api = baton_service_data(service);
 	struct asked *a;
 	int status;
 
 	if (upstream == NULL) {
-		answer_error(r, 501, "there is no upstream");
+		answer_error(r, 501, "there is no backend");
 		return;
 	}
 	if ((status = baton_breaker_ask(api->breaker)) != 0) {
@@ -387,7 +387,7 @@ static const struct baton_key keys[] = {
      .min = 1,
      .max = 20000,
      .help = "what a question may take"},
-    {.name = "upstream", .type = BATON_KEY_TEXT, .help = "HOST:PORT of an echo service"},
+    {.name = "backend", .type = BATON_KEY_TEXT, .help = "HOST:PORT of an echo service"},
     {.name = NULL},
 };
 
