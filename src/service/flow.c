@@ -1,4 +1,4 @@
-#include "service/proxy/flow.h"
+#include "service/flow.h"
 
 #include <sys/socket.h>
 

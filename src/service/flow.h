@@ -1,12 +1,12 @@
 /*
- * flow: one direction of a proxied connection: bytes from one socket to another.
+ * flow: one direction of a pair of sockets: bytes from one socket to another.
  *
  * Little goes through a buffer of the worker; a stream that fills it goes through a
  * pipe, without being copied.  What the far side does not take waits in a pipe, and
  * nothing more is read until it has.  A pipe is borrowed only while it holds bytes.
  */
-#ifndef BATON_SERVICE_PROXY_FLOW_H
-#define BATON_SERVICE_PROXY_FLOW_H
+#ifndef BATON_SERVICE_FLOW_H
+#define BATON_SERVICE_FLOW_H
 
 #include <stdbool.h>
 #include <stddef.h>

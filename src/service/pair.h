@@ -1,0 +1,84 @@
+/*
+ * pair: a client's connection and a socket of ours, and what one says the other hears,
+ * until both have ended.
+ *
+ * Half a close and a reset are passed on.  A pair can move to another worker at any
+ * moment, with what is between its two sockets.  It is a part of what its owner, a
+ * service with `ready`, keeps for the connection; when it ends it closes the
+ * connection, and the owner's `release` calls pair_release.
+ *
+ * proxy is one pair a client; a tunnel through http becomes one.
+ */
+#ifndef BATON_SERVICE_PAIR_H
+#define BATON_SERVICE_PAIR_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "service/flow.h"
+
+struct conn;
+struct handoff_record;
+struct timelist;
+
+/* What the pairs of a service share; outlives them. */
+struct pair_home {
+	struct event_base *base;
+	struct timelist *idle; /* joined with conn's `timed`: its owner calls pair_reset */
+};
+
+struct pair {
+	struct event ev; /* of the far socket */
+	struct conn *conn;
+	const struct pair_home *home;
+	struct flow up, down; /* to the far side, to the client */
+	int fd;               /* the far socket; -1 */
+	short want;           /* what ev waits for */
+};
+
+/* What a pair is beside its sockets and pipes; travels in the owner's blob. */
+#define PAIR_FROZEN_VERSION 1
+struct pair_frozen {
+	uint64_t up_held, down_held;
+	uint8_t up_eof, up_shut, up_broke;
+	uint8_t down_eof, down_shut, down_broke;
+	uint8_t zero[2];
+};
+
+/*
+ * Make a pair of c and fd, which is connected, does not block, and is the pair's from
+ * here on.  Nothing is read, and it is not in the loop yet: bytes that are to go before
+ * all others are put into p->up and p->down (flow_put), then pair_go.
+ */
+void pair_init(struct pair *p, struct conn *c, const struct pair_home *home, int fd);
+
+/* Into the loop, and move what can be moved: after pair_init, pair_thaw, or a rest that
+ * came to nothing.  May close the connection, as may pair_ready. */
+void pair_go(struct pair *p);
+
+/* For `ready`: the client's socket has EV_READ, EV_WRITE. */
+void pair_ready(struct pair *p, short what);
+
+/* Close the connection, so that both sides see a reset.  why: a literal. */
+void pair_reset(struct pair *p, const char *why);
+
+/* For `release`: give back all but the client's socket.  Does nothing on one that was never
+ * initialised but is zeroed with fd -1. */
+void pair_release(struct pair *p);
+
+/* For `freeze`: add the descriptors, at most 5, to the record, and fill *frozen. */
+void pair_freeze(const struct pair *p, struct handoff_record *r, struct pair_frozen *frozen);
+
+/* For `rest`: out of the loop. */
+void pair_rest(struct pair *p);
+
+/* For `thaw`: make a pair of c and of the record's descriptors from fd[1] on, which must be
+ * exactly those that freeze added.  NULL, or why not: a literal; *p is untouched then. */
+const char *pair_thaw(struct pair *p, struct conn *c, const struct pair_home *home,
+                      const struct pair_frozen *frozen, struct handoff_record *r);
+
+#endif
