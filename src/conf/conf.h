@@ -87,10 +87,26 @@ struct conf_service {
 	int64_t request_timeout;
 	int64_t idle_timeout; /* of all: without a byte in either direction */
 
-	/* proxy */
+	/* http and proxy */
 	struct conf_addr *upstream;
 	size_t nupstream;
 	int64_t connect_timeout;
+
+	/* http with upstreams */
+	int64_t answer_timeout;
+	int64_t tunnel_timeout; /* 0: none */
+	int64_t balance;        /* enum conf_balance */
+	char *host;             /* "keep", "upstream", or the name that upstreams are told */
+	int64_t forwarded;      /* enum rewrite_forwarded */
+	bool trust_forwarded;   /* what clients say of that kind is passed on */
+	int64_t upstream_connections; /* to each, per worker, as the next */
+	int64_t upstream_queue;       /* requests that wait for one of them */
+	int64_t upstream_idle;        /* ms that one is kept without use */
+	char *check;                  /* path that tells whether an upstream is well; NULL */
+	int64_t check_interval;
+	int64_t check_timeout;
+
+	/* proxy */
 	bool accept_proxy;   /* clients begin with a PROXY header */
 	int64_t send_proxy;  /* enum conf_send_proxy */
 	int64_t max_clients; /* per worker; 0: no limit */
@@ -106,6 +122,8 @@ struct conf_service {
 	struct conf_own *own; /* not checked here: the module's own table is needed */
 	size_t nown;
 };
+
+enum conf_balance { CONF_ROUND_ROBIN, CONF_LEAST_BUSY };
 
 enum conf_send_proxy { CONF_PROXY_NO, CONF_PROXY_V1, CONF_PROXY_V2 };
 

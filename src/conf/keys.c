@@ -19,6 +19,12 @@ const char *const keys_service_types[] = {"echo", "http", "proxy", "module", NUL
 
 static const char *const proxy_words[] = {"no", "v1", "v2", NULL};
 
+static const char *const balance_words[] = {"round_robin", "least_busy", NULL};
+
+static const char *const forwarded_words[] = {"no", "x-forwarded", "forwarded", "both", NULL};
+
+static const char *const host_words[] = {"keep", "upstream", NULL};
+
 static const char *const log_words[] = {"auto", "stderr", NULL};
 
 #define SECOND INT64_C(1000)
@@ -112,10 +118,43 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
 	  .dflt = "75s",
 	  .help = "between requests; 0: none" },
-	{ IN_SERVICE(upstream), .type = KEYS_UPSTREAM, .types = PROXY, .flags = KEYS_ONE_OF | KEYS_REPEAT,
-	  .example = "127.0.0.1:5432",
-	  .help = "repeatable; connections go to them in turn" },
-	{ IN_SERVICE(connect_timeout), .type = KEYS_DURATION, .types = PROXY, .min = 10, .max = HOUR,
+	{ IN_SERVICE(upstream), .type = KEYS_UPSTREAM, .types = HTTP | PROXY,
+	  .flags = KEYS_ONE_OF | KEYS_REPEAT, .example = "127.0.0.1:5432",
+	  .help = "repeatable; a server that connections, or requests, are passed on to" },
+	{ IN_SERVICE(answer_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = 24 * HOUR,
+	  .dflt = "60s",
+	  .help = "for an upstream's answer to begin, and without a byte of it" },
+	{ IN_SERVICE(tunnel_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
+	  .dflt = "1h",
+	  .help = "of a WebSocket or the like, without a byte in either direction; 0: none" },
+	{ IN_SERVICE(balance), .type = KEYS_ENUM, .types = HTTP, .words = balance_words,
+	  .dflt = "round_robin",
+	  .help = "which upstream is next: round_robin or least_busy" },
+	{ IN_SERVICE(host), .type = KEYS_HOST, .types = HTTP, .words = host_words, .dflt = "keep",
+	  .help = "that upstreams are told: keep (the client's), upstream, or a name" },
+	{ IN_SERVICE(forwarded), .type = KEYS_ENUM, .types = HTTP, .words = forwarded_words,
+	  .dflt = "x-forwarded",
+	  .help = "how upstreams learn of the client: x-forwarded, forwarded, both or no" },
+	{ IN_SERVICE(trust_forwarded), .type = KEYS_BOOL, .types = HTTP, .dflt = "no",
+	  .help = "keep what clients say of that kind; else it is thrown away" },
+	{ IN_SERVICE(upstream_connections), .type = KEYS_INT, .types = HTTP, .min = 1, .max = 65535,
+	  .dflt = "1000",
+	  .help = "to each upstream, per worker" },
+	{ IN_SERVICE(upstream_queue), .type = KEYS_INT, .types = HTTP, .min = 1, .max = 1000000,
+	  .dflt = "1000",
+	  .help = "requests that may wait for one of them; more are answered 503" },
+	{ IN_SERVICE(upstream_idle), .type = KEYS_DURATION, .types = HTTP, .min = 1, .max = HOUR,
+	  .dflt = "50s",
+	  .help = "that an unused one is kept; less than the upstream keeps it" },
+	{ IN_SERVICE(check), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY, .example = "/health",
+	  .help = "path that tells whether an upstream is well; empty: not checked" },
+	{ IN_SERVICE(check_interval), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR,
+	  .dflt = "5s",
+	  .help = "between two checks" },
+	{ IN_SERVICE(check_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR,
+	  .dflt = "2s",
+	  .help = "for the answer to one" },
+	{ IN_SERVICE(connect_timeout), .type = KEYS_DURATION, .types = HTTP | PROXY, .min = 10, .max = HOUR,
 	  .dflt = "5s",
 	  .help = "for each attempt to reach an upstream" },
 	{ IN_SERVICE(accept_proxy), .type = KEYS_BOOL, .types = PROXY, .dflt = "no",
@@ -298,6 +337,8 @@ text_is_good(const struct keys_row *row, const char *value)
 		       strcmp(value, "..") != 0;
 	case KEYS_USER:
 		return is_plain(value, ":/");
+	case KEYS_HOST:
+		return is_plain(value, "/?#@\\\"<>,;");
 	default:
 		return true;
 	}
@@ -373,6 +414,7 @@ keys_set(const struct keys_row *row, void *base, int line, const char *value, ch
 	case KEYS_URL:
 	case KEYS_FILE:
 	case KEYS_USER:
+	case KEYS_HOST:
 		return set_text(row, field(row, base), value, cause);
 	case KEYS_ADDR:
 	case KEYS_UPSTREAM:
@@ -506,6 +548,8 @@ keys_expect(const struct keys_row *row)
 		return mem_strdup("a file name without '/'");
 	case KEYS_USER:
 		return mem_strdup("a name or a number");
+	case KEYS_HOST:
+		return words_text(row->words, "HOST or HOST:PORT");
 	case KEYS_ADDR:
 		return mem_strdup("HOST:PORT, [IPV6]:PORT, unix:/PATH or systemd:NAME");
 	case KEYS_UPSTREAM:

@@ -1,4 +1,5 @@
-/* pool: baton_pool, connections to others that are used again. */
+#include "worker/pool.h"
+
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -20,16 +21,16 @@
 
 #define LOOK_MS 1000 /* between two looks for what was idle for too long */
 
-struct target;
-
 struct baton_link {
 	TAILQ_ENTRY(baton_link) link; /* while it is idle, the latest first */
-	struct target *target;
+	struct pool_target *target;
 	int fd;
 	bool reused;
 	uint64_t born_ms, idle_since_ms;
-	struct event ev; /* of a wait */
+	struct event ev; /* of a wait, or as long as it is attached */
 	bool waits;
+	bool attached, idle;
+	void (*ready)(void *arg, short what); /* NULL: idle */
 	struct baton_watch watch;
 	struct baton_ctx *ctx;
 	void (*fn)(void *arg, int status);
@@ -39,7 +40,7 @@ struct baton_link {
 /* Who wants a link: in its target's queue, then on its way to be told. */
 struct waiter {
 	TAILQ_ENTRY(waiter) link;
-	struct target *target;
+	struct pool_target *target;
 	bool queued;
 	struct baton_ctx *ctx;
 	struct baton_watch watch;
@@ -51,12 +52,12 @@ struct waiter {
 
 struct dialling {
 	LIST_ENTRY(dialling) link;
-	struct target *target;
+	struct pool_target *target;
 	struct dial *dial;
 };
 
-struct target {
-	TAILQ_ENTRY(target) link;
+struct pool_target {
+	TAILQ_ENTRY(pool_target) link;
 	struct baton_pool *pool;
 	char *name;
 	unsigned open; /* idle, out, and being dialled */
@@ -68,7 +69,7 @@ struct target {
 
 struct baton_pool {
 	struct baton_pool_rules rules;
-	TAILQ_HEAD(, target) targets;
+	TAILQ_HEAD(, pool_target) targets;
 	struct baton_timer *look;
 	bool looking;
 	uint64_t dialled, failed, reused, dead;
@@ -95,7 +96,7 @@ tell(void *arg)
 static void
 serve(struct waiter *w, int status, struct baton_link *link)
 {
-	struct target *t = w->target;
+	struct pool_target *t = w->target;
 
 	if (w->queued) {
 		TAILQ_REMOVE(&t->waiting, w, link);
@@ -120,6 +121,8 @@ static void
 close_link(struct baton_link *l)
 {
 	l->target->open--;
+	if (l->attached)
+		event_del(&l->ev);
 	fd_close(&l->fd);
 	free(l);
 }
@@ -142,17 +145,18 @@ is_dead(const struct baton_link *l)
 	       (errno != EAGAIN && errno != EINTR);
 }
 
-static struct baton_link *
-take_idle(struct target *t)
+struct baton_link *
+pool_take(struct pool_target *t, bool look)
 {
 	struct baton_link *l;
 	uint64_t now = clock_ms();
 
 	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
-		bool dead = is_dead(l);
+		bool dead = look && is_dead(l);
 
 		TAILQ_REMOVE(&t->idle, l, link);
 		t->nidle--;
+		l->idle = false;
 		t->pool->dead += dead;
 		if (!dead && !is_old(l, now)) {
 			l->reused = true;
@@ -169,7 +173,7 @@ take_idle(struct target *t)
 static void on_dialled(void *arg, int fd, int status);
 
 static void
-dial(struct target *t)
+dial(struct pool_target *t)
 {
 	struct dialling *d = mem_alloc(sizeof *d);
 
@@ -183,7 +187,7 @@ dial(struct target *t)
 
 /* As many are dialled as wait, if there is room. */
 static void
-dial_for_waiters(struct target *t)
+dial_for_waiters(struct pool_target *t)
 {
 	while (t->nwaiting > t->ndialling && t->open < t->pool->rules.max_open)
 		dial(t);
@@ -195,7 +199,7 @@ static void
 on_dialled(void *arg, int fd, int status)
 {
 	struct dialling *d = arg;
-	struct target *t = d->target;
+	struct pool_target *t = d->target;
 	struct baton_link *l;
 	struct waiter *w = TAILQ_FIRST(&t->waiting);
 
@@ -228,7 +232,7 @@ look_later(struct baton_pool *p)
 }
 
 static void
-drop_idle(struct target *t, uint64_t now)
+drop_idle(struct pool_target *t, uint64_t now)
 {
 	struct baton_link *l;
 
@@ -245,7 +249,7 @@ on_look(void *arg)
 {
 	struct baton_pool *p = arg;
 	uint64_t now = clock_ms();
-	struct target *t;
+	struct pool_target *t;
 
 	p->looking = false;
 	TAILQ_FOREACH (t, &p->targets, link) {
@@ -258,7 +262,7 @@ on_look(void *arg)
 static void
 keep_or_give(struct baton_link *l)
 {
-	struct target *t = l->target;
+	struct pool_target *t = l->target;
 	struct waiter *w = TAILQ_FIRST(&t->waiting);
 
 	if (w != NULL) {
@@ -270,6 +274,7 @@ keep_or_give(struct baton_link *l)
 		return;
 	}
 	l->idle_since_ms = clock_ms();
+	l->idle = true;
 	TAILQ_INSERT_HEAD(&t->idle, l, link);
 	t->nidle++;
 	look_later(t->pool);
@@ -325,6 +330,68 @@ baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
 		event_active(&link->ev, EV_TIMEOUT, 0);
 }
 
+/* --- attached links --- */
+
+static void
+on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct baton_link *l = arg;
+	struct pool_target *t = l->target;
+
+	(void)fd;
+	if (l->ready != NULL) {
+		l->ready(l->arg, what);
+		return;
+	}
+	if (!l->idle) {
+		link_want(l, 0); /* on its way to who waited for it, who will see */
+		return;
+	}
+	TAILQ_REMOVE(&t->idle, l, link);
+	t->nidle--;
+	t->pool->dead++;
+	close_link(l);
+}
+
+void
+link_attach(struct baton_link *link, void (*ready)(void *arg, short what), void *arg)
+{
+	link->ready = ready;
+	link->arg = arg;
+	if (link->attached) {
+		link_want(link, EV_READ);
+		return;
+	}
+	link->attached = true;
+	event_assign(&link->ev, runtime_base(), link->fd, EV_READ | EV_PERSIST, on_ready, link);
+	event_add(&link->ev, NULL);
+}
+
+void
+link_want(struct baton_link *link, short events)
+{
+	if ((link->ev.ev_events & (EV_READ | EV_WRITE)) == events)
+		return;
+	event_del(&link->ev);
+	event_assign(&link->ev, runtime_base(), link->fd, events | EV_PERSIST, on_ready, link);
+	if (events != 0)
+		event_add(&link->ev, NULL);
+}
+
+int
+link_steal(struct baton_link *link)
+{
+	struct pool_target *t = link->target;
+	int fd = link->fd;
+
+	event_del(&link->ev);
+	link->attached = false;
+	link->fd = -1;
+	close_link(link);
+	dial_for_waiters(t);
+	return fd;
+}
+
 /* --- baton.h --- */
 
 int
@@ -342,10 +409,14 @@ baton_link_reused(const struct baton_link *link)
 void
 baton_link_put(struct baton_link *link, bool reusable)
 {
-	struct target *t = link->target;
+	struct pool_target *t = link->target;
 
 	end_wait(link);
-	if (reusable && !is_dead(link) && !is_old(link, clock_ms())) {
+	if (link->attached) {
+		link->ready = NULL;
+		link_want(link, EV_READ);
+	}
+	if (reusable && (link->attached || !is_dead(link)) && !is_old(link, clock_ms())) {
 		link->reused = true;
 		keep_or_give(link);
 		return;
@@ -354,10 +425,10 @@ baton_link_put(struct baton_link *link, bool reusable)
 	dial_for_waiters(t);
 }
 
-static struct target *
-find_target(struct baton_pool *p, const char *name)
+struct pool_target *
+pool_target(struct baton_pool *p, const char *name)
 {
-	struct target *t;
+	struct pool_target *t;
 
 	TAILQ_FOREACH (t, &p->targets, link)
 		if (strcmp(t->name, name) == 0)
@@ -373,11 +444,10 @@ find_target(struct baton_pool *p, const char *name)
 }
 
 int
-baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
-               void (*fn)(void *arg, int status, struct baton_link *link), void *arg)
+pool_wait(struct pool_target *t, struct baton_ctx *ctx,
+          void (*fn)(void *arg, int status, struct baton_link *link), void *arg)
 {
 	struct baton_link *l;
-	struct target *t;
 	struct waiter *w;
 	int cause;
 
@@ -385,17 +455,14 @@ baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *targe
 		ctx = ctx_root();
 	if ((cause = baton_ctx_cause(ctx)) != 0)
 		return cause;
-	if (!dial_target_is_good(target))
-		return BATON_INVALID;
-	t = find_target(pool, target);
-	if (t->nwaiting >= pool->rules.max_waiting)
+	if (t->nwaiting >= t->pool->rules.max_waiting)
 		return BATON_FULL;
 	w = mem_alloc(sizeof *w);
 	w->target = t;
 	w->ctx = baton_ctx_hold(ctx);
 	w->fn = fn;
 	w->arg = arg;
-	if (t->nwaiting == 0 && (l = take_idle(t)) != NULL) {
+	if (t->nwaiting == 0 && (l = pool_take(t, true)) != NULL) {
 		serve(w, 0, l);
 		return 0;
 	}
@@ -407,10 +474,35 @@ baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *targe
 	return 0;
 }
 
+int
+baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
+               void (*fn)(void *arg, int status, struct baton_link *link), void *arg)
+{
+	int cause = baton_ctx_cause(ctx != NULL ? ctx : ctx_root());
+
+	if (cause != 0)
+		return cause;
+	if (!dial_target_is_good(target))
+		return BATON_INVALID;
+	return pool_wait(pool_target(pool, target), ctx, fn, arg);
+}
+
+bool
+pool_is_full(const struct pool_target *t)
+{
+	return t->nidle == 0 && t->open >= t->pool->rules.max_open;
+}
+
+unsigned
+pool_busy(const struct pool_target *t)
+{
+	return t->open - t->nidle;
+}
+
 void
 baton_pool_stats(const struct baton_pool *pool, struct baton_pool_stats *stats)
 {
-	const struct target *t;
+	const struct pool_target *t;
 
 	*stats = (struct baton_pool_stats){.dialled = pool->dialled,
 	                                   .failed = pool->failed,
@@ -446,7 +538,7 @@ baton_pool_new(const struct baton_pool_rules *rules)
 }
 
 static void
-free_target(struct target *t)
+free_target(struct pool_target *t)
 {
 	struct baton_link *l;
 	struct waiter *w;
@@ -470,7 +562,7 @@ free_target(struct target *t)
 void
 baton_pool_free(struct baton_pool **pool)
 {
-	struct target *t;
+	struct pool_target *t;
 
 	if (*pool == NULL)
 		return;

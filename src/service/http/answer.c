@@ -46,6 +46,12 @@ static const char *const connections[] = {"", "Connection: close\r\n",
 _Static_assert(sizeof connections / sizeof *connections == ANSWER_CONNECTIONS_N, "one each");
 
 const char *
+answer_connection_line(enum answer_connection c)
+{
+	return connections[c];
+}
+
+const char *
 answer_reason(int status)
 {
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)

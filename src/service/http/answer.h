@@ -21,6 +21,9 @@ enum answer_connection {
 	ANSWER_CONNECTIONS_N
 };
 
+/* The header's line, "" for ANSWER_KEEP. */
+const char *answer_connection_line(enum answer_connection c);
+
 /* "Not Found"; "Unknown" for a code that is not ours. */
 const char *answer_reason(int status);
 

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "service/http/call.h"
+#include "service/http/relay.h"
 #include "worker/conn.h"
 
 #define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
@@ -62,6 +63,8 @@ exchange_give_back(struct conn *c)
 	c->data = NULL;
 	if (x->call != NULL)
 		call_gone(x);
+	if (x->relay != NULL)
+		relay_gone(x);
 	timelist_leave(&x->total);
 	file_close(&x->file);
 	if (h->nunused >= UNUSED_MAX) {

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "baton.h"
 #include "service/http/answer.h"
 #include "service/http/chunked.h"
 #include "service/http/file.h"
@@ -32,9 +33,10 @@ struct canned {
 	char *date; /* in text */
 };
 
-struct baton_route;
-struct baton_service;
 struct call;
+struct relay;
+struct tunnels;
+struct upstreams;
 
 /* What all connections of one http service share in a worker. */
 struct http {
@@ -43,6 +45,13 @@ struct http {
 	int root;                                   /* directory; -1: respond */
 	const struct baton_route *routes;           /* of a module; NULL: none */
 	struct baton_service *owner;                /* the module */
+	struct upstreams *upstreams;                /* of a proxy; NULL: it is none */
+	struct tunnels *tunnels;                    /* and these are its own, too */
+	struct timelist *answer;
+	struct baton_freelist relays;
+	char *scratch; /* heads are written here */
+	size_t scratch_size;
+	uint64_t told_ms; /* the last fault in the log */
 	time_t date_of;                             /* what `date` says */
 	char date[ANSWER_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
@@ -54,6 +63,7 @@ enum phase {
 	PHASE_HEAD,     /* read */
 	PHASE_BODY,     /* read */
 	PHASE_CALL,     /* wait for a module's handler */
+	PHASE_RELAY,    /* with an upstream */
 	PHASE_CONTINUE, /* write: 100 */
 	PHASE_ANSWER,   /* write */
 };
@@ -66,6 +76,7 @@ struct exchange {
 	struct request request;
 	struct chunked chunked;
 	struct call *call;  /* with a module: its side of the request; else NULL */
+	struct relay *relay; /* with an upstream: likewise */
 	size_t head_len;    /* of the head, which ends at body_at */
 	uint64_t body_left; /* of a body with a length */
 	bool close;         /* after this answer */

@@ -9,6 +9,7 @@
 #include "service/http/file.h"
 #include "service/http/move.h"
 #include "service/http/receive.h"
+#include "service/http/relay.h"
 #include "service/http/respond.h"
 #include "worker/conn.h"
 
@@ -36,6 +37,8 @@ check(const struct conf_service *conf, char **cause)
 	fd_close(&root);
 	return 0;
 }
+
+static const struct service_type relay_service;
 
 /* A module's is the default of a stream unless it is set. */
 static uint64_t
@@ -66,6 +69,10 @@ start(struct service *service, char **cause)
 	h->idle = timelist_new(service->base, idle_limit(conf), on_idle_late);
 	SLIST_INIT(&h->unused);
 	service->data = h;
+	if (conf->nupstream > 0) {
+		relay_start(h, service->base);
+		service->type = &relay_service;
+	}
 	return 0;
 }
 
@@ -74,6 +81,8 @@ stop(struct service *service)
 {
 	struct http *h = service->data;
 
+	if (h->upstreams != NULL)
+		relay_stop(h);
 	exchange_free_unused(h);
 	respond_free(h);
 	timelist_free(&h->header);
@@ -105,6 +114,10 @@ want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew
 static bool
 all_sent(struct conn *c, struct exchange *x)
 {
+	if (x->phase == PHASE_CONTINUE && http_of(c)->upstreams != NULL) {
+		relay_begin(c, x);
+		return true;
+	}
 	if (x->phase == PHASE_CONTINUE) {
 		x->phase = PHASE_BODY;
 		return true;
@@ -162,6 +175,10 @@ process(struct conn *c, struct exchange *x)
 		}
 		if (x->phase == PHASE_CALL) {
 			call_wait(c, x);
+			return;
+		}
+		if (x->phase == PHASE_RELAY) {
+			relay_wait(c, x);
 			return;
 		}
 		if (x->phase < PHASE_CONTINUE)
@@ -267,6 +284,10 @@ too_late(struct conn *c)
 {
 	struct exchange *x = c->data;
 
+	if (x != NULL && x->phase == PHASE_RELAY) {
+		relay_late(c, x);
+		return;
+	}
 	if (x == NULL || x->phase >= PHASE_CONTINUE) {
 		conn_finish(c, "sent nothing in time");
 		return;
@@ -315,6 +336,32 @@ on_idle_late(struct timed *t)
 	if (!c->closed && !c->moving && c->timed.list == NULL)
 		conn_finish(c, "idle for too long");
 }
+
+/* One request with an upstream waits for both sides at a time. */
+static void
+ready(struct conn *c, short what)
+{
+	struct exchange *x = c->data;
+
+	if (x != NULL && x->phase == PHASE_RELAY)
+		relay_ready(c, x, what);
+	else if (c->writing)
+		writable(c);
+	else
+		readable(c);
+}
+
+static const struct service_type relay_service = {
+    .name = "http",
+    .stop = stop,
+    .open = opened,
+    .ready = ready,
+    .drain = drain,
+    .freeze = move_freeze,
+    .thaw = move_thaw,
+    .resume = resume,
+    .release = exchange_give_back,
+};
 
 const struct service_type http_service = {
     .name = "http",

@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "service/http/exchange.h"
+#include "service/http/tunnel.h"
 #include "wire/handoff.h"
-
-#define VERSION 1
 
 struct blob {
 	uint64_t left_ms; /* of request_timeout */
@@ -17,7 +16,7 @@ move_freeze(struct conn *c, struct handoff_record *r)
 	static struct blob blob;
 	const struct exchange *x = c->data;
 
-	r->blob_version = VERSION;
+	r->blob_version = MOVE_EXCHANGE;
 	if (x == NULL)
 		return true;
 	if (x->phase != PHASE_HEAD)
@@ -40,7 +39,9 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	struct exchange *x;
 	struct blob blob;
 
-	if (r->blob_version != VERSION || r->unsent.n > 0)
+	if (r->blob_version == MOVE_TUNNEL)
+		return tunnel_thaw(c, r);
+	if (r->blob_version != MOVE_EXCHANGE || r->unsent.n > 0)
 		return "its state is not one of this http";
 	timelist_join(c->state == CONN_IDLE ? h->idle : h->header, &c->timed);
 	if (r->unread.n == 0)

@@ -6,6 +6,7 @@
 #include "service/http/chunked.h"
 #include "service/http/exchange.h"
 #include "service/http/request.h"
+#include "service/http/relay.h"
 #include "service/http/respond.h"
 #include "worker/conn.h"
 
@@ -33,6 +34,13 @@ begin_body(struct conn *c, struct exchange *x)
 	x->phase = PHASE_BODY;
 	if (x->body_left > max) {
 		respond_refuse(c, x, 413);
+		return;
+	}
+	if (http_of(c)->upstreams != NULL && !respond_is_ours(c, x)) {
+		x->phase = PHASE_RELAY;
+		continue_100(x);
+		if (x->phase == PHASE_RELAY)
+			relay_begin(c, x);
 		return;
 	}
 	if (x->body_left == 0 && !x->request.chunked) {

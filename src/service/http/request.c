@@ -32,10 +32,8 @@ is_token(unsigned char ch)
 	return isalnum(ch) || (ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL);
 }
 
-/* Tab is the only control byte that a head may hold inside a line; each line ends
- * in CRLF and starts with what is no blank (a folded line). */
-static bool
-bytes_are_clean(const char *p, size_t len)
+bool
+request_bytes_are_clean(const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char ch = (unsigned char)p[i];
@@ -343,7 +341,7 @@ request_parse(const char *head, size_t len, struct request *r)
 	int status;
 
 	memset(r, 0, sizeof *r);
-	if (!bytes_are_clean(head, len))
+	if (!request_bytes_are_clean(head, len))
 		return 400;
 	status = check_line(head, (size_t)(eol - head));
 	if (status != 0)

@@ -55,6 +55,10 @@ struct request {
  */
 ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
 
+/* Tab is the only control byte that a head may hold inside a line; each line ends
+ * in CRLF and starts with what is no blank (a folded line). */
+bool request_bytes_are_clean(const char *head, size_t len);
+
 /* Parse a whole head.  0, or the status code that refuses it. */
 int request_parse(const char *head, size_t len, struct request *r);
 

@@ -72,8 +72,8 @@ another_has_come(const struct exchange *x)
 	return request_head_length(x->in + x->from, x->to - x->from, 0) != 0;
 }
 
-static enum answer_connection
-connection(struct exchange *x)
+enum answer_connection
+respond_connection(struct exchange *x)
 {
 	if (!x->close && conn_ends_here(x->conn) && !another_has_come(x))
 		x->close = true;
@@ -97,7 +97,7 @@ respond_status(struct conn *c, struct exchange *x, int status)
 	struct http *h = http_of(c);
 
 	update_date(h);
-	respond_text(x, answer_error(x->text, status, h->date, connection(x),
+	respond_text(x, answer_error(x->text, status, h->date, respond_connection(x),
 	                             x->request.method == HTTP_HEAD));
 }
 
@@ -119,7 +119,7 @@ static void
 answer_canned(struct conn *c, struct exchange *x)
 {
 	struct http *h = http_of(c);
-	const struct canned *a = &h->canned[connection(x)];
+	const struct canned *a = &h->canned[respond_connection(x)];
 
 	update_date(h);
 	x->out = a->text;
@@ -135,7 +135,7 @@ answer_text(struct conn *c, struct exchange *x, int status, const char *text)
 	size_t len;
 
 	update_date(h);
-	len = answer_begin(x->text, status, h->date, connection(x));
+	len = answer_begin(x->text, status, h->date, respond_connection(x));
 	len = answer_header(x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
 	                    strlen(text));
 	respond_text(x, answer_end(x->text, len));
@@ -151,7 +151,7 @@ respond_head(struct conn *c, struct exchange *x, int status)
 	struct http *h = http_of(c);
 
 	update_date(h);
-	return answer_begin(x->text, status, h->date, connection(x));
+	return answer_begin(x->text, status, h->date, respond_connection(x));
 }
 
 /* Where a directory's name lacks its slash: the same target with one.  Of several
@@ -168,7 +168,7 @@ answer_moved(struct conn *c, struct exchange *x)
 	while (path < t.n && t.p[path] != '?' && t.p[path] != '#')
 		path++;
 	update_date(h);
-	len = answer_begin(x->text, 301, h->date, connection(x));
+	len = answer_begin(x->text, 301, h->date, respond_connection(x));
 	len = answer_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
 	                    (int)path, t.p, (int)(t.n - path), t.p + path);
 	respond_text(x, answer_end(x->text, len));
@@ -201,7 +201,7 @@ answer_file(struct conn *c, struct exchange *x)
 		status = range == RANGE_PART ? 206 : range == RANGE_UNSATISFIABLE ? 416 : 200;
 	update_date(h);
 	answer_date(f->modified, modified);
-	len = answer_begin(x->text, status, h->date, connection(x));
+	len = answer_begin(x->text, status, h->date, respond_connection(x));
 	len = answer_header(x->text, len,
 	                    "ETag: %s\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n",
 	                    f->etag, modified);
@@ -250,6 +250,16 @@ static bool
 is_health(const struct http *h, const char *path)
 {
 	return h->conf->health != NULL && strcmp(path, h->conf->health + 1) == 0;
+}
+
+bool
+respond_is_ours(const struct conn *c, const struct exchange *x)
+{
+	const struct http *h = http_of(c);
+	char path[REQUEST_TARGET_MAX + 1];
+
+	return h->conf->health != NULL &&
+	       request_path(&x->request.target, path, sizeof path) == 0 && is_health(h, path);
 }
 
 void

@@ -9,7 +9,10 @@
 #ifndef BATON_SERVICE_HTTP_RESPOND_H
 #define BATON_SERVICE_HTTP_RESPOND_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "service/http/answer.h"
 
 struct conn;
 struct exchange;
@@ -23,6 +26,12 @@ void respond_free(struct http *h);
 
 /* Answer a request whose head is parsed and whose body has been read. */
 void respond(struct conn *c, struct exchange *x);
+
+/* Of a service with upstreams: is the request one that we answer ourselves (health)? */
+bool respond_is_ours(const struct conn *c, const struct exchange *x);
+
+/* How Connection reads in the answer that begins now; closes, where it says so. */
+enum answer_connection respond_connection(struct exchange *x);
 
 /*
  * Answer with an error and end the connection: a fault after which the bytes that

@@ -1,0 +1,159 @@
+#include "service/http/health.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "baton.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "service/http/reply.h"
+#include "worker/dial.h"
+#include "worker/runtime.h"
+
+#define HEAD_MAX   8192
+#define FAILED_MAX 2 /* failures in a row */
+
+/* One look is under way as long as there is a dial or a descriptor. */
+struct health {
+	const struct conf_service *conf;
+	const char *target;
+	char *request;
+	struct baton_timer *next; /* between looks: the next; amid one: its limit */
+	struct dial *dial;
+	int fd;
+	struct event ev;
+	size_t n;
+	unsigned failed; /* in a row */
+	char head[HEAD_MAX];
+};
+
+bool
+health_is_good(const struct health *h)
+{
+	return h->failed < FAILED_MAX;
+}
+
+static void
+end_look(struct health *h)
+{
+	dial_cancel(&h->dial);
+	if (h->fd >= 0)
+		event_del(&h->ev);
+	fd_close(&h->fd);
+}
+
+/* why: NULL if it is well. */
+static void
+conclude(struct health *h, const char *why)
+{
+	bool before = health_is_good(h);
+
+	end_look(h);
+	h->failed = why == NULL ? 0 : h->failed < FAILED_MAX ? h->failed + 1 : FAILED_MAX;
+	if (before && !health_is_good(h))
+		log_warn("service %s: upstream %s fails its check: %s", h->conf->name, h->target,
+		         why);
+	else if (!before && health_is_good(h))
+		log_info("service %s: upstream %s is well again", h->conf->name, h->target);
+	baton_timer_set(h->next, (uint64_t)h->conf->check_interval);
+}
+
+static void
+judge(struct health *h, ptrdiff_t len)
+{
+	struct reply reply;
+	const char *why = reply_parse(h->head, (size_t)len, false, &reply);
+
+	if (why == NULL && (reply.status < 200 || reply.status > 399))
+		why = "an answer that is no success";
+	conclude(h, why);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct health *h = arg;
+	ssize_t n = recv((int)fd, h->head + h->n, sizeof h->head - h->n, MSG_DONTWAIT);
+	ptrdiff_t len;
+
+	(void)what;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conclude(h, n < 0 ? strerror(errno) : "it closed without an answer");
+		return;
+	}
+	len = request_head_length(h->head, h->n + (size_t)n, h->n);
+	h->n += (size_t)n;
+	if (len > 0)
+		judge(h, len);
+	else if (len < 0 || h->n == sizeof h->head)
+		conclude(h, "an answer that is not HTTP's, or too long");
+}
+
+static void
+on_dialled(void *arg, int fd, int status)
+{
+	struct health *h = arg;
+	size_t n = strlen(h->request);
+
+	h->dial = NULL;
+	if (fd < 0) {
+		conclude(h, baton_status_text(status));
+		return;
+	}
+	h->fd = fd;
+	h->n = 0;
+	event_assign(&h->ev, runtime_base(), fd, EV_READ | EV_PERSIST, on_readable, h);
+	event_add(&h->ev, NULL);
+	if (send(fd, h->request, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
+		conclude(h, "it takes no request");
+}
+
+static void
+on_timer(void *arg)
+{
+	struct health *h = arg;
+
+	if (h->dial != NULL || h->fd >= 0) {
+		conclude(h, "no answer in time");
+		return;
+	}
+	h->dial = dial_start(h->target, (uint64_t)h->conf->connect_timeout, on_dialled, h);
+	baton_timer_set(h->next, (uint64_t)h->conf->check_timeout);
+}
+
+struct health *
+health_new(const struct conf_service *conf, const char *target, const char *host)
+{
+	struct health *h = mem_alloc(sizeof *h);
+
+	h->conf = conf;
+	h->target = target;
+	h->fd = -1;
+	h->request = mem_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton\r\n"
+	                        "Connection: close\r\n\r\n",
+	                        conf->check, host);
+	h->next = baton_timer_new(on_timer, h);
+	baton_timer_set(h->next, 0);
+	return h;
+}
+
+void
+health_free(struct health **h)
+{
+	if (*h == NULL)
+		return;
+	end_look(*h);
+	baton_timer_free(&(*h)->next);
+	free((*h)->request);
+	mem_free(h);
+}

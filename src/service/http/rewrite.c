@@ -1,0 +1,447 @@
+#include "service/http/rewrite.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <http_parser.h>
+
+#define CONNECTIONS_MAX 8 /* lines of Connection that are read; the rest counts as "close" */
+#define FORWARDED_MAX   8 /* lines of it, of a client that is trusted, that are kept */
+
+/* A head that is being written.  What does not fit makes it full, and nothing comes of it. */
+struct out {
+	char *p;
+	size_t n, size;
+};
+
+static void
+put(struct out *o, const char *p, size_t n)
+{
+	if (o->n + n <= o->size)
+		memcpy(o->p + o->n, p, n);
+	o->n += n;
+}
+
+static void
+put_text(struct out *o, const char *text)
+{
+	put(o, text, strlen(text));
+}
+
+static void __attribute__((format(printf, 2, 3)))
+put_format(struct out *o, const char *fmt, ...)
+{
+	char text[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(o, text, (size_t)vsnprintf(text, sizeof text, fmt, ap));
+	va_end(ap);
+}
+
+static size_t
+whole(const struct out *o)
+{
+	return o->n <= o->size ? o->n : 0;
+}
+
+/* --- the lines of a head --- */
+
+struct line {
+	const char *next, *end;
+	struct request_text name, value, all; /* all: with its CRLF */
+};
+
+static struct line
+lines(const char *head, size_t len)
+{
+	const char *first = memchr(head, '\n', len);
+
+	return (struct line){.next = first + 1, .end = head + len - 2};
+}
+
+static bool
+is_blank(char ch)
+{
+	return ch == ' ' || ch == '\t';
+}
+
+static bool
+next_line(struct line *l)
+{
+	const char *eol, *colon;
+
+	if (l->next >= l->end)
+		return false;
+	eol = memchr(l->next, '\r', (size_t)(l->end - l->next) + 1);
+	colon = memchr(l->next, ':', (size_t)(eol - l->next));
+	if (colon == NULL) /* a parsed head has none */
+		colon = eol;
+	l->all = (struct request_text){l->next, (size_t)(eol + 2 - l->next)};
+	l->name = (struct request_text){l->next, (size_t)(colon - l->next)};
+	l->value.p = colon < eol ? colon + 1 : eol;
+	while (l->value.p < eol && is_blank(*l->value.p))
+		l->value.p++;
+	l->value.n = (size_t)(eol - l->value.p);
+	while (l->value.n > 0 && is_blank(l->value.p[l->value.n - 1]))
+		l->value.n--;
+	l->next = eol + 2;
+	return true;
+}
+
+static bool
+is(const struct request_text *t, const char *word)
+{
+	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
+}
+
+/* --- Connection --- */
+
+/* The first element of a list, which loses it; false: none is left. */
+static bool
+next_element(struct request_text *list, struct request_text *element)
+{
+	const char *comma;
+
+	while (list->n > 0 && (is_blank(*list->p) || *list->p == ',')) {
+		list->p++;
+		list->n--;
+	}
+	if (list->n == 0)
+		return false;
+	comma = memchr(list->p, ',', list->n);
+	*element = *list;
+	if (comma != NULL)
+		element->n = (size_t)(comma - list->p);
+	list->p += element->n;
+	list->n -= element->n;
+	while (element->n > 0 && is_blank(element->p[element->n - 1]))
+		element->n--;
+	return true;
+}
+
+static bool
+names(struct request_text list, const struct request_text *name)
+{
+	struct request_text element;
+
+	while (next_element(&list, &element))
+		if (element.n == name->n && strncasecmp(element.p, name->p, name->n) == 0)
+			return true;
+	return false;
+}
+
+/* The values of Connection in a head. */
+struct connections {
+	struct request_text value[CONNECTIONS_MAX];
+	size_t n;
+};
+
+static bool
+is_connection(const struct request_text *name)
+{
+	return name->n == 10 && (name->p[0] | 0x20) == 'c' && is(name, "connection");
+}
+
+static void
+find_connections(const char *head, size_t len, struct connections *c)
+{
+	struct line l = lines(head, len);
+
+	c->n = 0;
+	while (next_line(&l))
+		if (is_connection(&l.name) && c->n < CONNECTIONS_MAX)
+			c->value[c->n++] = l.value;
+}
+
+static bool
+is_named(const struct connections *c, const struct request_text *name)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (names(c->value[i], name))
+			return true;
+	return false;
+}
+
+bool
+rewrite_upgrades(const char *head, size_t len)
+{
+	static const struct request_text upgrade = {"upgrade", 7}, h2c = {"h2c", 3};
+	struct request_text protocols = request_header(head, len, "Upgrade");
+	struct connections c;
+
+	if (protocols.p == NULL)
+		return false;
+	find_connections(head, len, &c);
+	return is_named(&c, &upgrade) && !names(protocols, &h2c);
+}
+
+/* Belongs to one connection, whatever Connection says. */
+static bool
+is_hop(const struct request_text *name)
+{
+	switch (name->p[0] | 0x20) {
+	case 'c':
+		return is(name, "connection");
+	case 'k':
+		return is(name, "keep-alive");
+	case 'p':
+		return is(name, "proxy-connection");
+	case 't':
+		return is(name, "te") || is(name, "transfer-encoding");
+	case 'u':
+		return is(name, "upgrade");
+	case 'h':
+		return is(name, "http2-settings");
+	default:
+		return false;
+	}
+}
+
+/* --- requests --- */
+
+/* What is gathered on the way through the lines. */
+struct forwards {
+	struct request_text x_for[FORWARDED_MAX], forwarded[FORWARDED_MAX];
+	size_t nx_for, nforwarded;
+	struct request_text x_proto, x_host;
+};
+
+static void
+gather(struct request_text *list, size_t *n, const struct request_text *value)
+{
+	if (*n < FORWARDED_MAX)
+		list[(*n)++] = *value;
+}
+
+/* Who tells of the client; kept back, and added later if he is trusted. */
+static bool
+take_forward(struct forwards *f, const struct line *l)
+{
+	if (is(&l->name, "x-forwarded-for"))
+		gather(f->x_for, &f->nx_for, &l->value);
+	else if (is(&l->name, "forwarded"))
+		gather(f->forwarded, &f->nforwarded, &l->value);
+	else if (is(&l->name, "x-forwarded-proto"))
+		f->x_proto = l->value;
+	else if (is(&l->name, "x-forwarded-host"))
+		f->x_host = l->value;
+	else
+		return is(&l->name, "x-real-ip");
+	return true;
+}
+
+static void
+put_value(struct out *o, const char *name, const struct request_text *value)
+{
+	put_text(o, name);
+	put(o, value->p, value->n);
+	put_text(o, "\r\n");
+}
+
+/* One line out of several. */
+static void
+put_list(struct out *o, const char *name, const struct request_text *list, size_t n)
+{
+	put_text(o, name);
+	for (size_t i = 0; i < n; i++) {
+		put(o, list[i].p, list[i].n);
+		put_text(o, ", ");
+	}
+}
+
+static void
+put_x_forwarded(struct out *o, const struct forwards *f, const char *peer,
+                const struct request_text *host)
+{
+	static const struct request_text http = {"http", 4};
+
+	if (*peer != '\0' || f->nx_for > 0) {
+		put_list(o, "X-Forwarded-For: ", f->x_for, f->nx_for);
+		put_text(o, *peer != '\0' ? peer : "unknown");
+		put_text(o, "\r\n");
+	}
+	put_value(o, "X-Forwarded-Proto: ", f->x_proto.n > 0 ? &f->x_proto : &http);
+	if (f->x_host.n > 0)
+		put_value(o, "X-Forwarded-Host: ", &f->x_host);
+	else if (host->n > 0)
+		put_value(o, "X-Forwarded-Host: ", host);
+}
+
+static void
+put_forwarded(struct out *o, const struct forwards *f, const char *peer,
+              const struct request_text *host)
+{
+	bool v6 = strchr(peer, ':') != NULL;
+
+	put_list(o, "Forwarded: ", f->forwarded, f->nforwarded);
+	put_text(o, v6 ? "for=\"[" : "for=");
+	put_text(o, *peer != '\0' ? peer : "unknown");
+	put_text(o, v6 ? "]\"" : "");
+	put_text(o, ";proto=http");
+	if (host->n > 0) {
+		put_text(o, ";host=\"");
+		put(o, host->p, host->n);
+		put_text(o, "\"");
+	}
+	put_text(o, "\r\n");
+}
+
+/* A client that is not trusted has said nothing. */
+static void
+put_forwards(struct out *o, const struct rewrite_rules *rules, struct forwards *f,
+             const char *peer, const struct request_text *host)
+{
+	if (!rules->trusted)
+		memset(f, 0, sizeof *f);
+	if (rules->forwarded == REWRITE_X_FORWARDED || rules->forwarded == REWRITE_BOTH)
+		put_x_forwarded(o, f, peer, host);
+	if (rules->forwarded == REWRITE_FORWARDED || rules->forwarded == REWRITE_BOTH)
+		put_forwarded(o, f, peer, host);
+}
+
+/* What the client asked for: of "http://HOST/path" that host counts (RFC 9112, 3.2.2). */
+static struct request_text
+host_of(const char *head, size_t len, const struct request *r)
+{
+	struct request_text t = r->target, host;
+	const char *slashes = memmem(t.p, t.n, "://", 3);
+	size_t n = 0;
+
+	if (*t.p == '/' || slashes == NULL)
+		return request_header(head, len, "Host");
+	host.p = slashes + 3;
+	while (host.p + n < t.p + t.n && strchr("/?#", host.p[n]) == NULL)
+		n++;
+	host.n = n;
+	if (n == 0 || memchr(host.p, '@', n) != NULL)
+		return request_header(head, len, "Host");
+	return host;
+}
+
+static void
+put_request_line(struct out *o, const struct request *r)
+{
+	struct request_text path, query;
+
+	request_split(&r->target, &path, &query);
+	put_text(o, http_method_str((enum http_method)r->method));
+	put_text(o, " ");
+	put(o, path.p, path.n);
+	if (query.p != NULL) {
+		put_text(o, "?");
+		put(o, query.p, query.n);
+	}
+	put_text(o, " HTTP/1.1\r\n");
+}
+
+/* Is this line told in another way, or not at all? */
+static bool
+is_ours(const struct connections *c, struct forwards *f, const struct line *l)
+{
+	switch (l->name.p[0] | 0x20) {
+	case 'c':
+		if (is(&l->name, "content-length"))
+			return true;
+		break;
+	case 'e':
+		if (is(&l->name, "expect"))
+			return true;
+		break;
+	case 'h':
+		if (is(&l->name, "host"))
+			return true;
+		break;
+	case 'f':
+	case 'x':
+		if (take_forward(f, l))
+			return true;
+		break;
+	default:
+		break;
+	}
+	return is_hop(&l->name) || (c->n > 0 && is_named(c, &l->name));
+}
+
+static void
+put_framing(struct out *o, const struct request *r)
+{
+	if (r->chunked)
+		put_text(o, "Transfer-Encoding: chunked\r\n");
+	else if (r->length > 0 || r->method == HTTP_POST || r->method == HTTP_PUT ||
+	         r->method == HTTP_PATCH)
+		put_format(o, "Content-Length: %llu\r\n", (unsigned long long)r->length);
+}
+
+size_t
+rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
+                const struct request *r, const char *peer, bool upgrade, char *out, size_t size)
+{
+	struct out o = {.p = out, .size = size};
+	struct request_text asked = host_of(head, len, r);
+	struct line l = lines(head, len);
+	struct forwards f = {.nx_for = 0};
+	struct connections c;
+
+	find_connections(head, len, &c);
+	put_request_line(&o, r);
+	put_text(&o, "Host: ");
+	if (rules->host != NULL)
+		put_text(&o, rules->host);
+	else
+		put(&o, asked.p, asked.n);
+	put_text(&o, "\r\n");
+	while (next_line(&l))
+		if (!is_ours(&c, &f, &l))
+			put(&o, l.all.p, l.all.n);
+	put_framing(&o, r);
+	put_forwards(&o, rules, &f, peer, &asked);
+	if (upgrade) {
+		struct request_text protocol = request_header(head, len, "Upgrade");
+
+		put_value(&o, "Connection: upgrade\r\nUpgrade: ", &protocol);
+	}
+	put_text(&o, "\r\n");
+	return whole(&o);
+}
+
+/* --- answers --- */
+
+static void
+put_reply_framing(struct out *o, const struct reply *r, bool chunked)
+{
+	if (chunked)
+		put_text(o, "Transfer-Encoding: chunked\r\n");
+	else if (r->length_told && r->status >= 200 && r->status != 204)
+		put_format(o, "Content-Length: %llu\r\n", (unsigned long long)r->length);
+}
+
+size_t
+rewrite_reply(const char *head, size_t len, const struct reply *r,
+              enum answer_connection connection, bool chunked, char *out, size_t size)
+{
+	struct out o = {.p = out, .size = size};
+	struct line l = lines(head, len);
+	struct connections c;
+
+	find_connections(head, len, &c);
+	put_format(&o, "HTTP/1.1 %u ", r->status);
+	put(&o, r->reason.p, r->reason.n);
+	put_text(&o, "\r\n");
+	while (next_line(&l)) {
+		if (r->status == 101 && is(&l.name, "upgrade"))
+			put(&o, l.all.p, l.all.n);
+		else if (!is(&l.name, "content-length") && !is_hop(&l.name) &&
+		         !(c.n > 0 && is_named(&c, &l.name)))
+			put(&o, l.all.p, l.all.n);
+	}
+	put_reply_framing(&o, r, chunked);
+	if (r->status == 101)
+		put_text(&o, "Connection: upgrade\r\n");
+	else if (r->status >= 200)
+		put_text(&o, answer_connection_line(connection));
+	put_text(&o, "\r\n");
+	return whole(&o);
+}

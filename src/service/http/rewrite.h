@@ -1,0 +1,51 @@
+/*
+ * rewrite: the heads that a reverse proxy passes on.  Pure.
+ *
+ * What belongs to one connection only stays behind (RFC 9110, 7.6.1); the framing of the
+ * body is told afresh, from what was parsed; who asked is told as the service's
+ * `forwarded` says.  Heads were checked by request_parse or reply_parse before.
+ */
+#ifndef BATON_SERVICE_HTTP_REWRITE_H
+#define BATON_SERVICE_HTTP_REWRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "service/http/answer.h"
+#include "service/http/reply.h"
+#include "service/http/request.h"
+
+enum rewrite_forwarded {
+	REWRITE_NO,
+	REWRITE_X_FORWARDED, /* X-Forwarded-For, -Proto, -Host */
+	REWRITE_FORWARDED,   /* Forwarded (RFC 7239) */
+	REWRITE_BOTH,
+};
+
+struct rewrite_rules {
+	enum rewrite_forwarded forwarded;
+	bool trusted;     /* what clients say of that kind is kept, and added to */
+	const char *host; /* instead of the client's; NULL: the client's */
+};
+
+/* The most that a head grows by, beside the lengths of host and peer. */
+#define REWRITE_GROWTH 1024
+
+/* Of a request: does it ask for another protocol (Upgrade, named in Connection)?  HTTP/2
+ * counts as none: behind it requests would pass that nobody here has looked at. */
+bool rewrite_upgrades(const char *head, size_t len);
+
+/*
+ * The request's head for an upstream into out; peer: the client's address without a port,
+ * or "" when it has none.  upgrade: ask on for the other protocol.  Its length, or 0 when it
+ * is more than size.
+ */
+size_t rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
+                       const struct request *r, const char *peer, bool upgrade, char *out,
+                       size_t size);
+
+/* The answer's head for a client; chunked: its body is chunked there.  Its length, or 0. */
+size_t rewrite_reply(const char *head, size_t len, const struct reply *r,
+                     enum answer_connection connection, bool chunked, char *out, size_t size);
+
+#endif

@@ -1,0 +1,64 @@
+#include "service/http/tail.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void
+tail_add(struct tail *t, const void *bytes, size_t n)
+{
+	if (t->n + n > t->size) {
+		t->size = t->n + n;
+		t->p = mem_realloc(t->p, t->size);
+	}
+	memcpy(t->p + t->n, bytes, n);
+	t->n += n;
+}
+
+void
+tail_keep(struct tail *t, const struct iovec *iov, int n, size_t sent)
+{
+	for (int i = 0; i < n; i++) {
+		size_t gone = sent < iov[i].iov_len ? sent : iov[i].iov_len;
+
+		sent -= gone;
+		if (gone < iov[i].iov_len)
+			tail_add(t, (const char *)iov[i].iov_base + gone, iov[i].iov_len - gone);
+	}
+}
+
+struct iovec
+tail_rest(const struct tail *t)
+{
+	return (struct iovec){t->p + t->from, t->n - t->from};
+}
+
+void
+tail_sent(struct tail *t, size_t n)
+{
+	t->from += n;
+	if (tail_is_empty(t))
+		tail_clear(t);
+}
+
+bool
+tail_send(struct tail *t, int fd)
+{
+	struct iovec rest = tail_rest(t);
+	ssize_t n = send(fd, rest.iov_base, rest.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	tail_sent(t, (size_t)n);
+	return true;
+}
+
+void
+tail_clear(struct tail *t)
+{
+	mem_free(&t->p);
+	t->from = t->n = t->size = 0;
+}

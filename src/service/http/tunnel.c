@@ -1,0 +1,170 @@
+#include "service/http/tunnel.h"
+
+#include <sys/socket.h>
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "service/http/exchange.h"
+#include "service/http/move.h"
+#include "service/http/tail.h"
+#include "service/pair.h"
+#include "wire/handoff.h"
+#include "worker/conn.h"
+
+/* What the tunnels of a service share. */
+struct tunnels {
+	struct service service; /* that their connections belong to from then on */
+	struct pair_home home;
+};
+
+/* --- life --- */
+
+/* From here on the connection is a tunnel. */
+static void
+become(struct conn *c, struct http *h, struct pair *p)
+{
+	c->service = &h->tunnels->service;
+	c->data = p;
+}
+
+/* First what is there already, as far as it goes at once; the rest waits in the pair. */
+static int
+send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[2], uint64_t *sent)
+{
+	struct iovec iov[2] = {{(void *)(uintptr_t)bytes[0].p, bytes[0].n},
+	                       {(void *)(uintptr_t)bytes[1].p, bytes[1].n}};
+	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 2};
+	ssize_t n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	struct tail rest = {NULL, 0, 0, 0};
+	int result = 0;
+
+	*sent = n > 0 ? (uint64_t)n : 0;
+	tail_keep(&rest, iov, 2, (size_t)*sent);
+	if (!tail_is_empty(&rest))
+		result = flow_put(f, rest.p, rest.n);
+	*sent += rest.n;
+	tail_clear(&rest);
+	return result;
+}
+
+void
+tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
+             const struct tunnel_bytes down[2])
+{
+	struct http *h = http_of(c);
+	struct tunnel_bytes first[2] = {*up, {NULL, 0}};
+	struct pair *p = mem_alloc(sizeof *p);
+	uint64_t in = 0, out = 0;
+	bool first_sent;
+
+	pair_init(p, c, &h->tunnels->home, fd);
+	first_sent = send_first(&p->up, fd, first, &in) == 0 &&
+	             send_first(&p->down, c->fd, down, &out) == 0;
+	conn_account(c, 0, out);
+	exchange_give_back(c);
+	become(c, h, p);
+	if (!first_sent)
+		pair_reset(p, "no descriptors for its tunnel");
+	else
+		pair_go(p);
+}
+
+static void
+ready(struct conn *c, short what)
+{
+	pair_ready(c->data, what);
+}
+
+static void
+resume(struct conn *c)
+{
+	pair_go(c->data);
+}
+
+static void
+rest(struct conn *c)
+{
+	pair_rest(c->data);
+}
+
+static void
+release(struct conn *c)
+{
+	struct pair *p = c->data;
+
+	if (p == NULL)
+		return;
+	pair_release(p);
+	mem_free(&p);
+	c->data = NULL;
+}
+
+static void
+on_idle(struct timed *t)
+{
+	pair_reset(timed_owner(t, struct conn, timed)->data, "no byte within tunnel_timeout");
+}
+
+/* --- moving --- */
+
+static bool
+freeze(struct conn *c, struct handoff_record *r)
+{
+	static struct pair_frozen frozen;
+
+	pair_freeze(c->data, r, &frozen);
+	r->blob = (struct handoff_bytes){(const char *)&frozen, sizeof frozen};
+	r->blob_version = MOVE_TUNNEL;
+	return true;
+}
+
+const char *
+tunnel_thaw(struct conn *c, struct handoff_record *r)
+{
+	struct http *h = http_of(c);
+	struct pair_frozen frozen;
+	struct pair *p;
+
+	if (h->tunnels == NULL || r->blob.n != sizeof frozen || r->unread.n > 0 ||
+	    r->unsent.n > 0)
+		return "a tunnel, which this http has none of";
+	memcpy(&frozen, r->blob.p, sizeof frozen);
+	p = mem_alloc(sizeof *p);
+	p->fd = -1;
+	become(c, h, p);
+	return pair_thaw(p, c, &h->tunnels->home, &frozen, r);
+}
+
+static const struct service_type tunnel_type = {
+    .name = "http",
+    .ready = ready,
+    .freeze = freeze,
+    .rest = rest,
+    .thaw = tunnel_thaw,
+    .resume = resume,
+    .release = release,
+};
+
+/* --- start and stop --- */
+
+void
+tunnel_start(struct http *h, struct event_base *base)
+{
+	struct tunnels *t = mem_alloc(sizeof *t);
+
+	t->service = (struct service){.type = &tunnel_type, .conf = h->conf, .base = base};
+	t->service.data = t;
+	t->home.base = base;
+	t->home.idle = timelist_new(base, (uint64_t)h->conf->tunnel_timeout, on_idle);
+	h->tunnels = t;
+}
+
+void
+tunnel_stop(struct http *h)
+{
+	timelist_free(&h->tunnels->home.idle);
+	mem_free(&h->tunnels);
+	flow_free_pipes();
+}

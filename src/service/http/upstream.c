@@ -1,0 +1,140 @@
+#include "service/http/upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "baton.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "service/http/health.h"
+#include "worker/pool.h"
+
+#define DOWN_MS 1000 /* after a failed connect, while there are others */
+
+static struct baton_breaker *
+new_breaker(const struct conf_service *conf, const char *text)
+{
+	static const struct baton_breaker_rules rules;
+	char *name = mem_printf("%s %s", conf->name, text);
+	struct baton_breaker *b = baton_breaker_new(name, &rules);
+
+	if (b == NULL)
+		log_warn("service %s: upstream %s has no breaker: there are too many",
+		         conf->name, text);
+	mem_free(&name);
+	return b;
+}
+
+struct upstreams *
+upstreams_new(const struct conf_service *conf)
+{
+	struct baton_pool_rules rules = {
+	    .max_open = (unsigned)conf->upstream_connections,
+	    .max_waiting = (unsigned)conf->upstream_queue,
+	    .idle_ms = (uint64_t)conf->upstream_idle,
+	    /* who waits has the limit; a late connection is kept for the next one */
+	    .connect_ms = (uint64_t)conf->connect_timeout + 1000,
+	};
+	struct upstreams *us = mem_alloc(sizeof *us);
+
+	us->pool = baton_pool_new(&rules);
+	us->n = conf->nupstream;
+	us->least_busy = conf->balance == CONF_LEAST_BUSY;
+	us->v = mem_alloc(us->n * sizeof *us->v);
+	for (size_t i = 0; i < us->n; i++) {
+		struct upstream *u = &us->v[i];
+
+		u->text = conf->upstream[i].text;
+		u->host = strncmp(u->text, "unix:", 5) == 0 ? "localhost" : u->text;
+		u->target = pool_target(us->pool, u->text);
+		u->breaker = new_breaker(conf, u->text);
+		if (conf->check != NULL)
+			u->health = health_new(conf, u->text, u->host);
+	}
+	return us;
+}
+
+void
+upstreams_free(struct upstreams **us)
+{
+	if (*us == NULL)
+		return;
+	for (size_t i = 0; i < (*us)->n; i++) {
+		baton_breaker_free(&(*us)->v[i].breaker);
+		health_free(&(*us)->v[i].health);
+	}
+	baton_pool_free(&(*us)->pool);
+	free((*us)->v);
+	mem_free(us);
+}
+
+/* --- the choice --- */
+
+static uint64_t
+bit_of(size_t i)
+{
+	return i < 64 ? UINT64_C(1) << i : 0;
+}
+
+static bool
+is_well(const struct upstream *u)
+{
+	return u->health == NULL || health_is_good(u->health);
+}
+
+/* Among those that are left; down: those too that could not be reached just now. */
+static struct upstream *
+look(struct upstreams *us, uint64_t tried, bool down)
+{
+	uint64_t now = clock_tick_ms();
+	struct upstream *best = NULL;
+
+	for (size_t k = 0; k < us->n; k++) {
+		size_t i = (us->next + k) % us->n;
+		struct upstream *u = &us->v[i];
+
+		if ((tried & bit_of(i)) != 0 || !is_well(u) || (!down && u->down_until_ms > now))
+			continue;
+		if (best == NULL || pool_busy(u->target) < pool_busy(best->target))
+			best = u;
+		if (!us->least_busy)
+			break;
+	}
+	return best;
+}
+
+struct upstream *
+upstreams_choose(struct upstreams *us, uint64_t *tried)
+{
+	struct upstream *u;
+
+	while ((u = look(us, *tried, false)) != NULL || (u = look(us, *tried, true)) != NULL) {
+		size_t i = (size_t)(u - us->v);
+
+		us->next = (i + 1) % us->n;
+		*tried |= bit_of(i);
+		if (u->breaker == NULL || baton_breaker_ask(u->breaker) == 0)
+			return u;
+		if (bit_of(i) == 0)
+			break;
+	}
+	return NULL;
+}
+
+void
+upstream_good(struct upstream *u)
+{
+	if (u->breaker != NULL)
+		baton_breaker_tell(u->breaker, true);
+}
+
+void
+upstream_bad(struct upstream *u, bool down)
+{
+	if (down)
+		u->down_until_ms = clock_tick_ms() + DOWN_MS;
+	if (u->breaker != NULL)
+		baton_breaker_tell(u->breaker, false);
+}

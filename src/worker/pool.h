@@ -1,0 +1,44 @@
+/*
+ * pool: the inner side of baton_pool, for services that proxy.
+ *
+ * A handler waits for a link once per answer; a proxy has hundreds of thousands of
+ * requests a second on few links.  So a link may be attached: it is known to the loop
+ * from then on until it is closed, and an idle one whose peer goes away is closed at
+ * once.  A pool's links are all used in one of these two ways.
+ */
+#ifndef BATON_WORKER_POOL_H
+#define BATON_WORKER_POOL_H
+
+#include <stdbool.h>
+
+#include "baton.h"
+
+struct pool_target;
+
+/* The target of that name; it lives as long as the pool. */
+struct pool_target *pool_target(struct baton_pool *pool, const char *name);
+
+/* An idle link at once, or NULL.  look: ask the socket whether its peer is still there,
+ * for a request that must not be sent twice. */
+struct baton_link *pool_take(struct pool_target *target, bool look);
+
+/* As baton_pool_get. */
+int pool_wait(struct pool_target *target, struct baton_ctx *ctx,
+              void (*fn)(void *arg, int status, struct baton_link *link), void *arg);
+
+/* Are there as many links as may be? */
+bool pool_is_full(const struct pool_target *target);
+
+/* Links that are out or being made. */
+unsigned pool_busy(const struct pool_target *target);
+
+/* Call ready(arg, EV_READ or EV_WRITE) whenever it is, until baton_link_put or link_steal. */
+void link_attach(struct baton_link *link, void (*ready)(void *arg, short what), void *arg);
+
+/* What an attached link waits for: EV_READ, EV_WRITE, both, 0. */
+void link_want(struct baton_link *link, short events);
+
+/* Its descriptor, which is the caller's; the link is gone. */
+int link_steal(struct baton_link *link);
+
+#endif
