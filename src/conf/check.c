@@ -134,6 +134,22 @@ check_types(const struct seat *s)
 	}
 }
 
+/* Keys that only mean something beside another one. */
+static void
+check_behind(const struct seat *s)
+{
+	if (s->section != CONF_SERVICE || s->conf->service[s->index].nupstream > 0)
+		return;
+	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {
+		const struct conf_origin *o = origin_of(s, row);
+
+		if (o != NULL && o->fate != CONF_GUESSED && (row->flags & KEYS_BEHIND) &&
+		    keys_fits(row, s->types))
+			flaw_add(s->flaws, o->line, "key '%s' in %s means nothing without 'upstream'",
+			         row->name, s->title);
+	}
+}
+
 static void
 check_section(const struct conf *conf, struct flaws *flaws, enum conf_section section,
               size_t index)
@@ -150,6 +166,7 @@ check_section(const struct conf *conf, struct flaws *flaws, enum conf_section se
 	check_required(&s);
 	check_one_of(&s);
 	check_types(&s);
+	check_behind(&s);
 	mem_free(&s.title);
 }
 

@@ -378,12 +378,13 @@ print_section(FILE *out, const struct conf *conf, enum conf_section section, siz
 {
 	unsigned types = conf_types(conf, section, index);
 	char *title = conf_title(conf, section, index);
+	bool behind = section == CONF_SERVICE && conf->service[index].nupstream > 0;
 
 	fprintf(out, "\n%s\n", title);
 	mem_free(&title);
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++)
 		if (row->section == section && keys_find(section, row->name, types) == row &&
-		    keys_fits(row, types))
+		    keys_fits(row, types) && (behind || !keys_is_behind(row)))
 			print_key(out, conf, row, index, where);
 	if (section == CONF_SERVICE)
 		print_own(out, &conf->service[index], where);
@@ -415,6 +416,8 @@ conf_print(const struct conf *conf)
 	return text;
 }
 
+#define SAMPLE_SET 4
+
 /* The sections of the sample, and the keys that are set there. */
 struct sample {
 	enum conf_section section;
@@ -424,7 +427,7 @@ struct sample {
 	bool off;   /* a comment as a whole, of the keys that only its type has */
 	struct {
 		const char *key, *value;
-	} set[3];
+	} set[SAMPLE_SET];
 };
 
 static const struct sample samples[] = {
@@ -437,6 +440,14 @@ static const struct sample samples[] = {
      .name = "site",
      .type = "http",
      .set = {{"type", "http"}, {"respond", "hello, world"}}},
+    {.section = CONF_SERVICE,
+     .name = "api",
+     .type = "http",
+     .off = true,
+     .set = {{"type", "http"},
+             {"upstream", "127.0.0.1:9000"},
+             {"balance", "least_busy"},
+             {"check", "/health"}}},
     {.section = CONF_LISTEN,
      .name = "echo",
      .brief = true,
@@ -453,17 +464,39 @@ static const struct sample samples[] = {
      .set = {{"type", "module"}}},
 };
 
+static bool
+sample_sets(const struct sample *sample, const char *key)
+{
+	for (size_t i = 0; i < SAMPLE_SET && sample->set[i].key != NULL; i++)
+		if (strcmp(sample->set[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* What is said of one section is not said again of the next of its type. */
+static bool
+is_shown(const struct sample *sample, const struct keys_row *row)
+{
+	bool behind = keys_is_behind(row);
+
+	if (sample->brief || (behind && !sample_sets(sample, "upstream")))
+		return false;
+	if (sample->off && sample_sets(sample, "upstream"))
+		return behind && row->types == keys_type_bit(sample->type);
+	return !sample->off || row->types == keys_type_bit(sample->type);
+}
+
 static void
 sample_key(FILE *out, const struct sample *sample, const struct keys_row *row)
 {
-	for (size_t i = 0; i < 3 && sample->set[i].key != NULL; i++) {
+	for (size_t i = 0; i < SAMPLE_SET && sample->set[i].key != NULL; i++) {
 		if (strcmp(sample->set[i].key, row->name) != 0)
 			continue;
 		print_line(out, sample->off ? "; " : "", row->name, sample->set[i].value,
 		           row->help);
 		return;
 	}
-	if (!sample->brief && (!sample->off || row->types == keys_type_bit(sample->type)))
+	if (is_shown(sample, row))
 		print_line(out, "; ", row->name, row->dflt != NULL ? row->dflt : row->example,
 		           row->help);
 }

@@ -120,41 +120,41 @@ const struct keys_row keys_table[] = {
 	  .help = "between requests; 0: none" },
 	{ IN_SERVICE(upstream), .type = KEYS_UPSTREAM, .types = HTTP | PROXY,
 	  .flags = KEYS_ONE_OF | KEYS_REPEAT, .example = "127.0.0.1:5432",
-	  .help = "repeatable; a server that connections, or requests, are passed on to" },
-	{ IN_SERVICE(answer_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = 24 * HOUR,
+	  .help = "repeatable; connections or requests go there in turn" },
+	{ IN_SERVICE(answer_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = 24 * HOUR,
 	  .dflt = "60s",
 	  .help = "for an upstream's answer to begin, and without a byte of it" },
-	{ IN_SERVICE(tunnel_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
+	{ IN_SERVICE(tunnel_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 0, .max = 168 * HOUR,
 	  .dflt = "1h",
-	  .help = "of a WebSocket or the like, without a byte in either direction; 0: none" },
-	{ IN_SERVICE(balance), .type = KEYS_ENUM, .types = HTTP, .words = balance_words,
+	  .help = "a WebSocket without a byte in either direction; 0: none" },
+	{ IN_SERVICE(balance), .type = KEYS_ENUM, .types = HTTP, .flags = KEYS_BEHIND, .words = balance_words,
 	  .dflt = "round_robin",
 	  .help = "which upstream is next: round_robin or least_busy" },
-	{ IN_SERVICE(host), .type = KEYS_HOST, .types = HTTP, .words = host_words, .dflt = "keep",
-	  .help = "that upstreams are told: keep (the client's), upstream, or a name" },
-	{ IN_SERVICE(forwarded), .type = KEYS_ENUM, .types = HTTP, .words = forwarded_words,
+	{ IN_SERVICE(host), .type = KEYS_HOST, .types = HTTP, .flags = KEYS_BEHIND, .words = host_words, .dflt = "keep",
+	  .help = "upstreams are told: keep (the client's), upstream or a name" },
+	{ IN_SERVICE(forwarded), .type = KEYS_ENUM, .types = HTTP, .flags = KEYS_BEHIND, .words = forwarded_words,
 	  .dflt = "x-forwarded",
-	  .help = "how upstreams learn of the client: x-forwarded, forwarded, both or no" },
-	{ IN_SERVICE(trust_forwarded), .type = KEYS_BOOL, .types = HTTP, .dflt = "no",
+	  .help = "who asks is told by x-forwarded, forwarded, both or no" },
+	{ IN_SERVICE(trust_forwarded), .type = KEYS_BOOL, .types = HTTP, .flags = KEYS_BEHIND, .dflt = "no",
 	  .help = "keep what clients say of that kind; else it is thrown away" },
-	{ IN_SERVICE(upstream_connections), .type = KEYS_INT, .types = HTTP, .min = 1, .max = 65535,
+	{ IN_SERVICE(upstream_connections), .type = KEYS_INT, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = 65535,
 	  .dflt = "1000",
 	  .help = "to each upstream, per worker" },
-	{ IN_SERVICE(upstream_queue), .type = KEYS_INT, .types = HTTP, .min = 1, .max = 1000000,
+	{ IN_SERVICE(upstream_queue), .type = KEYS_INT, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = 1000000,
 	  .dflt = "1000",
-	  .help = "requests that may wait for one of them; more are answered 503" },
-	{ IN_SERVICE(upstream_idle), .type = KEYS_DURATION, .types = HTTP, .min = 1, .max = HOUR,
+	  .help = "that may wait for one of them; more are answered 503" },
+	{ IN_SERVICE(upstream_idle), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = HOUR,
 	  .dflt = "50s",
 	  .help = "that an unused one is kept; less than the upstream keeps it" },
-	{ IN_SERVICE(check), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY, .example = "/health",
-	  .help = "path that tells whether an upstream is well; empty: not checked" },
-	{ IN_SERVICE(check_interval), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR,
+	{ IN_SERVICE(check), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY | KEYS_BEHIND, .example = "/health",
+	  .help = "path that tells whether an upstream is well; empty: none" },
+	{ IN_SERVICE(check_interval), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
 	  .dflt = "5s",
 	  .help = "between two checks" },
-	{ IN_SERVICE(check_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 10, .max = HOUR,
+	{ IN_SERVICE(check_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
 	  .dflt = "2s",
 	  .help = "for the answer to one" },
-	{ IN_SERVICE(connect_timeout), .type = KEYS_DURATION, .types = HTTP | PROXY, .min = 10, .max = HOUR,
+	{ IN_SERVICE(connect_timeout), .type = KEYS_DURATION, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
 	  .dflt = "5s",
 	  .help = "for each attempt to reach an upstream" },
 	{ IN_SERVICE(accept_proxy), .type = KEYS_BOOL, .types = PROXY, .dflt = "no",
@@ -212,6 +212,12 @@ bool
 keys_fits(const struct keys_row *row, unsigned types)
 {
 	return row->types == 0 || types == 0 || (row->types & types) != 0;
+}
+
+bool
+keys_is_behind(const struct keys_row *row)
+{
+	return (row->flags & KEYS_BEHIND) || strcmp(row->name, "upstream") == 0;
 }
 
 const struct keys_row *

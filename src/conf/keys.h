@@ -39,7 +39,8 @@ enum keys_flag {
 	KEYS_REQUIRED = 1,  /* the section is nothing without it */
 	KEYS_ONE_OF = 2,    /* of the rows with this flag exactly one is needed */
 	KEYS_MAY_EMPTY = 4, /* an empty value means: not set (NULL) */
-	KEYS_REPEAT = 8     /* may stand more than once in a section */
+	KEYS_REPEAT = 8,    /* may stand more than once in a section */
+	KEYS_BEHIND = 16    /* means nothing without `upstream` */
 };
 
 struct keys_row {
@@ -72,6 +73,9 @@ bool keys_section_named(enum conf_section section);
 
 /* The bit of a service's type; 0 when it is NULL or unknown. */
 unsigned keys_type_bit(const char *type);
+
+/* Is it `upstream`, or a key that means nothing without it? */
+bool keys_is_behind(const struct keys_row *row);
 
 /* May a service of these types have the key?  0 stands for any type. */
 bool keys_fits(const struct keys_row *row, unsigned types);

@@ -64,7 +64,10 @@ static const struct {
     /* one of */
     {"[service:e]\ntype = http\nrespond = x\n" LISTEN, ""},
     {"[service:e]\ntype = http\nroot = /x\n" LISTEN, ""},
-    {"[service:e]\ntype = http\n" LISTEN, "f:1: [service:e] needs 'respond' or 'root'"},
+    {"[service:e]\ntype = http\n" LISTEN,
+     "f:1: [service:e] needs 'respond' or 'root' or 'upstream'"},
+    {"[service:e]\ntype = http\nrespond = a\nbalance = least_busy\n" LISTEN,
+     "f:4: key 'balance' in [service:e] means nothing without 'upstream'"},
     {"[service:e]\ntype = module\n" LISTEN, "f:1: [service:e] needs 'path'"},
     {"[service:e]\ntype = http\nrespond = x\nroot = /x\n" LISTEN,
      "f:4: 'respond' and 'root' in [service:e] exclude each other"},
