@@ -424,7 +424,8 @@ write_head(struct relay *r)
 	struct http *h = http_of(x->conn);
 	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)h->conf->forwarded,
 	                              .trusted = h->conf->trust_forwarded,
-	                              .host = host_for(r)};
+	                              .host = host_for(r),
+	                              .own_host = r->upstream->host};
 	char peer[INET6_ADDRSTRLEN];
 
 	peer_address(x->conn, peer, sizeof peer);

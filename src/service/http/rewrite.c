@@ -19,7 +19,7 @@ struct out {
 static void
 put(struct out *o, const char *p, size_t n)
 {
-	if (o->n + n <= o->size)
+	if (n > 0 && o->n + n <= o->size)
 		memcpy(o->p + o->n, p, n);
 	o->n += n;
 }
@@ -388,8 +388,8 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 	find_connections(head, len, &c);
 	put_request_line(&o, r);
 	put_text(&o, "Host: ");
-	if (rules->host != NULL)
-		put_text(&o, rules->host);
+	if (rules->host != NULL || asked.n == 0)
+		put_text(&o, rules->host != NULL ? rules->host : rules->own_host);
 	else
 		put(&o, asked.p, asked.n);
 	put_text(&o, "\r\n");
