@@ -1,7 +1,6 @@
 #include "master/master.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/spawn.h"
 #include "master/aim.h"
 #include "master/assign.h"
 #include "master/change.h"
@@ -24,6 +22,7 @@
 #include "master/notify.h"
 #include "master/pidfile.h"
 #include "master/scale.h"
+#include "master/signals.h"
 #include "master/slot.h"
 #include "master/status.h"
 #include "master/survey.h"
@@ -44,8 +43,6 @@ static struct {
 	struct event *converge;
 	struct event *wake;
 	struct event *pulse;
-	struct event *signals[16];
-	size_t nsignals;
 	uint32_t stopped_gen; /* the one that a called-off stop resumes */
 	bool killed_at_stop;
 	pid_t pid; /* ours, as a forked child may not clean up after us */
@@ -483,63 +480,6 @@ master_state_name(void)
 	return "upgrading";
 }
 
-/* --- signals: each becomes a verb --- */
-
-static void
-on_signal(evutil_socket_t sig, short what, void *arg)
-{
-	char *cause = NULL;
-
-	(void)what;
-	(void)arg;
-	switch (sig) {
-	case SIGTERM:
-	case SIGINT:
-	case SIGQUIT:
-		master_stop(false);
-		notify_stopping();
-		break;
-	case SIGHUP:
-		change_request(CHANGE_RELOAD, NULL, false, NULL);
-		break;
-	case SIGUSR2:
-		change_request(CHANGE_UPGRADE, NULL, false, NULL);
-		break;
-	case SIGUSR1:
-		master_reopen_log(&cause);
-		free(cause);
-		break;
-	case SIGTTIN:
-		scale_step(1);
-		break;
-	case SIGTTOU:
-		scale_step(-1);
-		break;
-	case SIGCHLD:
-		slot_reap();
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-start_signals(void)
-{
-	static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,
-	                           SIGUSR1, SIGTTIN, SIGTTOU, SIGCHLD};
-
-	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-		struct event *ev = evsignal_new(master.base, list[i], on_signal, NULL);
-
-		if (ev == NULL || event_add(ev, NULL) < 0)
-			log_fatal("cannot watch for signal %d", list[i]);
-		loop.signals[loop.nsignals++] = ev;
-	}
-	spawn_unblock_signals();
-}
-
 /* --- life --- */
 
 static void
@@ -578,8 +518,6 @@ start_loop(void)
 static void
 stop_loop(void)
 {
-	for (size_t i = 0; i < loop.nsignals; i++)
-		event_free(loop.signals[i]);
 	event_free(loop.converge);
 	event_free(loop.wake);
 	event_free(loop.pulse);
@@ -624,7 +562,7 @@ start_first(void)
 	    pidfile_set(conf->server.pid_file, &cause) < 0)
 		log_fatal("%s", cause);
 	listener_start();
-	start_signals();
+	signals_start();
 	if (change_first(conf, &cause) < 0)
 		log_fatal("%s", cause);
 }
@@ -641,7 +579,7 @@ start_again(enum upgrade_role role)
 	if (upgrade_restore(&cause) < 0)
 		log_fatal("%s", cause);
 	FAULT("restored");
-	start_signals();
+	signals_start();
 	slot_reap();
 	generation_drain_on(); /* an order may not have been read before the exec */
 	if (role == UPGRADE_UP)
@@ -681,6 +619,7 @@ stop_parts(void)
 	listener_stop();
 	history_stop();
 	stats_free(&master.stats);
+	signals_stop();
 	stop_loop();
 	mem_free(&master.conf_path);
 	mem_free(&master.exe_path);
