@@ -18,11 +18,12 @@
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/notify.h"
-#include "master/pidfile.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
 #include "master/record.h"
 #include "master/requests.h"
+#include "master/scale.h"
+#include "master/settings.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
 
@@ -42,7 +43,6 @@ static struct {
 	struct preflight *preflight;
 	enum change_kind next_kind;
 	char *next_binary;
-	uint32_t forgotten; /* the scale that the last change has put an end to; 0 */
 } ch;
 
 static void run(enum change_kind kind);
@@ -140,36 +140,6 @@ refuse(const char *reason)
 
 /* --- the steps --- */
 
-static void
-apply_server_settings(const struct conf *conf)
-{
-	char *cause = NULL;
-
-	if (control_move(conf->server.control, &cause) < 0)
-		log_error("the control socket stays where it is: %s", cause);
-	if (pidfile_set(conf->server.pid_file, &cause) < 0)
-		log_error("%s", cause);
-	free(cause);
-}
-
-static int
-open_log(const struct conf *conf, char **cause)
-{
-	return log_open(conf->server.log, (enum log_level)conf->server.log_level, cause);
-}
-
-/* Of a generation that takes over again: what its successor had changed. */
-static void
-apply_settings_again(const struct conf *conf)
-{
-	char *cause = NULL;
-
-	if (open_log(conf, &cause) < 0)
-		log_error("%s", cause);
-	free(cause);
-	apply_server_settings(conf);
-}
-
 /* Bind what is new, then ask for the workers.  conf is owned from here on. */
 static int
 begin_generation(struct conf *conf, char **cause)
@@ -185,7 +155,7 @@ begin_generation(struct conf *conf, char **cause)
 		conf_free(&conf);
 		return -1;
 	}
-	if (open_log(conf, cause) < 0) {
+	if (settings_open_log(conf, cause) < 0) {
 		free(use);
 		conf_free(&conf);
 		listener_retire_unused();
@@ -200,50 +170,6 @@ begin_generation(struct conf *conf, char **cause)
 	FAULT("begin-generation");
 	master_converge();
 	return 0;
-}
-
-/* A number given by `scale` holds until the file names another one itself. */
-static bool
-ends_scale(const struct conf *conf)
-{
-	const struct generation *g = generation_active();
-
-	return g != NULL && g->conf->server.workers != conf->server.workers;
-}
-
-static void
-forget_scale(const struct conf *conf)
-{
-	ch.forgotten = 0;
-	if (!ends_scale(conf))
-		return;
-	ch.forgotten = master.scale;
-	master.scale = 0;
-}
-
-/* That file is not to be: the number holds again, unless another was given since. */
-static void
-remember_scale(void)
-{
-	if (master.scale == 0)
-		master.scale = ch.forgotten;
-	ch.forgotten = 0;
-}
-
-/* Who takes over again does so with as many workers as are wanted by now. */
-static void
-want_again(struct generation *g)
-{
-	uint32_t want = master_workers(g->conf);
-	char *cause = NULL;
-
-	if (want == g->want)
-		return;
-	if (listener_grow(g, want, &cause) < 0)
-		log_error("generation %u stays at %u workers: %s", g->id, g->want, cause);
-	else
-		generation_scale(g, want);
-	free(cause);
 }
 
 static void
@@ -261,24 +187,12 @@ begin_reloaded(void)
 		free(all);
 		return;
 	}
-	forget_scale(conf);
+	scale_begin_change(conf);
 	if (begin_generation(conf, &cause) < 0) {
-		remember_scale();
+		scale_undo_change();
 		refuse(cause);
 	}
 	free(cause);
-}
-
-static uint32_t
-workers_ahead(const struct conf *conf)
-{
-	uint32_t scale = master.scale, n;
-
-	if (ends_scale(conf))
-		master.scale = 0;
-	n = master_workers(conf);
-	master.scale = scale;
-	return n;
 }
 
 /* Sockets that only the new image had would be closed by its crash, and the clients in
@@ -291,7 +205,7 @@ grow_ahead(char **cause)
 	int result = 0;
 
 	if (conf != NULL)
-		result = listener_grow_ahead(conf, workers_ahead(conf), cause);
+		result = listener_grow_ahead(conf, scale_ahead(conf), cause);
 	conf_errors_free(&errors);
 	conf_free(&conf);
 	return result;
@@ -487,7 +401,7 @@ change_commit(struct generation *g)
 	FAULT("commit");
 	upgrade_commit();
 	if (ch.kind != CHANGE_START)
-		apply_server_settings(g->conf);
+		settings_apply(g->conf);
 	if (old != NULL)
 		generation_drain(old);
 	listener_retire_unused();
@@ -508,7 +422,7 @@ roll_back(const char *reason)
 {
 	struct generation *failed = ch.gen, *old = ch.old;
 
-	remember_scale();
+	scale_undo_change();
 	if (ch.kind == CHANGE_UPGRADE) {
 		if (failed != NULL)
 			generation_fail(failed);
@@ -517,8 +431,8 @@ roll_back(const char *reason)
 		          reason);
 	}
 	if (old != NULL) {
-		apply_settings_again(old->conf);
-		want_again(old);
+		settings_again(old->conf);
+		scale_want_again(old);
 	}
 	if (old != NULL && old->state == GEN_PAUSED)
 		generation_resume(old);
@@ -553,10 +467,10 @@ take_over(struct generation *old, struct generation *active, char **cause)
 	free(old->use);
 	old->use = use;
 	old->nuse = nuse;
-	remember_scale();
-	want_again(old);
+	scale_undo_change();
+	scale_want_again(old);
 	generation_resume(old);
-	apply_settings_again(old->conf);
+	settings_again(old->conf);
 	requests_aborted(old->id);
 	active->aborted = true;
 	generation_drain(active);
@@ -582,7 +496,7 @@ abort_drain(struct control_client *client, char **cause)
 		ch.since_ms = clock_ms();
 		ch.kind = CHANGE_UPGRADE;
 		requests_add_abort(client);
-		remember_scale();
+		scale_undo_change();
 		upgrade_back("aborted by request");
 		requests_answer(REQUESTS_NOW, 1, "");
 		return cause_set(cause, "the old binary cannot be executed again");
@@ -666,7 +580,7 @@ change_continue_upgrade(void)
 	notify_reload_begun();
 	FAULT("continue-upgrade");
 	if (conf != NULL) {
-		forget_scale(conf);
+		scale_begin_change(conf);
 		upgrade_limit((uint64_t)(conf->server.start_timeout + conf->server.probation) +
 		              UPGRADE_MARGIN_MS);
 	}
@@ -696,11 +610,11 @@ change_rolled_back(const char *reason)
 	free(own->use);
 	if (listener_acquire(own->conf, own->want, &own->use, &own->nuse, &cause) < 0)
 		log_fatal("rolled back, but: %s", cause);
-	want_again(own);
+	scale_want_again(own);
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
 	free(cause);
-	apply_settings_again(own->conf);
+	settings_again(own->conf);
 	listener_retire_unused();
 	requests_aborted(own->id);
 	end_badly("rolled_back", reason);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "master/control.h"
 #include "master/generation.h"
 #include "master/listener.h"
@@ -23,6 +24,7 @@ struct waiter {
 };
 
 static TAILQ_HEAD(, waiter) all = TAILQ_HEAD_INITIALIZER(all);
+static uint32_t forgotten; /* the number that the last change has put an end to; 0 */
 
 /* The one on probation may have to give way to the paused one again. */
 static bool
@@ -91,6 +93,64 @@ scale_step(int step)
 	else
 		log_warn("the number of workers stays: it is from 1 to %d", WORKERS_MAX);
 }
+
+/* --- changes --- */
+
+/* A number given by `scale` holds until the file names another one itself. */
+static bool
+ends_scale(const struct conf *conf)
+{
+	const struct generation *g = generation_active();
+
+	return g != NULL && g->conf->server.workers != conf->server.workers;
+}
+
+void
+scale_begin_change(const struct conf *conf)
+{
+	forgotten = 0;
+	if (!ends_scale(conf))
+		return;
+	forgotten = master.scale;
+	master.scale = 0;
+}
+
+void
+scale_undo_change(void)
+{
+	if (master.scale == 0)
+		master.scale = forgotten;
+	forgotten = 0;
+}
+
+void
+scale_want_again(struct generation *g)
+{
+	uint32_t want = master_workers(g->conf);
+	char *cause = NULL;
+
+	if (want == g->want)
+		return;
+	if (listener_grow(g, want, &cause) < 0)
+		log_error("generation %u stays at %u workers: %s", g->id, g->want, cause);
+	else
+		generation_scale(g, want);
+	free(cause);
+}
+
+uint32_t
+scale_ahead(const struct conf *conf)
+{
+	uint32_t scale = master.scale, n;
+
+	if (ends_scale(conf))
+		master.scale = 0;
+	n = master_workers(conf);
+	master.scale = scale;
+	return n;
+}
+
+/* --- who waits --- */
 
 static bool
 settled(const struct generation *g)

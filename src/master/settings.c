@@ -1,0 +1,37 @@
+#include "master/settings.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "master/control.h"
+#include "master/pidfile.h"
+
+void
+settings_apply(const struct conf *conf)
+{
+	char *cause = NULL;
+
+	if (control_move(conf->server.control, &cause) < 0)
+		log_error("the control socket stays where it is: %s", cause);
+	if (pidfile_set(conf->server.pid_file, &cause) < 0)
+		log_error("%s", cause);
+	free(cause);
+}
+
+int
+settings_open_log(const struct conf *conf, char **cause)
+{
+	return log_open(conf->server.log, (enum log_level)conf->server.log_level, cause);
+}
+
+void
+settings_again(const struct conf *conf)
+{
+	char *cause = NULL;
+
+	if (settings_open_log(conf, &cause) < 0)
+		log_error("%s", cause);
+	free(cause);
+	settings_apply(conf);
+}

@@ -1,0 +1,20 @@
+/*
+ * settings: what a configuration says of the master itself, log, control socket and
+ * pid file, and the way back to what the one before said.
+ */
+#ifndef BATON_MASTER_SETTINGS_H
+#define BATON_MASTER_SETTINGS_H
+
+struct conf;
+
+/* Of a generation that begins.  0, or -1 with *cause: the log is as before. */
+int settings_open_log(const struct conf *conf, char **cause);
+
+/* Of one that is committed: control socket and pid file.  What cannot be moved stays
+ * where it is, with a line in the log. */
+void settings_apply(const struct conf *conf);
+
+/* Of one that takes over again: what its successor had changed. */
+void settings_again(const struct conf *conf);
+
+#endif
