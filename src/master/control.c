@@ -2,14 +2,11 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +27,7 @@
 #include "master/record.h"
 #include "master/requests.h"
 #include "master/scale.h"
+#include "master/socketfile.h"
 #include "master/status.h"
 #include "master/survey.h"
 #include "wire/control.h"
@@ -53,12 +51,8 @@ static struct {
 	TAILQ_HEAD(, control_client) clients;
 	size_t n;
 	uint32_t last_id;
-	int fd;
-	char *path;
-	ino_t inode;
-	struct event *acceptable;
 	int reserve; /* given up to answer when no descriptor is left */
-} ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .fd = -1, .reserve = -1};
+} ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .reserve = -1};
 
 static void
 keep_reserve(void)
@@ -522,106 +516,11 @@ control_id(const struct control_client *client)
 
 /* --- the socket --- */
 
-static bool
-in_use(const struct sockaddr_un *un)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes = fd >= 0 && (connect(fd, (const struct sockaddr *)un, sizeof *un) == 0 ||
-	                       errno == EAGAIN);
-
-	fd_close(&fd);
-	return yes;
-}
-
-/* Bind to a temporary name and rename, so that the path never misses a socket
- * and a stale one is replaced. */
-static int
-bind_path(const char *path, char **cause)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX}, temp = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int fd, bound;
-
-	if (strlen(path) + 5 > sizeof un.sun_path)
-		return cause_set(cause, "control socket %s: the path is too long", path);
-	strcpy(un.sun_path, path);
-	snprintf(temp.sun_path, sizeof temp.sun_path, "%s.new", path);
-	if (control_make_directory(path, cause) < 0)
-		return -1;
-	if (in_use(&un))
-		return cause_set(cause, "another baton is running: it answers at %s", path);
-	unlink(temp.sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mask = umask(0177);
-	bound = fd >= 0 ? bind(fd, (struct sockaddr *)&temp, sizeof temp) : -1;
-	umask(mask);
-	if (bound < 0 || listen(fd, 64) < 0 || rename(temp.sun_path, path) < 0) {
-		cause_set(cause, "cannot listen at control socket %s: %s", path,
-		          strerror(errno));
-		fd_close(&fd);
-		return -1;
-	}
-	return fd;
-}
-
-void
-control_unlink(void)
-{
-	struct stat st;
-
-	if (ct.path != NULL && lstat(ct.path, &st) == 0 && st.st_ino == ct.inode)
-		unlink(ct.path);
-}
-
-static void
-leave_path(void)
-{
-	if (ct.acceptable != NULL)
-		event_free(ct.acceptable);
-	ct.acceptable = NULL;
-	fd_close(&ct.fd);
-	mem_free(&ct.path);
-}
-
-static void
-take(int fd, const char *path)
-{
-	struct stat st;
-
-	ct.fd = fd;
-	ct.path = mem_strdup(path);
-	ct.inode = lstat(path, &st) == 0 ? st.st_ino : 0;
-	ct.acceptable = event_new(master.base, fd, EV_READ | EV_PERSIST, on_acceptable, NULL);
-	if (ct.acceptable == NULL || event_add(ct.acceptable, NULL) < 0)
-		log_fatal("cannot watch the control socket");
-	keep_reserve();
-}
-
 int
 control_start(const char *path, char **cause)
 {
-	char *place = path != NULL ? mem_strdup(path) : control_path_default();
-	int fd = bind_path(place, cause);
-
-	if (fd >= 0)
-		take(fd, place);
-	free(place);
-	return fd >= 0 ? 0 : -1;
-}
-
-int
-control_move(const char *path, char **cause)
-{
-	char *place = path != NULL ? mem_strdup(path) : control_path_default();
-	int fd = 0;
-
-	if (strcmp(place, ct.path) != 0 && (fd = bind_path(place, cause)) >= 0) {
-		control_unlink();
-		leave_path();
-		take(fd, place);
-	}
-	free(place);
-	return fd >= 0 ? 0 : -1;
+	keep_reserve();
+	return socketfile_start(path, on_acceptable, cause);
 }
 
 void
@@ -629,8 +528,7 @@ control_stop(void)
 {
 	struct control_client *c;
 
-	control_unlink();
-	leave_path();
+	socketfile_stop();
 	while ((c = TAILQ_FIRST(&ct.clients)) != NULL)
 		client_free(c);
 	fd_close(&ct.reserve);
@@ -665,8 +563,9 @@ control_save(struct fdlist *fds)
 		if (!c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 			json_array_append_new(list, save_client(c, fds));
 	}
-	return json_pack("{s:o, s:i, s:o, s:o}", "path", record_text(ct.path), "last_id",
-	                 (int)ct.last_id, "socket", fdlist_put(fds, ct.fd), "clients", list);
+	return json_pack("{s:o, s:i, s:o, s:o}", "path", record_text(socketfile_path()),
+	                 "last_id", (int)ct.last_id, "socket", fdlist_put(fds, socketfile_fd()),
+	                 "clients", list);
 }
 
 /* What was read of it, and what was not yet written to it. */
@@ -716,7 +615,8 @@ control_restore(const json_t *j, char **cause)
 
 	if (fd < 0 || path == NULL)
 		return cause_set(cause, "the control socket did not come over");
-	take(fd, path);
+	keep_reserve();
+	socketfile_take(fd, path, on_acceptable);
 	free(path);
 	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
 	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);

@@ -22,12 +22,6 @@ int control_start(const char *path, char **cause);
 /* Close and unlink what is still our own socket. */
 void control_stop(void);
 
-/* Unlink the path while it is still our own socket. */
-void control_unlink(void);
-
-/* After a reload: move when the path is another.  0, or -1 and all stays. */
-int control_move(const char *path, char **cause);
-
 /* The one last line; the client is gone afterwards.  data is stolen, may be NULL. */
 void control_answer(struct control_client *client, int exit_code, json_t *data, const char *fmt,
                     ...) __attribute__((format(printf, 4, 5)));

@@ -24,6 +24,7 @@
 #include "master/scale.h"
 #include "master/signals.h"
 #include "master/slot.h"
+#include "master/socketfile.h"
 #include "master/status.h"
 #include "master/survey.h"
 #include "master/upgrade.h"
@@ -532,7 +533,7 @@ remove_files(void)
 	if (getpid() != loop.pid || upgrade_armed())
 		return;
 	pidfile_stop();
-	control_unlink();
+	socketfile_unlink();
 }
 
 static void

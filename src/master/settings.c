@@ -4,15 +4,15 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "master/control.h"
 #include "master/pidfile.h"
+#include "master/socketfile.h"
 
 void
 settings_apply(const struct conf *conf)
 {
 	char *cause = NULL;
 
-	if (control_move(conf->server.control, &cause) < 0)
+	if (socketfile_move(conf->server.control, &cause) < 0)
 		log_error("the control socket stays where it is: %s", cause);
 	if (pidfile_set(conf->server.pid_file, &cause) < 0)
 		log_error("%s", cause);

@@ -1,0 +1,31 @@
+/*
+ * socketfile: the control socket in the file system: bound to a temporary name and
+ * renamed, moved when a configuration names another path, and removed while it is
+ * still our own.  What is said there is control.c's affair.
+ */
+#ifndef BATON_MASTER_SOCKETFILE_H
+#define BATON_MASTER_SOCKETFILE_H
+
+#include <event2/event.h>
+
+/* Listen at path (NULL: the default place); acceptable is called when somebody comes.
+ * 0 or -1 with *cause. */
+int socketfile_start(const char *path, event_callback_fn acceptable, char **cause);
+
+/* The same with a socket that listens at path already; fd is taken over. */
+void socketfile_take(int fd, const char *path, event_callback_fn acceptable);
+
+/* After a reload: move when the path is another.  0, or -1 and all stays. */
+int socketfile_move(const char *path, char **cause);
+
+/* Unlink the path while it is still our own socket. */
+void socketfile_unlink(void);
+
+/* Unlink it and close. */
+void socketfile_stop(void);
+
+/* For the next image. */
+const char *socketfile_path(void);
+int socketfile_fd(void);
+
+#endif
