@@ -20,8 +20,9 @@
 /* What only modules use would not be linked: one function of each such file. */
 typedef void (*symbol)(void);
 __attribute__((used)) static const symbol needed[] = {
-    (symbol)baton_timer_new, (symbol)baton_group_new_at, (symbol)baton_freelist_get,
-    (symbol)baton_counter,   (symbol)baton_breaker_new,  (symbol)baton_pool_new,
+    (symbol)baton_timer_new,    (symbol)baton_group_new_at, (symbol)baton_freelist_get,
+    (symbol)baton_counter,      (symbol)baton_breaker_new,  (symbol)baton_pool_new,
+    (symbol)baton_request_body, (symbol)baton_answer,
 };
 
 /* --- loading --- */

@@ -1,0 +1,157 @@
+/* asked: baton.h, what a handler asks of his request. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <http_parser.h>
+
+#include "baton.h"
+#include "base/mem.h"
+#include "service/http/called.h"
+#include "service/http/exchange.h"
+#include "service/http/handle.h"
+#include "service/http/request.h"
+
+static const char *
+keep_text(struct call *call, char *bytes)
+{
+	size_t n = strlen(bytes) + 1;
+	struct call_text *t = mem_alloc(sizeof *t + n);
+
+	memcpy(t->bytes, bytes, n);
+	t->next = call->texts;
+	call->texts = t;
+	free(bytes);
+	return t->bytes;
+}
+
+struct baton_service *
+baton_request_service(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+
+	return call != NULL ? call_http(call)->owner : NULL;
+}
+
+struct baton_ctx *
+baton_request_ctx(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+
+	if (call == NULL)
+		return NULL;
+	call_need_ctx(call);
+	return call->ctx;
+}
+
+const char *
+baton_request_method(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+
+	return call != NULL ? http_method_str((enum http_method)call->x->request.method) : NULL;
+}
+
+const char *
+baton_request_path(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+	struct request_text path, query;
+
+	if (call == NULL)
+		return NULL;
+	request_split(&call->x->request.target, &path, &query);
+	return keep_text(call, mem_strndup(path.p, path.n));
+}
+
+const char *
+baton_request_var(baton_request r, const char *name)
+{
+	struct call *call = handle_look_up(r);
+
+	for (size_t i = 0; call != NULL && i < call->match.n; i++) {
+		struct route_var *v = &call->match.var[i];
+
+		if (strlen(name) == v->name.n && memcmp(name, v->name.p, v->name.n) == 0)
+			return keep_text(call, request_decode(&v->value, false));
+	}
+	return NULL;
+}
+
+/* Is that parameter called name?  Then *value is what stands after its '='. */
+static bool
+is_parameter(struct request_text t, const char *name, struct request_text *value)
+{
+	const char *sign = memchr(t.p, '=', t.n);
+	struct request_text key = {t.p, sign != NULL ? (size_t)(sign - t.p) : t.n};
+	char *decoded = request_decode(&key, true);
+	bool is = strcmp(decoded, name) == 0;
+
+	free(decoded);
+	*value = (struct request_text){t.p + t.n, 0};
+	if (sign != NULL)
+		*value = (struct request_text){sign + 1, t.n - key.n - 1};
+	return is;
+}
+
+const char *
+baton_request_query(baton_request r, const char *name)
+{
+	struct call *call = handle_look_up(r);
+	struct request_text path, query, value;
+
+	if (call == NULL)
+		return NULL;
+	request_split(&call->x->request.target, &path, &query);
+	while (query.p != NULL) {
+		const char *amp = memchr(query.p, '&', query.n);
+		struct request_text t = query;
+
+		if (amp != NULL)
+			t.n = (size_t)(amp - query.p);
+		if (is_parameter(t, name, &value))
+			return keep_text(call, request_decode(&value, true));
+		query.p = amp != NULL ? amp + 1 : NULL;
+		query.n -= amp != NULL ? t.n + 1 : 0;
+	}
+	return NULL;
+}
+
+const char *
+baton_request_header(baton_request r, const char *name)
+{
+	struct call *call = handle_look_up(r);
+	struct request_text v;
+	struct exchange *x;
+
+	if (call == NULL)
+		return NULL;
+	x = call->x;
+	v = request_header(x->in + x->body_at - x->head_len, x->head_len, name);
+	return v.p != NULL ? keep_text(call, mem_strndup(v.p, v.n)) : NULL;
+}
+
+const char *
+baton_request_body(baton_request r, size_t *n)
+{
+	struct call *call = handle_look_up(r);
+
+	*n = call != NULL ? call->nbody : 0;
+	if (call == NULL)
+		return NULL;
+	return call->body != NULL ? call->body : "";
+}
+
+char *
+baton_request_take_body(baton_request r, size_t *n)
+{
+	struct call *call = handle_look_up(r);
+	char *body;
+
+	*n = call != NULL ? call->nbody : 0;
+	if (call == NULL)
+		return NULL;
+	body = call->body != NULL ? call->body : mem_strdup("");
+	call->body = NULL;
+	call->nbody = call->body_room = 0;
+	return body;
+}

@@ -1,0 +1,83 @@
+/*
+ * called: the inside of a call, for the files that make up a handler's side of HTTP: its
+ * life and the answer's way out (call.c), what the handler asks of his request (asked.c)
+ * and what he answers (answered.c).
+ */
+#ifndef BATON_SERVICE_HTTP_CALLED_H
+#define BATON_SERVICE_HTTP_CALLED_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "baton.h"
+#include "service/http/exchange.h"
+#include "service/http/route.h"
+
+enum call_state {
+	CALL_COLLECTING, /* the body */
+	CALL_WAITING,    /* for the handler */
+	CALL_STREAMING,  /* the handler has begun an answer in pieces */
+	CALL_ANSWERED,   /* all of the answer is there, if not sent */
+};
+
+/* A piece of an answer, in the form it is sent in. */
+struct call_piece {
+	STAILQ_ENTRY(call_piece) link;
+	size_t n;
+	char bytes[];
+};
+
+/* A text that the handler was given. */
+struct call_text {
+	struct call_text *next;
+	char bytes[];
+};
+
+struct call {
+	struct exchange *x;
+	baton_request handle;
+	bool known;    /* the handler has the handle, and it is not over for him */
+	bool handling; /* the handler is running: no need to wake anybody */
+	bool ready;    /* is on that list */
+	bool cut;      /* the connection is to be closed */
+	enum call_state state;
+	STAILQ_ENTRY(call) ready_link;
+	struct baton_ctx *ctx;
+	struct baton_watch watch;
+	struct route_match match;
+	struct call_text *texts;
+	char *body;
+	size_t nbody, body_room;
+	char *headers; /* of the answer */
+	size_t nheaders;
+	bool bare;    /* the answer has no body: HEAD, 204, 304 */
+	bool chunked; /* else it ends with the connection */
+	STAILQ_HEAD(, call_piece) pieces;
+	size_t unsent; /* of them, and of sending */
+	struct call_piece *sending;
+	void (*flushed)(void *arg);
+	void *flushed_arg;
+};
+
+static inline struct http *
+call_http(const struct call *call)
+{
+	return http_of(call->x->conn);
+}
+
+/* Go on with the connection from the loop's top level. */
+void call_wake(struct call *call);
+
+/* It gets its ctx, and its deadline with it, if it has none yet. */
+void call_need_ctx(struct call *call);
+
+/* The request is over for the handler.  What still runs below its ctx is told: from the
+ * loop's top level if it is the handler that has just answered. */
+void call_end(struct call *call, int cause);
+
+/* All that was written is sent: tell who wants to know. */
+void call_tell_flushed(struct call *call);
+
+#endif
