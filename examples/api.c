@@ -392,11 +392,11 @@ static const struct baton_key keys[] = {
 };
 
 static const struct baton_route routes[] = {
-    {"GET", "/primes/{n}", get_prime, 30000},
-    {"GET", "/primes", get_primes, 30000},
-    {"POST", "/notes", post_note, 0},
-    {"GET", "/ping", get_ping, 0},
-    {NULL, NULL, NULL, 0},
+    {.method = "GET", .path = "/primes/{n}", .handle = get_prime},
+    {.method = "GET", .path = "/primes", .handle = get_primes},
+    {.method = "POST", .path = "/notes", .handle = post_note},
+    {.method = "GET", .path = "/ping", .handle = get_ping},
+    {.path = NULL},
 };
 
 const struct baton_module baton_module = {

@@ -43,6 +43,8 @@ enum baton_status {
 	BATON_FAILED = -9,       /* it did not work, and errno or the log says why */
 	BATON_UNREACHABLE = -10, /* no address of the target could be connected to */
 	BATON_BROKEN = -11,      /* the breaker is open */
+	BATON_AGAIN = -12,       /* nothing is there now */
+	BATON_BAD_BODY = -13,    /* what the client sends is no body */
 };
 
 /* One phrase for a status, "the deadline has passed"; a literal.  Any thread. */
@@ -407,7 +409,7 @@ void baton_link_put(struct baton_link *link, bool reusable);
 
 /* --- a module ------------------------------------------------------------------------- */
 
-#define BATON_ABI 1 /* of this file: a module of another one is refused */
+#define BATON_ABI 2 /* of this file: a module of another one is refused */
 
 struct baton_service; /* a [service:NAME] of `type = module`, in this worker */
 struct baton_conn;    /* a connection of a stream module */
@@ -579,10 +581,11 @@ void baton_conn_drop(struct baton_conn *conn);
 /* --- HTTP ------------------------------------------------------------------------------- */
 
 /*
- * A request, by value.  It lasts until it is answered, its client hangs up, or its
- * deadline passes (then it is answered 504 in the handler's name, and the route is named
- * in the log).  A handle may be used for ever after: it then says BATON_ANSWERED,
- * BATON_CLOSED or BATON_DEADLINE, or NULL, and never means another request.
+ * A request, by value.  It lasts until it is answered, its client hangs up (or ends its side
+ * only: a half-close is a hang-up), or its deadline passes (then it is answered 504 in the
+ * handler's name, and the route is named in the log).  A handle may be used for ever after: it
+ * then says BATON_ANSWERED, BATON_CLOSED or BATON_DEADLINE, or NULL, and never means another
+ * request.
  *
  * Texts and bytes that are got from a request live as long as it does: what a thread
  * works on is copied or taken first.
@@ -601,11 +604,12 @@ struct baton_route {
 	const char *method;
 	const char *path; /* "/users/{id}"; NULL: the end of the table */
 
-	/* Called when the request is there with its whole body (at most max_body).  Answers
-	 * now or later, once. */
+	/* Called when the request is there with its whole body (at most max_body); if the body
+	 * is streamed, when its head is there.  Answers now or later, once. */
 	void (*handle)(baton_request r);
 
 	uint64_t deadline_ms; /* of the answer, from then on; 0: 30 s */
+	bool streamed;        /* the body comes in pieces: baton_request_read */
 };
 
 #define BATON_VARS_MAX 8 /* of one route */
@@ -634,6 +638,29 @@ const char *baton_request_body(baton_request r, size_t *n);
 char *baton_request_take_body(baton_request r, size_t *n);
 
 /*
+ * A body in pieces, of a route that says `streamed` (baton_request_body has nothing then).
+ * The client is not read from while the handler has not taken what is there: some 64 KB.
+ *
+ * At most *n bytes go into buf (*n is not 0), and *n becomes how many.  0; at the end of the
+ * body 0 with *n 0; BATON_AGAIN: nothing is there now; BATON_INVALID: not such a route.  Or
+ * how the request is over: as baton_answer; BATON_BAD_BODY, and the client was answered
+ * 400; BATON_FULL, as it is longer than max_body: 413; BATON_DEADLINE also when nothing came
+ * for body_timeout while it was waited for: 408.  An answer in pieces is cut off by these.
+ *
+ * A client that waits for "100 Continue" gets it when the handler first gets BATON_AGAIN or
+ * waits.  One that is answered before the end of its body is closed after the answer.
+ */
+int baton_request_read(baton_request r, void *buf, size_t *n);
+
+/*
+ * Call fn(arg) once, on the loop's top level, when baton_request_read has something else to
+ * say than BATON_AGAIN; also when the request is over, unless it is the handler who has
+ * answered it.  One wait at a time; another replaces it; fn NULL: none.  0, BATON_INVALID, or
+ * as baton_answer: then fn is not called.
+ */
+int baton_request_readable(baton_request r, void (*fn)(void *arg), void *arg);
+
+/*
  * Answer it: status 200..599, the Content-Type (NULL: none), n bytes that are copied.
  * 0; BATON_ANSWERED, BATON_DEADLINE, BATON_CLOSED; BATON_INVALID.
  */
@@ -653,7 +680,9 @@ int baton_answer_begin(baton_request r, int status, const char *type);
 int baton_answer_write(baton_request r, const void *bytes, size_t n);
 int baton_answer_end(baton_request r);
 
-/* Call fn(arg) once when all that was written is with the kernel, soon if it is already. */
+/* Call fn(arg) once when all that was written is with the kernel, soon if it is already; also
+ * when the request is over, unless it is the handler who has ended it.  One wait at a time;
+ * another replaces it. */
 int baton_answer_flushed(baton_request r, void (*fn)(void *arg), void *arg);
 
 #ifdef __cplusplus

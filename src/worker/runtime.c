@@ -130,6 +130,10 @@ baton_status_text(int status)
 		return "the target cannot be reached";
 	case BATON_BROKEN:
 		return "the breaker is open";
+	case BATON_AGAIN:
+		return "nothing is there now";
+	case BATON_BAD_BODY:
+		return "what the client sends is no body";
 	default:
 		return status > 0 ? "an error of the module's own" : "unknown";
 	}

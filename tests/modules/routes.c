@@ -343,6 +343,115 @@ half(baton_request r)
 	baton_answer_write(r, "half", 4);
 }
 
+/* --- a body in pieces --- */
+
+struct upload {
+	baton_request r;
+	struct baton_timer *timer;
+	bool slow, half, echo;
+	size_t n, reads;
+	bool wrong; /* byte i is not i % 251 */
+};
+
+static struct upload *held; /* takes nothing until somebody asks for /release */
+
+static void
+upload_end(struct upload *u)
+{
+	baton_timer_free(&u->timer);
+	free(u);
+}
+
+static void
+upload_answer(struct upload *u)
+{
+	char text[64];
+
+	if (u->echo) {
+		baton_answer_end(u->r);
+		return;
+	}
+	snprintf(text, sizeof text, "%zu %s", u->n, u->wrong ? "wrong" : "right");
+	answer_text(u->r, 200, text);
+}
+
+static int
+upload_take(struct upload *u, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		u->wrong |= (unsigned char)bytes[i] != (u->n + i) % 251;
+	u->n += n;
+	return u->echo ? baton_answer_write(u->r, bytes, n) : 0;
+}
+
+static void
+upload_more(void *arg)
+{
+	struct upload *u = arg;
+	int status = 0;
+
+	while (status == 0) {
+		char bytes[50000];
+		size_t n = sizeof bytes;
+
+		status = baton_request_read(u->r, bytes, &n);
+		if (status == 0 && n > 0)
+			status = upload_take(u, bytes, n);
+		if (status != 0)
+			break;
+		if (n == 0 || u->half) {
+			upload_answer(u);
+			upload_end(u);
+			return;
+		}
+		if (u->slow && ++u->reads % 4 == 0) { /* a downstream that takes its time */
+			baton_timer_set(u->timer, 1);
+			return;
+		}
+		if (u->echo && baton_answer_flushed(u->r, upload_more, u) == 0)
+			return;
+	}
+	if (status == BATON_AGAIN && baton_request_readable(u->r, upload_more, u) == 0)
+		return;
+	baton_log(BATON_INFO, "upload: %s after %zu", baton_status_text(status), u->n);
+	upload_end(u);
+}
+
+static void
+upload(baton_request r)
+{
+	const char *kind = baton_request_var(r, "v");
+	struct upload *u;
+
+	if (strcmp(kind, "early") == 0) {
+		answer_text(r, 403, "early");
+		return;
+	}
+	u = calloc(1, sizeof *u);
+	u->r = r;
+	u->timer = baton_timer_new(upload_more, u);
+	u->slow = strcmp(kind, "slow") == 0;
+	u->half = strcmp(kind, "half") == 0;
+	u->echo = strcmp(kind, "echo") == 0;
+	if (u->echo)
+		baton_answer_begin(r, 200, TEXT);
+	if (strcmp(kind, "held") == 0)
+		held = u;
+	else
+		upload_more(u);
+}
+
+static void
+release_held(baton_request r)
+{
+	struct upload *u = held;
+
+	held = NULL;
+	answer_text(r, u != NULL ? 200 : 404, "released");
+	if (u != NULL)
+		upload_more(u);
+}
+
 /* --- counter, breaker, pool --- */
 
 static void
@@ -468,29 +577,32 @@ static const struct baton_key keys[] = {
 };
 
 static const struct baton_route routes[] = {
-    {"GET", "/now", now, 0},
-    {"POST", "/echo", echo, 0},
-    {"PUT", "/users/{v}", user, 0},
-    {"GET", "/users/{v}", user, 0},
-    {"GET", "/users/me", me, 0},
-    {"GET", "/files/{v...}", files, 0},
-    {"GET", "/big", big, 0},
-    {"GET", "/hello", hello, 0},
-    {"POST", "/hello", hello, 0},
-    {"GET", "/later", after_return, 0},
-    {"GET", "/never", never, 100},
-    {"GET", "/twice", twice, 0},
-    {"GET", "/late", late, 100},
-    {"GET", "/slow", slow, 60000},
-    {"GET", "/impatient", slow, 100},
-    {"GET", "/deaf", deaf, 100},
-    {"GET", "/fan", fan, 0},
-    {"GET", "/stream/{n}", stream, 0},
-    {"GET", "/half", half, 100},
-    {"GET", "/count", count, 0},
-    {"GET", "/breaker/{v}", try_breaker, 0},
-    {"GET", "/hold/{v}", hold, 0},
-    {NULL, NULL, NULL, 0},
+    {"GET", "/now", now, 0, false},
+    {"POST", "/echo", echo, 0, false},
+    {"PUT", "/users/{v}", user, 0, false},
+    {"GET", "/users/{v}", user, 0, false},
+    {"GET", "/users/me", me, 0, false},
+    {"GET", "/files/{v...}", files, 0, false},
+    {"GET", "/big", big, 0, false},
+    {"GET", "/hello", hello, 0, false},
+    {"POST", "/hello", hello, 0, false},
+    {"GET", "/later", after_return, 0, false},
+    {"GET", "/never", never, 100, false},
+    {"GET", "/twice", twice, 0, false},
+    {"GET", "/late", late, 100, false},
+    {"GET", "/slow", slow, 60000, false},
+    {"GET", "/impatient", slow, 100, false},
+    {"GET", "/deaf", deaf, 100, false},
+    {"GET", "/fan", fan, 0, false},
+    {"GET", "/stream/{n}", stream, 0, false},
+    {"GET", "/half", half, 100, false},
+    {"POST", "/upload/{v}", upload, 0, true},
+    {"POST", "/upload/{v}/soon", upload, 100, true},
+    {"GET", "/release", release_held, 0, false},
+    {"GET", "/count", count, 0, false},
+    {"GET", "/breaker/{v}", try_breaker, 0, false},
+    {"GET", "/hold/{v}", hold, 0, false},
+    {.path = NULL},
 };
 
 const struct baton_module baton_module = {

@@ -11,17 +11,17 @@ handler(baton_request r)
 }
 
 static const struct baton_route routes[] = {
-    {"GET", "/", handler, 0},
-    {"GET", "/users", handler, 0},
-    {"POST", "/users", handler, 0},
-    {"GET", "/users/{id}", handler, 0},
-    {"GET", "/users/me", handler, 0},
-    {"PUT", "/users/{id}", handler, 0},
-    {"GET", "/users/{id}/notes/{note}", handler, 0},
-    {"GET", "/files/{path...}", handler, 0},
-    {"GET", "/files/{name}/info", handler, 0},
-    {"DELETE", "/a b", handler, 0},
-    {NULL, NULL, NULL, 0},
+    {"GET", "/", handler, 0, false},
+    {"GET", "/users", handler, 0, false},
+    {"POST", "/users", handler, 0, false},
+    {"GET", "/users/{id}", handler, 0, false},
+    {"GET", "/users/me", handler, 0, false},
+    {"PUT", "/users/{id}", handler, 0, false},
+    {"GET", "/users/{id}/notes/{note}", handler, 0, false},
+    {"GET", "/files/{path...}", handler, 0, false},
+    {"GET", "/files/{name}/info", handler, 0, false},
+    {"DELETE", "/a b", handler, 0, false},
+    {.path = NULL},
 };
 
 static const struct {
@@ -105,7 +105,7 @@ static const struct {
 
 START_TEST(fault)
 {
-	struct baton_route r = {"GET", faults[_i].path, handler, 0};
+	struct baton_route r = {.method = "GET", .path = faults[_i].path, .handle = handler};
 
 	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
 	r.handle = NULL;

@@ -81,6 +81,7 @@ to_answer(baton_request r, int *status, int code, const char *type)
 	if (code < 200 || code > 599 ||
 	    (type != NULL && (!is_clean(type) || strlen(type) > 512)))
 		return NULL;
+	call_displace(call);
 	call->bare = code == 204 || code == 304 || call->x->request.method == HTTP_HEAD;
 	return call;
 }

@@ -135,10 +135,13 @@ baton_request_body(baton_request r, size_t *n)
 {
 	struct call *call = handle_look_up(r);
 
-	*n = call != NULL ? call->nbody : 0;
+	*n = 0;
 	if (call == NULL)
 		return NULL;
-	return call->body != NULL ? call->body : "";
+	if (call->streamed || call->body == NULL)
+		return "";
+	*n = call->nbody;
+	return call->body;
 }
 
 char *
@@ -147,10 +150,13 @@ baton_request_take_body(baton_request r, size_t *n)
 	struct call *call = handle_look_up(r);
 	char *body;
 
-	*n = call != NULL ? call->nbody : 0;
+	*n = 0;
 	if (call == NULL)
 		return NULL;
-	body = call->body != NULL ? call->body : mem_strdup("");
+	if (call->streamed || call->body == NULL)
+		return mem_strdup("");
+	*n = call->nbody;
+	body = call->body;
 	call->body = NULL;
 	call->nbody = call->body_room = 0;
 	return body;

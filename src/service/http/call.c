@@ -17,9 +17,11 @@
 #include "service/http/exchange.h"
 #include "service/http/handle.h"
 #include "service/http/http.h"
+#include "service/http/receive.h"
 #include "service/http/request.h"
 #include "service/http/respond.h"
 #include "service/http/route.h"
+#include "service/http/upload.h"
 #include "worker/conn.h"
 #include "worker/ctx.h"
 #include "worker/runtime.h"
@@ -31,6 +33,7 @@
 static struct {
 	bool on;
 	STAILQ_HEAD(, call) ready;
+	unsigned nready;
 	struct event turn;
 	struct baton_freelist unused;
 } cl = {.unused = {.size = sizeof(struct call), .max = CALLS_KEPT}};
@@ -44,6 +47,7 @@ call_start(void)
 		return;
 	cl.on = true;
 	STAILQ_INIT(&cl.ready);
+	cl.nready = 0;
 	evtimer_assign(&cl.turn, runtime_base(), on_turn, NULL);
 }
 
@@ -60,18 +64,18 @@ call_stop(void)
 
 /* --- life --- */
 
-void
-call_begin(struct conn *c, struct exchange *x)
+static struct call *
+need_call(struct exchange *x)
 {
-	struct call *call;
+	struct call *call = x->call;
 
-	(void)c;
-	if (x->call != NULL)
-		return;
+	if (call != NULL)
+		return call;
 	call = baton_freelist_get(&cl.unused);
 	call->x = x;
 	STAILQ_INIT(&call->pieces);
 	x->call = call;
+	return call;
 }
 
 static void
@@ -83,11 +87,22 @@ end_later(void *arg)
 	baton_ctx_drop(&ctx);
 }
 
+/* Who waits learns that it is over, unless he has ended it himself. */
+static void
+end_wait(void (**fn)(void *arg), void *arg, int cause)
+{
+	if (*fn != NULL && cause != BATON_ANSWERED)
+		baton_post(*fn, arg);
+	*fn = NULL;
+}
+
 void
 call_end(struct call *call, int cause)
 {
 	struct baton_ctx *ctx = call->ctx;
 
+	end_wait(&call->readable, call->readable_arg, cause);
+	end_wait(&call->flushed, call->flushed_arg, cause);
 	if (call->known)
 		handle_end(call->handle, cause);
 	call->known = false;
@@ -121,8 +136,10 @@ destroy(struct call *call)
 {
 	struct call_text *t;
 
-	if (call->ready)
+	if (call->ready) {
 		STAILQ_REMOVE(&cl.ready, call, call, ready_link);
+		cl.nready--;
+	}
 	free_pieces(call);
 	while ((t = call->texts) != NULL) {
 		call->texts = t->next;
@@ -167,6 +184,7 @@ call_wake(struct call *call)
 	if (STAILQ_EMPTY(&cl.ready))
 		event_active(&cl.turn, EV_TIMEOUT, 0);
 	STAILQ_INSERT_TAIL(&cl.ready, call, ready_link);
+	cl.nready++;
 	call->ready = true;
 }
 
@@ -222,20 +240,21 @@ go_on(struct call *call)
 	struct exchange *x = call->x;
 	struct conn *c = x->conn;
 
-	if (call->cut) {
-		conn_close(c, "its answer was not ended in time");
+	if (call->cut != NULL) {
+		conn_close(c, call->cut);
 		return;
 	}
 	if (c->writing)
 		return; /* it will come by itself */
-	if (x->phase == PHASE_CALL && !next_piece(call))
-		return;
-	if (!c->watched && !c->is_opening)
+	if (x->phase == PHASE_CALL)
+		next_piece(call);
+	if (x->phase != PHASE_CALL && !c->watched && !c->is_opening)
 		conn_watch(c);
 	if (!c->closed)
 		http_go_on(c);
 }
 
+/* Those that are there; who is woken meanwhile has the next turn. */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -244,25 +263,52 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	while ((call = STAILQ_FIRST(&cl.ready)) != NULL) {
+	for (unsigned n = cl.nready; n > 0 && cl.nready > 0; n--) {
+		call = STAILQ_FIRST(&cl.ready);
 		STAILQ_REMOVE_HEAD(&cl.ready, ready_link);
+		cl.nready--;
 		call->ready = false;
+		upload_tell(call);
 		go_on(call);
 	}
+	if (cl.nready > 0)
+		event_active(&cl.turn, EV_TIMEOUT, 0);
 }
 
-void
-call_wait(struct conn *c, struct exchange *x)
+/* Room to read; behind what is unread, if there is any. */
+static size_t
+make_room(struct conn *c, struct exchange *x)
 {
-	timelist_leave(&c->timed);
-	if (exchange_room(c, x) == 0)
-		conn_unwatch(c); /* requests ahead fill the buffer: the client has to wait */
+	if (exchange_room(c, x) == 0 && x->from > x->body_at) {
+		memmove(x->in + x->body_at, x->in + x->from, x->to - x->from);
+		x->to -= x->from - x->body_at;
+		x->from = x->body_at;
+	}
+	return exchange_room(c, x);
+}
+
+bool
+call_waits(struct conn *c, struct exchange *x)
+{
+	struct call *call = x->call;
+
+	if (call->streamed && call->known) {
+		if (!upload_waits(call))
+			return false;
+	} else {
+		timelist_leave(&c->timed);
+	}
+	if (make_room(c, x) == 0)
+		conn_unwatch(c); /* the client has to wait */
+	else if (call->streamed && !c->watched && !c->is_opening)
+		conn_watch(c);
+	return true;
 }
 
 void
 call_hung_up(struct conn *c, struct exchange *x)
 {
-	if (exchange_room(c, x) == 0) {
+	if (make_room(c, x) == 0) {
 		conn_unwatch(c);
 		return;
 	}
@@ -271,11 +317,27 @@ call_hung_up(struct conn *c, struct exchange *x)
 
 /* --- the end of its time --- */
 
+void
+call_displace(struct call *call)
+{
+	if (receive_is_amid_continue(call->x))
+		call->cut = "100 Continue could not be sent";
+}
+
+static void
+cut_off(struct call *call, const char *why, int cause)
+{
+	call->cut = why;
+	call_end(call, cause);
+	call_wake(call);
+}
+
 static void
 answer_for(struct call *call, int status, int cause)
 {
 	struct exchange *x = call->x;
 
+	call_displace(call);
 	call->state = CALL_ANSWERED;
 	respond_status(x->conn, x, status);
 	call_end(call, cause);
@@ -291,8 +353,7 @@ give_up(struct call *call, int cause)
 	if (call->state == CALL_STREAMING) {
 		log_warn("[service:%s] %s %s: its answer was not ended in time (%s): cut off",
 		         service, route->method, route->path, baton_status_text(cause));
-		call->cut = true;
-		call_wake(call);
+		cut_off(call, "its answer was not ended in time", cause);
 	} else if (cause == BATON_DRAIN) {
 		answer_for(call, 503, cause);
 	} else {
@@ -301,6 +362,21 @@ give_up(struct call *call, int cause)
 		         cause == BATON_DEADLINE ? 504 : 500);
 		answer_for(call, cause == BATON_DEADLINE ? 504 : 500, cause);
 	}
+}
+
+void
+call_refuse(struct call *call, int status, int cause)
+{
+	if (call->state == CALL_STREAMING)
+		cut_off(call, "its body was refused amid its answer", cause);
+	else
+		answer_for(call, status, cause);
+}
+
+void
+call_late(struct exchange *x)
+{
+	call_refuse(x->call, 408, BATON_DEADLINE);
 }
 
 /* What the end of the ctx has ended tells the handler in the next turns of the loop, and
@@ -365,18 +441,49 @@ refuse_method(struct conn *c, struct exchange *x, const struct request_text *pat
 	respond_text(x, len + (x->request.method == HTTP_HEAD ? 0 : n));
 }
 
+static int
+find_route(struct call *call, struct request_text *path)
+{
+	const struct request *r = &call->x->request;
+	struct request_text query;
+
+	request_split(&r->target, path, &query);
+	return route_find(call_http(call)->routes, http_method_str((enum http_method)r->method),
+	                  path, &call->match);
+}
+
+bool
+call_begin(struct conn *c, struct exchange *x)
+{
+	struct call *call = need_call(x);
+	struct request_text path;
+
+	(void)c;
+	call->streamed = find_route(call, &path) == 0 && call->match.route->streamed;
+	return call->streamed;
+}
+
+bool
+call_streams(const struct exchange *x)
+{
+	return x->call != NULL && x->call->streamed;
+}
+
+bool
+call_is_amid_body(const struct exchange *x)
+{
+	return call_streams(x) && !x->call->body_over;
+}
+
 void
 call_route(struct conn *c, struct exchange *x)
 {
-	const char *method = http_method_str((enum http_method)x->request.method);
-	struct request_text path, query;
-	struct call *call;
-	int status;
+	struct call *call = need_call(x);
+	struct request_text path;
+	int status = find_route(call, &path);
 
-	call_begin(c, x);
-	call = x->call;
-	request_split(&x->request.target, &path, &query);
-	status = route_find(http_of(c)->routes, method, &path, &call->match);
+	if (status == 0 && call->match.route->streamed)
+		status = upload_begin(call);
 	if (status == 405)
 		refuse_method(c, x, &path);
 	else if (status != 0)

@@ -18,16 +18,24 @@ struct exchange;
 void call_start(void);
 void call_stop(void);
 
-/* A body follows: it will be kept; n bytes of it. */
-void call_begin(struct conn *c, struct exchange *x);
+/* A body follows.  True: its route wants it in pieces, so that the request is to be answered
+ * now; else it will be kept: n bytes of it. */
+bool call_begin(struct conn *c, struct exchange *x);
 void call_body(struct exchange *x, const char *bytes, size_t n);
 
 /* The request is there: give it to its route's handler, or answer 404 or 405. */
 void call_route(struct conn *c, struct exchange *x);
 
-/* PHASE_CALL: nothing to do before the handler says something, but to see the client's
- * hang-up. */
-void call_wait(struct conn *c, struct exchange *x);
+/* A body comes in pieces: all the time; and is not over yet. */
+bool call_streams(const struct exchange *x);
+bool call_is_amid_body(const struct exchange *x);
+
+/* PHASE_CALL: is there nothing to do before the handler says something, but to take the body
+ * in and to see the client's hang-up?  If not, the phase is another. */
+bool call_waits(struct conn *c, struct exchange *x);
+
+/* PHASE_CALL: nothing came of the body for too long. */
+void call_late(struct exchange *x);
 
 /* The client has ended its side in PHASE_CALL: the request is cancelled and the connection
  * closed. */

@@ -1,7 +1,7 @@
 /*
  * called: the inside of a call, for the files that make up a handler's side of HTTP: its
- * life and the answer's way out (call.c), what the handler asks of his request (asked.c)
- * and what he answers (answered.c).
+ * life and the answer's way out (call.c), what the handler asks of his request (asked.c),
+ * the body that he gets in pieces (upload.c) and what he answers (answered.c).
  */
 #ifndef BATON_SERVICE_HTTP_CALLED_H
 #define BATON_SERVICE_HTTP_CALLED_H
@@ -38,10 +38,10 @@ struct call_text {
 struct call {
 	struct exchange *x;
 	baton_request handle;
-	bool known;    /* the handler has the handle, and it is not over for him */
-	bool handling; /* the handler is running: no need to wake anybody */
-	bool ready;    /* is on that list */
-	bool cut;      /* the connection is to be closed */
+	bool known;      /* the handler has the handle, and it is not over for him */
+	bool handling;   /* the handler is running: no need to wake anybody */
+	bool ready;      /* is on that list */
+	const char *cut; /* why the connection is to be closed; NULL: it is not */
 	enum call_state state;
 	STAILQ_ENTRY(call) ready_link;
 	struct baton_ctx *ctx;
@@ -50,7 +50,15 @@ struct call {
 	struct call_text *texts;
 	char *body;
 	size_t nbody, body_room;
-	char *headers; /* of the answer */
+	/* of a body in pieces, of which `body` has those that have come */
+	bool streamed;
+	bool body_over; /* the last one has come: what follows is another request */
+	bool asked;     /* for one, by the handler */
+	size_t taken;   /* of nbody, by the handler */
+	void (*readable)(void *arg);
+	void *readable_arg;
+	/* the answer */
+	char *headers;
 	size_t nheaders;
 	bool bare;    /* the answer has no body: HEAD, 204, 304 */
 	bool chunked; /* else it ends with the connection */
@@ -76,6 +84,12 @@ void call_need_ctx(struct call *call);
 /* The request is over for the handler.  What still runs below its ctx is told: from the
  * loop's top level if it is the handler that has just answered. */
 void call_end(struct call *call, int cause);
+
+/* The client's fault: answer it with that status, and tell the handler the cause. */
+void call_refuse(struct call *call, int status, int cause);
+
+/* An answer is about to take the place of what is unsent. */
+void call_displace(struct call *call);
 
 /* All that was written is sent: tell who wants to know. */
 void call_tell_flushed(struct call *call);

@@ -13,7 +13,7 @@
 #include "service/http/respond.h"
 #include "worker/conn.h"
 
-#define LATER_MS 1000 /* a limit of a connection that is on its way is looked at again */
+#define LATER_MS       1000 /* a limit of a connection that is on its way is looked at again */
 #define MODULE_IDLE_MS 75000
 
 /* --- start and stop --- */
@@ -119,7 +119,7 @@ all_sent(struct conn *c, struct exchange *x)
 		return true;
 	}
 	if (x->phase == PHASE_CONTINUE) {
-		x->phase = PHASE_BODY;
+		x->phase = call_streams(x) ? PHASE_CALL : PHASE_BODY;
 		return true;
 	}
 	if (x->call != NULL && call_continues(x))
@@ -173,10 +173,8 @@ process(struct conn *c, struct exchange *x)
 			want_more(c, x, h->body, true);
 			return;
 		}
-		if (x->phase == PHASE_CALL) {
-			call_wait(c, x);
+		if (x->phase == PHASE_CALL && call_waits(c, x))
 			return;
-		}
 		if (x->phase == PHASE_RELAY) {
 			relay_wait(c, x);
 			return;
@@ -286,6 +284,10 @@ too_late(struct conn *c)
 
 	if (x != NULL && x->phase == PHASE_RELAY) {
 		relay_late(c, x);
+		return;
+	}
+	if (x != NULL && x->phase == PHASE_CALL) {
+		call_late(x);
 		return;
 	}
 	if (x == NULL || x->phase >= PHASE_CONTINUE) {

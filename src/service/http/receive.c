@@ -10,16 +10,26 @@
 #include "service/http/respond.h"
 #include "worker/conn.h"
 
-static void
-continue_100(struct exchange *x)
-{
-	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-	if (!x->request.expects_continue || x->from < x->to || x->request.http10)
+void
+receive_continue(struct exchange *x)
+{
+	bool expected = x->request.expects_continue;
+
+	x->request.expects_continue = false;
+	if (!expected || x->from < x->to || x->request.http10)
 		return;
-	x->out = text;
-	x->out_len = sizeof text - 1;
+	x->out = continue_text;
+	x->out_len = sizeof continue_text - 1;
 	x->phase = PHASE_CONTINUE;
+}
+
+bool
+receive_is_amid_continue(const struct exchange *x)
+{
+	return x->phase == PHASE_CONTINUE && x->out_len > 0 &&
+	       x->out_len < sizeof continue_text - 1;
 }
 
 /* The head is whole: from here on a body may follow, or the answer. */
@@ -47,9 +57,11 @@ begin_body(struct conn *c, struct exchange *x)
 		respond(c, x);
 		return;
 	}
-	if (http_of(c)->routes != NULL)
-		call_begin(c, x);
-	continue_100(x);
+	if (http_of(c)->routes != NULL && call_begin(c, x)) {
+		respond(c, x);
+		return;
+	}
+	receive_continue(x);
 }
 
 void

@@ -75,6 +75,10 @@ another_has_come(const struct exchange *x)
 enum answer_connection
 respond_connection(struct exchange *x)
 {
+	if (x->call != NULL && call_is_amid_body(x)) {
+		x->close = true;
+		x->last = false; /* the rest of the body still comes */
+	}
 	if (!x->close && conn_ends_here(x->conn) && !another_has_come(x))
 		x->close = true;
 	if (x->close)
