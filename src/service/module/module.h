@@ -3,8 +3,8 @@
  * struct baton_module (baton.h); it is loaded in each worker at its start, never in the
  * master, and tried in the process that checks a configuration.
  *
- * One with `data` is a stream (stream.c); one with routes is HTTP (service/http, where
- * call.c is the handlers' side).  The instance's service_type is one of those from
+ * One with `data` is a stream (stream.h); one with routes is HTTP (service/http, where
+ * call.h is the handlers' side).  The instance's service_type is one of those from
  * its start on.
  */
 #ifndef BATON_SERVICE_MODULE_MODULE_H

@@ -1,0 +1,16 @@
+/*
+ * carry: a stream's connection on its way to another worker: what is unread, what is unsent,
+ * and the module's blob in an envelope.  The functions are those of worker/service.h.
+ */
+#ifndef BATON_SERVICE_MODULE_CARRY_H
+#define BATON_SERVICE_MODULE_CARRY_H
+
+#include <stdbool.h>
+
+struct conn;
+struct handoff_record;
+
+bool carry_freeze(struct conn *c, struct handoff_record *r);
+const char *carry_thaw(struct conn *c, struct handoff_record *r);
+
+#endif

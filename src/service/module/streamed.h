@@ -1,0 +1,82 @@
+/*
+ * streamed: the inside of a stream's connection, for the files that make it up: its life
+ * and what it reads (stream.c), what is written to it, from whatever thread (outbox.c), and
+ * how it moves to another worker (carry.c).
+ */
+#ifndef BATON_SERVICE_MODULE_STREAMED_H
+#define BATON_SERVICE_MODULE_STREAMED_H
+
+#include <sys/queue.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "baton.h"
+#include "service/module/module.h"
+#include "worker/conn.h"
+#include "worker/service.h"
+
+#define STREAM_READ_MAX 65536
+
+/* One write of the module, or what is left of it. */
+struct stream_chunk {
+	STAILQ_ENTRY(stream_chunk) link;
+	size_t from, n;
+	char bytes[];
+};
+
+struct baton_conn {
+	struct conn *c; /* NULL: it is over */
+	struct stream *stream;
+	void *data;
+	_Atomic unsigned holds;
+	STAILQ_ENTRY(baton_conn) todo;
+	bool queued;  /* is on that list */
+	bool opened;  /* the module knows it */
+	bool paused;  /* by the module */
+	bool ended;   /* the client has ended its side */
+	bool told;    /* the module knows that */
+	bool broken;  /* to be closed */
+	bool again;   /* what is unread is to be shown again */
+	bool blocked; /* the socket took no more */
+	bool wants;   /* the module says that it is busy */
+	char *unread;
+	size_t nunread;
+	/* under the lock */
+	STAILQ_HEAD(, stream_chunk) chunks;
+	size_t unsent;
+	bool gone;      /* nothing can be written any more */
+	bool finishing; /* when all is sent */
+	bool posted;    /* another thread has woken the loop */
+};
+
+/* Of a service, in this worker. */
+struct stream {
+	struct baton_service *service;
+	struct timelist *idle, *send;
+	struct event turn; /* works the list off */
+	STAILQ_HEAD(, baton_conn) todo;
+	char buffer[STREAM_READ_MAX];
+};
+
+static inline const struct baton_module *
+stream_module(const struct baton_conn *bc)
+{
+	return bc->stream->service->module;
+}
+
+/* Another look at it, from the loop's top level. */
+void stream_look_soon(struct baton_conn *bc);
+
+/* One for c, with the loop's hold. */
+struct baton_conn *stream_new_conn(struct conn *c);
+
+/* These n bytes are not used up; they are copied. */
+void stream_keep_unread(struct baton_conn *bc, const char *bytes, size_t n);
+
+#endif
