@@ -48,7 +48,7 @@ begin_body(struct conn *c, struct exchange *x)
 	}
 	if (http_of(c)->upstreams != NULL && !respond_is_ours(c, x)) {
 		x->phase = PHASE_RELAY;
-		continue_100(x);
+		receive_continue(x);
 		if (x->phase == PHASE_RELAY)
 			relay_begin(c, x);
 		return;
