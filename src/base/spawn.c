@@ -57,7 +57,9 @@ spawn_status_text(int status)
 {
 	static char text[64];
 
-	if (WIFSIGNALED(status))
+	if (status == SPAWN_UNKNOWN)
+		snprintf(text, sizeof text, "a status that only its parent knew");
+	else if (WIFSIGNALED(status))
 		snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status),
 		         strsignal(WTERMSIG(status)));
 	else

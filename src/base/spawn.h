@@ -17,7 +17,10 @@ void spawn_unblock_signals(void);
 /* Remove LISTEN_*, NOTIFY_SOCKET and WATCHDOG_* from the environment. */
 void spawn_scrub_environment(void);
 
-/* One phrase for a wait status: "exit status 1", "signal 9 (Killed)".  The
+/* Of a process that is no child of ours. */
+#define SPAWN_UNKNOWN (-1)
+
+/* One phrase for a wait status, or SPAWN_UNKNOWN: "exit status 1", "signal 9 (Killed)".  The
  * text stands in a static buffer until the next call. */
 const char *spawn_status_text(int status);
 

@@ -24,6 +24,8 @@
 #include "master/requests.h"
 #include "master/scale.h"
 #include "master/settings.h"
+#include "master/snapshot.h"
+#include "master/store.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
 
@@ -386,6 +388,8 @@ change_promote(struct generation *g)
 	if (ch.old != NULL)
 		generation_pause(ch.old);
 	listener_apply(g);
+	snapshot_take();
+	store_barrier(); /* who serves outlives us */
 	notify_ready();
 	FAULT("promoted");
 }

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "master/store.h"
 
 json_t *
 fdlist_put(struct fdlist *list, int fd)
@@ -19,13 +20,17 @@ int
 fdlist_get(const json_t *record)
 {
 	json_int_t fd, inode;
+	int back;
 
 	if (json_unpack((json_t *)(uintptr_t)record, "{s:I, s:I}", "fd", &fd, "inode", &inode) <
 	    0)
 		return -1;
-	if (inode == 0 || fd_inode((int)fd) != (uint64_t)inode)
+	if (inode == 0)
 		return -1;
-	return (int)fd;
+	back = store_claim_inode((uint64_t)inode); /* another process's: by its new number */
+	if (back >= 0)
+		return back;
+	return fd_inode((int)fd) == (uint64_t)inode ? (int)fd : -1;
 }
 
 void

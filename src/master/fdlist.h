@@ -19,7 +19,8 @@ struct fdlist {
 /* Add fd to the list; the record of it, or JSON null for -1. */
 json_t *fdlist_put(struct fdlist *list, int fd);
 
-/* The descriptor of a record, when it is still what it was; else -1. */
+/* The descriptor of a record, when it is still what it was, or came back from the store;
+ * else -1. */
 int fdlist_get(const json_t *record);
 
 /* Set or clear FD_CLOEXEC on all. */

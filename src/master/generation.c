@@ -79,6 +79,17 @@ generation_find(uint32_t id)
 	return NULL;
 }
 
+bool
+generation_serves(void)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &all, link)
+		if (g->state != GEN_STARTING && g->state != GEN_FAILED)
+			return true;
+	return false;
+}
+
 struct generation *
 generation_active(void)
 {

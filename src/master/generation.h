@@ -62,6 +62,9 @@ struct generation *generation_new(struct conf *conf, uint32_t want);
 
 struct generation *generation_find(uint32_t id);
 
+/* Is there one that has served? */
+bool generation_serves(void);
+
 /* The one that accepts; NULL. */
 struct generation *generation_active(void);
 

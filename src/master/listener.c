@@ -19,6 +19,7 @@
 #include "master/generation.h"
 #include "master/master.h"
 #include "master/record.h"
+#include "master/store.h"
 
 #define INHERITED "systemd:"
 
@@ -78,6 +79,7 @@ add_socket(struct listener *l, int fd)
 {
 	l->sock = mem_grow(l->sock, l->nsock, sizeof *l->sock);
 	l->sock[l->nsock++] = (struct lsocket){.id = ++last_id, .fd = fd};
+	store_put("socket", last_id, fd);
 }
 
 static struct listener *
@@ -150,8 +152,10 @@ destroy(struct listener *l)
 	unlink_own(l);
 	remember_port(l);
 	TAILQ_REMOVE(&all, l, link);
-	for (size_t i = 0; i < l->nsock; i++)
+	for (size_t i = 0; i < l->nsock; i++) {
+		store_drop("socket", l->sock[i].id);
 		fd_close(&l->sock[i].fd);
+	}
 	free(l->sock);
 	free(l->text);
 	free(l->bound);
@@ -531,23 +535,21 @@ listener_close_all(void)
 void
 listener_start(void)
 {
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names);
+	const char *name;
+	int fd;
 
-	for (int i = 0; i < n; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
-		char *text = mem_printf(INHERITED "%s", names[i]);
+	for (unsigned i = 0; store_passed(i, &name, &fd); i++) {
+		char *text = mem_printf(INHERITED "%s", name);
 		struct listener *l = find_text(text);
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
 			log_warn(
 			    "descriptor %d ('%s') from the service manager is not a listening "
 			    "stream socket; closed",
-			    fd, names[i]);
+			    fd, name);
 			fd_close(&fd);
 		} else {
 			fd_nonblock(fd);
-			fd_cloexec(fd, true);
 			if (l == NULL) {
 				l = make(text, CONF_ADDR_SYSTEMD);
 				l->bound = address_text(fd);
@@ -555,9 +557,7 @@ listener_start(void)
 			add_socket(l, fd);
 		}
 		free(text);
-		free(names[i]);
 	}
-	free(names);
 }
 
 void
@@ -612,6 +612,11 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 		int fd = fdlist_get(json_object_get(j, "socket"));
 		char *bound;
 
+		if ((fd < 0 || !is_listening(fd)) && master.adopts) {
+			log_warn("a socket of %s did not come back; another takes its place",
+			         l->bound);
+			continue;
+		}
 		if (fd < 0 || !is_listening(fd))
 			return cause_set(cause, "a socket of %s did not come over", l->bound);
 		bound = address_text(fd);
@@ -625,6 +630,17 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 		l->sock[l->nsock++] = (struct lsocket){.id = (uint32_t)id, .fd = fd};
 	}
 	return 0;
+}
+
+/* Somebody has removed the path meanwhile, or taken it. */
+static bool
+path_is_lost(const struct listener *l)
+{
+	struct stat st;
+
+	if (l->kind != CONF_ADDR_UNIX || l->inode == 0)
+		return false;
+	return lstat(l->bound + strlen("unix:"), &st) < 0 || st.st_ino != l->inode;
 }
 
 static int
@@ -649,7 +665,11 @@ restore_one(const json_t *j, char **cause)
 	l->retired = retired;
 	l->filtered = filtered;
 	l->inode = (ino_t)inode;
-	return restore_sockets(l, socks, cause);
+	if (restore_sockets(l, socks, cause) < 0)
+		return -1;
+	if (l->nsock == 0 || (master.adopts && path_is_lost(l)))
+		destroy(l); /* it will be bound again */
+	return 0;
 }
 
 int

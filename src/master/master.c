@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/adopt.h"
 #include "master/aim.h"
 #include "master/assign.h"
 #include "master/change.h"
@@ -24,8 +25,10 @@
 #include "master/scale.h"
 #include "master/signals.h"
 #include "master/slot.h"
+#include "master/snapshot.h"
 #include "master/socketfile.h"
 #include "master/status.h"
+#include "master/store.h"
 #include "master/survey.h"
 #include "master/upgrade.h"
 #include "wire/chan.h"
@@ -325,6 +328,7 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	listener_close_swept();
 	scale_settle();
 	wake_at(wake_ms);
+	snapshot_take();
 }
 
 void
@@ -534,6 +538,8 @@ remove_files(void)
 		return;
 	pidfile_stop();
 	socketfile_unlink();
+	if (!generation_serves())
+		store_forget(); /* it is no crash that the next one is to recover from */
 }
 
 static void
@@ -557,11 +563,12 @@ start_first(void)
 		log_fatal("%s", cause);
 	log_info("baton %s starts, pid %d, configuration %s", master.program->version,
 	         (int)getpid(), master.conf_path);
-	start_loop();
 	master.stats = stats_create(&cause);
 	if (master.stats == NULL || control_start(conf->server.control, &cause) < 0 ||
 	    pidfile_set(conf->server.pid_file, &cause) < 0)
 		log_fatal("%s", cause);
+	store_put("stats", 0, stats_fd(master.stats));
+	snapshot_start(-1);
 	listener_start();
 	signals_start();
 	if (change_first(conf, &cause) < 0)
@@ -619,6 +626,8 @@ stop_parts(void)
 	control_stop();
 	listener_stop();
 	history_stop();
+	snapshot_stop();
+	store_drop("stats", 0);
 	stats_free(&master.stats);
 	signals_stop();
 	stop_loop();
@@ -642,10 +651,14 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	loop.pid = getpid();
 	atexit(remove_files);
 	FAULT("main");
-	if (role == UPGRADE_NONE)
-		start_first();
-	else
+	if (role != UPGRADE_NONE) {
 		start_again(role);
+	} else {
+		store_begin();
+		start_loop();
+		if (!adopt_start())
+			start_first();
+	}
 	event_base_dispatch(master.base);
 	exit_code = farewell();
 	stop_parts();

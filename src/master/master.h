@@ -38,6 +38,7 @@ struct master {
 	uint32_t scale; /* number of workers by `scale`; 0: what the file says */
 	enum policy_stop stop;
 	uint64_t stop_since_ms;
+	bool adopts;          /* what a master before it left, which has crashed */
 	uint64_t cut_at_stop; /* totals.cut when the stop began */
 };
 

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/spawn.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
@@ -24,6 +25,7 @@
 #include "master/master.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
+#include "master/store.h"
 #include "master/survey.h"
 #include "master/upgrade.h"
 #include "wire/chan.h"
@@ -69,6 +71,7 @@ fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause
 		return cause_set(cause, "cannot fork: %s", strerror(errno));
 	}
 	h->page->pid = pid;
+	h->page->started = process_started(pid);
 	return pid;
 }
 
@@ -97,8 +100,10 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	w->slot = slot;
 	w->pid = pid;
 	w->page = h.page;
+	w->pidfd = -1;
 	w->since_ms = clock_ms();
 	w->chan = chan_new(master.base, end[0], on_message, w);
+	store_put("channel", w->birth, end[0]);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	log_debug("worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
 	          (unsigned long long)w->birth, (int)pid);
@@ -160,7 +165,10 @@ slot_kill(struct worker *w, const char *why)
 	log_warn("worker %u of generation %u (pid %d) is killed: %s", w->slot, w->gen->id,
 	         (int)w->pid, why);
 	w->killed = true;
-	kill(w->pid, SIGKILL);
+	if (w->pidfd >= 0)
+		process_signal(w->pidfd, SIGKILL);
+	else
+		kill(w->pid, SIGKILL);
 }
 
 static void
@@ -205,7 +213,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 
 	(void)ch;
 	if (m == NULL) {
-		chan_free(&w->chan); /* SIGCHLD tells the rest */
+		chan_free(&w->chan); /* its death tells the rest */
 	} else if (m->birth != w->birth) {
 		log_warn("message '%s' of birth %llu came from birth %llu; dropped",
 		         msg_name(m->type), (unsigned long long)m->birth,
@@ -337,7 +345,11 @@ slot_free(struct worker *w)
 {
 	TAILQ_REMOVE(&w->gen->workers, w, link);
 	survey_end(w, 0);
+	store_drop("channel", w->birth);
 	chan_free(&w->chan);
+	if (w->gone != NULL)
+		event_free(w->gone);
+	fd_close(&w->pidfd);
 	free(w->held);
 	free(w->aims);
 	free(w->last_words);
@@ -347,12 +359,60 @@ slot_free(struct worker *w)
 json_t *
 slot_save(const struct worker *w, struct fdlist *fds)
 {
-	return json_pack("{s:I, s:i, s:i, s:o, s:b, s:b, s:b, s:I, s:I}", "birth",
+	return json_pack("{s:I, s:i, s:i, s:o, s:b, s:b, s:b, s:I, s:I, s:b}", "birth",
 	                 (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid,
 	                 "channel", fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1),
 	                 "ready", w->ready, "leaving", w->leaving, "killed", w->killed,
 	                 "since_ms", (json_int_t)w->since_ms, "deadline_ms",
-	                 (json_int_t)w->deadline_ms);
+	                 (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0);
+}
+
+/* Nobody may wait for the status of another's child. */
+static void
+on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	buried(w, w->page->state == STATS_DRAINING && !w->killed ? 0 : SPAWN_UNKNOWN);
+	master_converge();
+}
+
+/* A worker whose parent was a master before.  False: it is gone. */
+static bool
+watch(struct worker *w)
+{
+	w->pidfd = process_open(w->pid, w->page->started);
+	if (w->pidfd < 0)
+		return false;
+	w->gone = event_new(master.base, w->pidfd, EV_READ, on_gone, w);
+	if (w->gone == NULL || event_add(w->gone, NULL) < 0)
+		log_fatal("cannot watch a worker: %s", strerror(errno));
+	return true;
+}
+
+/* What was said when nobody listened is in its page, too.  False: it is gone. */
+static bool
+adopt(struct worker *w)
+{
+	w->ready |= w->page->state != STATS_STARTING;
+	if (!w->leaving &&
+	    (w->page->state == STATS_DRAINING || w->page->state == STATS_CUTTING)) {
+		w->leaving = true;
+		w->deadline_ms = clock_ms() + (uint64_t)w->gen->conf->drain.deadline;
+	}
+	if (!watch(w)) {
+		log_warn("worker %u of generation %u (pid %d) ended while there was no master",
+		         w->slot, w->gen->id, (int)w->pid);
+		return false;
+	}
+	if (w->chan == NULL)
+		log_warn("the channel of worker %u of generation %u (pid %d) did not come back: "
+		         "it leaves by itself",
+		         w->slot, w->gen->id, (int)w->pid);
+	w->leaving |= w->chan == NULL;
+	return true;
 }
 
 struct worker *
@@ -383,9 +443,15 @@ slot_restore(struct generation *gen, const json_t *j)
 	w->since_ms = (uint64_t)since;
 	w->deadline_ms = (uint64_t)deadline;
 	w->unsure = w->aim_unsure = true;
+	w->pidfd = -1;
 	fd = fdlist_get(json_object_get(j, "channel"));
 	if (fd >= 0)
 		w->chan = chan_new(master.base, fd, on_message, w);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
+	if (master.adopts ? !adopt(w)
+	                  : json_is_true(json_object_get(j, "adopted")) && !watch(w)) {
+		buried(w, SPAWN_UNKNOWN);
+		return NULL;
+	}
 	return w;
 }

@@ -41,6 +41,8 @@ struct worker {
 	uint64_t *aims;  /* births of the workers that it hands connections to */
 	size_t naims;
 	bool aim_unsure; /* they are not known: say it again */
+	int pidfd;       /* of one that is no child of ours: a master before was its parent; -1 */
+	struct event *gone;
 	char *last_words;
 };
 

@@ -21,6 +21,7 @@
 #include "master/master.h"
 #include "master/pidfile.h"
 #include "master/record.h"
+#include "master/snapshot.h"
 #include "wire/stats.h"
 
 #define FORMAT  "baton-state"
@@ -36,13 +37,14 @@ record(const char *tag, json_t *body)
 static json_t *
 save_master(struct fdlist *fds)
 {
-	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o}", "image",
+	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "image",
 	                 (int)master.image, "scale", (int)master.scale, "stop",
 	                 (int)master.stop, "stop_since_ms", (json_int_t)master.stop_since_ms,
 	                 "cut_at_stop", (json_int_t)master.cut_at_stop, "started_ms",
 	                 (json_int_t)master.started_ms, "exe_path",
 	                 record_text(master.exe_path), "stats",
-	                 fdlist_put(fds, stats_fd(master.stats)), "pid_file", pidfile_save());
+	                 fdlist_put(fds, stats_fd(master.stats)), "pid_file", pidfile_save(),
+	                 "snapshot", snapshot_save(fds));
 }
 
 json_t *
@@ -151,9 +153,14 @@ restore_master(const json_t *j, char **cause)
 	master.stop_since_ms = (uint64_t)since;
 	master.cut_at_stop = (uint64_t)cut;
 	master.started_ms = (uint64_t)started;
-	free(master.exe_path);
-	master.exe_path = exe;
+	if (master.adopts) {
+		free(exe); /* this process was started by its own path */
+	} else {
+		free(master.exe_path);
+		master.exe_path = exe;
+	}
 	pidfile_restore(json_object_get(j, "pid_file"));
+	snapshot_restore(json_object_get(j, "snapshot"));
 	if (fd < 0)
 		return cause_set(cause, "the statistics memory did not come over");
 	master.stats = stats_attach(fd, cause);

@@ -178,6 +178,19 @@ stats_page_find(struct stats *stats, uint64_t birth)
 }
 
 struct stats_page *
+stats_page_next(struct stats *stats, const struct stats_page *page)
+{
+	size_t i = page != NULL
+	               ? (size_t)((const char *)page - (char *)stats->map) / STATS_PAGE_SIZE
+	               : 0;
+
+	while (++i <= head(stats)->pages)
+		if (page_at(stats, i)->birth != 0)
+			return page_at(stats, i);
+	return NULL;
+}
+
+struct stats_page *
 stats_page_of_pid(struct stats *stats, int pid)
 {
 	for (size_t i = 1; i <= head(stats)->pages; i++)

@@ -88,6 +88,7 @@ struct stats_page {
 	_Atomic uint64_t tasks;  /* of busy: tasks of handlers, which are no connections */
 	struct stats_named named[STATS_NAMED];
 	struct stats_breaker breaker[STATS_BREAKERS];
+	uint64_t started; /* the time of the process's start (base/process.h) */
 };
 
 _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");
@@ -117,6 +118,9 @@ struct stats_page *stats_page_open(struct stats *stats, uint64_t birth, uint32_t
 
 /* The page of a birth; NULL when there is none. */
 struct stats_page *stats_page_find(struct stats *stats, uint64_t birth);
+
+/* The pages of the living, one after the other: NULL begins, and ends. */
+struct stats_page *stats_page_next(struct stats *stats, const struct stats_page *page);
 
 /* The page of a process; NULL when there is none. */
 struct stats_page *stats_page_of_pid(struct stats *stats, int pid);

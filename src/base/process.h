@@ -1,0 +1,21 @@
+/*
+ * process: who a pid is.  A pid may be given to another process; its pidfd, and the time of
+ * its start, may not.
+ */
+#ifndef BATON_BASE_PROCESS_H
+#define BATON_BASE_PROCESS_H
+
+#include <sys/types.h>
+
+#include <stdint.h>
+
+/* When it was started, in clock ticks since the boot; 0: there is no such process. */
+uint64_t process_started(pid_t pid);
+
+/* A pidfd of the process with that pid, if it was started at that time; else -1. */
+int process_open(pid_t pid, uint64_t started);
+
+/* Send a signal to the process behind a pidfd. */
+void process_signal(int pidfd, int sig);
+
+#endif

@@ -1,0 +1,216 @@
+#include "master/adopt.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "conf/conf.h"
+#include "master/change.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/master.h"
+#include "master/notify.h"
+#include "master/pidfile.h"
+#include "master/settings.h"
+#include "master/signals.h"
+#include "master/snapshot.h"
+#include "master/state.h"
+#include "master/store.h"
+#include "wire/stats.h"
+
+/* A worker that was born after the last snapshot: it has a page, but no record.  Without a
+ * channel it leaves by itself. */
+struct stranger {
+	uint64_t birth;
+	int pidfd;
+	struct event *gone;
+};
+
+static void
+fold(uint64_t birth)
+{
+	struct stats_page *page = stats_page_find(master.stats, birth);
+
+	if (page != NULL)
+		stats_page_fold(master.stats, page);
+}
+
+static void
+on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	struct stranger *s = arg;
+
+	(void)fd;
+	(void)what;
+	fold(s->birth);
+	event_free(s->gone);
+	fd_close(&s->pidfd);
+	free(s);
+}
+
+static void
+watch_stranger(const struct stats_page *page)
+{
+	int pidfd = process_open(page->pid, page->started);
+	struct stranger *s;
+
+	if (pidfd < 0) {
+		fold(page->birth);
+		return;
+	}
+	log_warn("worker birth %llu (pid %d) is not in the snapshot: it leaves by itself",
+		 (unsigned long long)page->birth, (int)page->pid);
+	s = mem_alloc(sizeof *s);
+	s->birth = page->birth;
+	s->pidfd = pidfd;
+	s->gone = event_new(master.base, pidfd, EV_READ, on_gone, s);
+	if (s->gone == NULL || event_add(s->gone, NULL) < 0)
+		log_fatal("cannot watch a worker");
+}
+
+static bool
+is_known(uint64_t birth)
+{
+	struct generation *g;
+	struct worker *w;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (w->birth == birth)
+				return true;
+	return false;
+}
+
+static void
+look_for_strangers(void)
+{
+	struct stats_page *page = NULL, *next;
+
+	for (page = stats_page_next(master.stats, NULL); page != NULL; page = next) {
+		next = stats_page_next(master.stats, page);
+		if (!is_known(page->birth))
+			watch_stranger(page);
+	}
+}
+
+static unsigned
+living(void)
+{
+	struct generation *g;
+	struct worker *w;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			n += w->chan != NULL;
+	return n;
+}
+
+/* The newest that served, whatever change was under way. */
+static struct generation *
+choose(void)
+{
+	static const enum gen_state order[] = {GEN_ACTIVE, GEN_PAUSED, GEN_DRAINING};
+	struct generation *g;
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		TAILQ_FOREACH_REVERSE(g, generation_all(), generation_list, link)
+	if (g->state == order[i] && !g->aborted)
+		return g;
+	return NULL;
+}
+
+static void
+go_on_with(struct generation *own)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		if (g->state == GEN_STARTING)
+			generation_fail(g);
+		else if (g != own && g->state != GEN_FAILED)
+			generation_drain(g);
+	}
+	if (own->state != GEN_ACTIVE)
+		generation_resume(own);
+	generation_drain_on();
+}
+
+/* It is too late for a start like any other in this process; the next one finds the store
+ * empty. */
+static _Noreturn void
+give_up(const char *why)
+{
+	store_forget();
+	log_fatal("what a crash has left cannot be taken over: %s", why);
+}
+
+static void
+restore(json_t *state)
+{
+	struct generation *own;
+	char *cause = NULL;
+
+	if (state_restore(state, &cause) < 0)
+		give_up(cause);
+	master.stop = STOP_NO;
+	own = choose();
+	if (own == NULL)
+		give_up("no generation of it serves");
+	if (settings_open_log(own->conf, &cause) < 0)
+		give_up(cause);
+	if (strcmp(own->version, master.program->version) != 0)
+		master.image++; /* its workers are not ours to give birth to */
+	log_warn("the master before this one has ended without a word; %u workers served on",
+	         living());
+	look_for_strangers();
+	if (control_start(own->conf->server.control, &cause) < 0 ||
+	    pidfile_set(own->conf->server.pid_file, &cause) < 0)
+		give_up(cause);
+	go_on_with(own);
+	master.adopts = false;
+	listener_start();
+	free(own->use);
+	if (listener_acquire(own->conf, own->want, &own->use, &own->nuse, &cause) < 0)
+		give_up(cause);
+}
+
+bool
+adopt_start(void)
+{
+	int fd = store_find("state", 0);
+	char *cause = NULL;
+	json_t *state;
+
+	if (fd < 0) {
+		store_refuse();
+		return false;
+	}
+	log_info("baton %s starts after a crash, pid %d, configuration %s",
+	         master.program->version, (int)getpid(), master.conf_path);
+	master.adopts = true;
+	state = snapshot_read(fd, &cause);
+	if (state == NULL || state_check(state, &cause) < 0) {
+		log_error("what a crash has left in the descriptor store is of no use: %s", cause);
+		store_refuse();
+		json_decref(state);
+		free(cause);
+		master.adopts = false;
+		return false;
+	}
+	restore(state);
+	json_decref(state);
+	store_refuse();
+	signals_start();
+	notify_ready();
+	change_request(CHANGE_RELOAD, NULL, false, NULL);
+	return true;
+}

@@ -1,0 +1,16 @@
+/*
+ * adopt: a master that is started after a crash of the one before takes over what that one
+ * has left in the service manager's store: the listening sockets, the statistics, and the
+ * workers, which have served on.  Then it makes a generation of its own, as in a reload, and
+ * the adopted ones hand off to it.
+ */
+#ifndef BATON_MASTER_ADOPT_H
+#define BATON_MASTER_ADOPT_H
+
+#include <stdbool.h>
+
+/* True: it is done, and the loop can run.  False: there is nothing, or nothing that can be
+ * taken over (that is closed then): a start like any other. */
+bool adopt_start(void);
+
+#endif
