@@ -18,15 +18,16 @@ static const struct shape {
     {MSG_RESUME, "resume", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_CUT, "cut", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_LOG, "log", 0, MSG_BODY_MAX, 1, ONE_FD},
-    {MSG_LIST, "list", sizeof(uint64_t), sizeof(uint64_t), 1, NO_FD},
+    {MSG_LIST, "list", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PAIR, "pair", sizeof(struct msg_pair), sizeof(struct msg_pair), 1, ONE_FD},
     {MSG_AIM, "aim", 0, MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
     {MSG_READY, "ready", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_FAILED, "failed", 1, MSG_TEXT_MAX, 1, NO_FD},
     {MSG_LEAVING, "leaving", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_SWEPT, "swept", 0, MSG_BODY_MAX, 1, NO_FD},
-    {MSG_CONN, "conn", sizeof(struct msg_conn), MSG_BODY_MAX, 1, NO_FD},
-    {MSG_LIST_END, "list-end", sizeof(uint64_t), sizeof(uint64_t), 1, NO_FD},
+    {MSG_CONN, "conn", MSG_CONN_MIN, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_LIST_END, "list-end", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
+    {MSG_TASK, "task", sizeof(struct msg_task), MSG_BODY_MAX, 1, NO_FD},
     {MSG_HELLO, "hello", sizeof(struct msg_hello), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PREPARE, "prepare", sizeof(uint64_t), MSG_BODY_MAX, 1, ANY_FD},
     {MSG_ACK, "ack", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
@@ -92,4 +93,13 @@ msg_name(enum msg_type type)
 	const struct shape *s = shape_of(type);
 
 	return s != NULL ? s->name : "unknown";
+}
+
+const char *
+msg_task_name(uint32_t kind)
+{
+	static const char *const names[] = {"ctx", "offload", "background", "group", "link"};
+
+	_Static_assert(sizeof names / sizeof *names == MSG_TASK_KINDS_N, "a name each");
+	return kind < MSG_TASK_KINDS_N ? names[kind] : "unknown";
 }

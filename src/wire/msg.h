@@ -29,7 +29,7 @@ enum msg_type {
 	MSG_RESUME,   /* the drain is called off */
 	MSG_CUT,      /* close everything now and leave */
 	MSG_LOG,      /* one descriptor: log there from now on */
-	MSG_LIST,     /* uint64_t token: tell your connections */
+	MSG_LIST,     /* struct msg_list: tell what you hold */
 	MSG_PAIR,     /* struct msg_pair and its end of a channel to another worker */
 	MSG_AIM,      /* uint64_t birth[n]: hand connections to these, to no others */
 	/* worker to master */
@@ -38,7 +38,8 @@ enum msg_type {
 	MSG_LEAVING,    /* asked to leave by a signal: wants a successor */
 	MSG_SWEPT,      /* the queues of all listening sockets were empty; closed */
 	MSG_CONN,       /* struct msg_conn: one line of a list */
-	MSG_LIST_END,   /* uint64_t token */
+	MSG_LIST_END,   /* struct msg_list_end */
+	MSG_TASK,       /* struct msg_task: one line of a list */
 	/* worker to worker: a hand-off (wire/handoff.h) */
 	MSG_HELLO = 128, /* struct msg_hello, taker to giver: what it reads */
 	MSG_PREPARE,     /* uint64_t id, a record, and its descriptors */
@@ -71,6 +72,31 @@ struct msg_drain {
 	uint32_t flags;
 };
 
+/* What a list is of. */
+enum msg_list_what {
+	MSG_LIST_HOLDERS, /* what holds a drain: connections and tasks, as msg_conn */
+	MSG_LIST_CONNS,   /* connections */
+	MSG_LIST_TASKS,   /* ctx, offload, background, group, pooled connections */
+};
+
+/* A worker that is older than `what` knows the token alone, and tells its holders. */
+struct msg_list {
+	uint64_t token;
+	uint32_t what;
+	uint32_t zero;
+};
+
+struct msg_list_end {
+	uint64_t token;
+	uint64_t left_off; /* there is more, but it was not told; missing: 0 */
+};
+
+enum {
+	MSG_CONN_MOVING = 1,
+	MSG_CONN_HELD = 2, /* by the one it comes from, too */
+	MSG_CONN_LINGERING = 4,
+};
+
 struct msg_conn {
 	uint64_t token;
 	uint64_t id;
@@ -83,7 +109,36 @@ struct msg_conn {
 	uint32_t requests;
 	char state[8];
 	char peer[64];
-	char why[96];
+	char why[96]; /* why it is not done; of MSG_LIST_CONNS: what is wrong with it, or "" */
+	/* from here on: missing in what an older worker says */
+	uint32_t flags;
+	uint32_t from_generation;
+	uint64_t from_birth; /* who has handed it over; 0: it was accepted here */
+};
+
+#define MSG_CONN_MIN offsetof(struct msg_conn, flags)
+
+/* Numbers are for ever, too. */
+enum msg_task_kind {
+	MSG_TASK_CTX,
+	MSG_TASK_OFFLOAD,
+	MSG_TASK_BACKGROUND,
+	MSG_TASK_GROUP,
+	MSG_TASK_LINK, /* a pooled connection */
+	MSG_TASK_KINDS_N
+};
+
+struct msg_task {
+	uint64_t token;
+	uint64_t age_ms;
+	uint64_t state_ms;
+	uint64_t left_ms; /* until its deadline; UINT64_MAX: none */
+	uint32_t kind;
+	uint32_t zero;
+	char state[64];
+	char name[64];    /* "": none */
+	char place[96];   /* of birth: file:line, or what it was given instead */
+	char warning[96]; /* what is wrong with it, or "" */
 };
 
 struct msg_pair {
@@ -122,5 +177,8 @@ const char *msg_check(const void *bytes, size_t len, size_t nfd, struct msg *m);
 
 /* "give", "ready"; "unknown". */
 const char *msg_name(enum msg_type type);
+
+/* "ctx", "offload"; "unknown". */
+const char *msg_task_name(uint32_t kind);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -256,6 +257,47 @@ stats_named_sum(const struct stats *stats, const char *name)
 			sum += found->value;
 	}
 	return sum;
+}
+
+static bool
+same_name(const struct stats_named *a, const struct stats_named *b)
+{
+	return strncmp(a->name, b->name, STATS_NAME_MAX) == 0;
+}
+
+/* Those of one page, or of the head, into *list. */
+static void
+sum_named(const struct stats_named *named, struct stats_named **list, size_t *n)
+{
+	for (size_t i = 0; i < STATS_NAMED; i++) {
+		size_t k = 0;
+
+		if (!named[i].used)
+			continue;
+		while (k < *n && !same_name(&(*list)[k], &named[i]))
+			k++;
+		if (k == *n) {
+			*list = mem_grow(*list, *n, sizeof **list);
+			memcpy((*list)[(*n)++].name, named[i].name, STATS_NAME_MAX);
+			(*list)[k].value = 0;
+		}
+		(*list)[k].value += named[i].value;
+	}
+}
+
+void
+stats_named_each(const struct stats *stats, stats_named_fn *fn, void *arg)
+{
+	struct stats_named *list = NULL;
+	size_t n = 0;
+
+	sum_named(head(stats)->named, &list, &n);
+	for (size_t i = 1; i <= head(stats)->pages; i++)
+		if (page_at(stats, i)->birth != 0)
+			sum_named(page_at(stats, i)->named, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		fn(arg, list[i].name, list[i].value);
+	free(list);
 }
 
 size_t

@@ -73,6 +73,21 @@ struct stats_breaker {
 	_Atomic uint32_t good_before, bad_before; /* of the window before it */
 };
 
+/* What may be older than its limit. */
+enum stats_overdue_kind {
+	STATS_OVERDUE_CONN,       /* busy, and nothing moves */
+	STATS_OVERDUE_CTX,        /* ended, and somebody still holds it */
+	STATS_OVERDUE_OFFLOAD,    /* runs on though nobody waits, or for too long */
+	STATS_OVERDUE_BACKGROUND, /* there, after the drain's deadline */
+	STATS_OVERDUE_LINK,       /* out for longer than what it was got for */
+	STATS_OVERDUE_N
+};
+
+struct stats_overdue {
+	_Atomic uint64_t n;        /* at the last look */
+	_Atomic uint64_t since_ms; /* CLOCK_MONOTONIC; since when the first of them is */
+};
+
 struct stats_page {
 	uint64_t birth; /* 0: the page is free */
 	uint32_t generation;
@@ -89,6 +104,7 @@ struct stats_page {
 	struct stats_named named[STATS_NAMED];
 	struct stats_breaker breaker[STATS_BREAKERS];
 	uint64_t started; /* the time of the process's start (base/process.h) */
+	struct stats_overdue overdue[STATS_OVERDUE_N];
 };
 
 _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");
@@ -145,6 +161,11 @@ struct stats_named *stats_named(struct stats_page *page, const char *name);
 
 /* Its sum over the dead and the living. */
 uint64_t stats_named_sum(const struct stats *stats, const char *name);
+
+/* Every such name with its sum, each once; the first of them first seen among the dead,
+ * then the living.  A name need not end with a NUL, and may hold any bytes. */
+typedef void stats_named_fn(void *arg, const char name[STATS_NAME_MAX], uint64_t sum);
+void stats_named_each(const struct stats *stats, stats_named_fn *fn, void *arg);
 
 /* The cells of a breaker in the pages of the living: at most max, into cell; how many. */
 size_t stats_breakers(const struct stats *stats, uint64_t hash,

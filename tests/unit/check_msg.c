@@ -48,8 +48,24 @@ static const struct {
     {MSG_FAILED, 0, 0, 0},
     {MSG_FAILED, MSG_TEXT_MAX + 1, 0, 0},
     {MSG_CONN, sizeof(struct msg_conn), 0, 1},
+    {MSG_CONN, MSG_CONN_MIN, 0, 1}, /* an older worker says less */
+    {MSG_CONN, MSG_CONN_MIN - 1, 0, 0},
+    {MSG_CONN, sizeof(struct msg_conn) + 8, 0, 1},
+    {MSG_CONN, sizeof(struct msg_conn), 1, 0},
     {MSG_CONN, 10, 0, 0},
+    {MSG_LIST, 8, 0, 1}, /* an older master asks for the holders only */
+    {MSG_LIST, sizeof(struct msg_list), 0, 1},
+    {MSG_LIST, 7, 0, 0},
+    {MSG_LIST, 0, 0, 0},
+    {MSG_LIST, sizeof(struct msg_list), 1, 0},
     {MSG_LIST_END, 8, 0, 1},
+    {MSG_LIST_END, sizeof(struct msg_list_end), 0, 1},
+    {MSG_LIST_END, 7, 0, 0},
+    {MSG_TASK, sizeof(struct msg_task), 0, 1},
+    {MSG_TASK, sizeof(struct msg_task) + 8, 0, 1},
+    {MSG_TASK, sizeof(struct msg_task) - 1, 0, 0},
+    {MSG_TASK, 0, 0, 0},
+    {MSG_TASK, sizeof(struct msg_task), 1, 0},
     {MSG_PAIR, sizeof(struct msg_pair), 1, 1},
     {MSG_PAIR, sizeof(struct msg_pair), 0, 0}, /* its end of the channel got lost */
     {MSG_PAIR, sizeof(struct msg_pair), 2, 0},
@@ -140,6 +156,9 @@ START_TEST(types_have_names)
 	ck_assert_str_eq(msg_name(MSG_PAIR), "pair");
 	ck_assert_str_eq(msg_name(MSG_CANCEL), "cancel");
 	ck_assert_str_eq(msg_name((enum msg_type)999), "unknown");
+	ck_assert_str_eq(msg_task_name(MSG_TASK_CTX), "ctx");
+	ck_assert_str_eq(msg_task_name(MSG_TASK_LINK), "link");
+	ck_assert_str_eq(msg_task_name(MSG_TASK_KINDS_N), "unknown");
 }
 END_TEST
 
