@@ -387,8 +387,11 @@ void baton_pool_free(struct baton_pool **pool);
  * the name).  Else fn is not called: BATON_FULL (max_waiting), BATON_INVALID (target), or
  * ctx's cause (NULL: the worker's ctx).
  */
-int baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
-                   void (*fn)(void *arg, int status, struct baton_link *link), void *arg);
+#define baton_pool_get(pool, ctx, target, fn, arg)                                             \
+	baton_pool_get_at((pool), (ctx), (target), (fn), (arg), BATON_HERE)
+int baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
+                      void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
+                      const char *place);
 
 void baton_pool_stats(const struct baton_pool *pool, struct baton_pool_stats *stats);
 

@@ -189,6 +189,12 @@ release(struct conn *c)
 	mem_free(&c->data);
 }
 
+static uint64_t
+patience(const struct conn *c)
+{
+	return (uint64_t)c->service->conf->idle_timeout;
+}
+
 const struct service_type echo_service = {
     .name = "echo",
     .start = start,
@@ -200,5 +206,6 @@ const struct service_type echo_service = {
     .freeze = freeze,
     .thaw = thaw,
     .resume = resume,
+    .patience = patience,
     .release = release,
 };

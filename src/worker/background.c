@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/ctx.h"
 #include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
@@ -129,19 +130,38 @@ background_abandon(void)
 	}
 }
 
+/* It is cancelled at the drain's deadline, and by itself before. */
+static void
+judge(const struct baton_background *b, struct runtime_task *t)
+{
+	bool drain = baton_ctx_cause(b->ctx) == BATON_DRAIN;
+
+	t->since_ms = ctx_ended_ms(b->ctx);
+	t->state =
+	    b->abandoned ? "a background task, left behind" : "a background task, cancelled";
+	t->warning =
+	    drain ? "it outlives the drain's deadline" : "it is cancelled, and has not ended";
+	t->due_ms = t->since_ms + (drain ? 0 : RUNTIME_GRACE_MS);
+}
+
 void
 background_each(runtime_task_fn *fn, void *arg)
 {
 	struct baton_background *b;
 
 	TAILQ_FOREACH (b, &bk.all, link) {
-		struct runtime_task t = {b->name, b->place, b->born_ms,
-		                         baton_ctx_cause(b->ctx) == 0
-		                             ? "a background task"
-		                             : "a background task, cancelled"};
+		struct runtime_task t = {.kind = MSG_TASK_BACKGROUND,
+		                         .name = b->name,
+		                         .place = b->place,
+		                         .state = "a background task",
+		                         .counted = !b->abandoned,
+		                         .born_ms = b->born_ms,
+		                         .since_ms = b->born_ms,
+		                         .deadline_ms = UINT64_MAX};
 
-		if (!b->abandoned)
-			fn(arg, &t);
+		if (ctx_ended_ms(b->ctx) != 0)
+			judge(b, &t);
+		fn(arg, &t);
 	}
 }
 

@@ -50,6 +50,7 @@ static struct {
 	struct event fresh_turn;
 	struct timelist *linger;
 	struct timelist *linger_drain;
+	LIST_HEAD(, conn_walk) walks;
 	struct event silence; /* a stop looks for those who have sent nothing */
 	uint64_t silence_ms;  /* when it began */
 } cs;
@@ -170,6 +171,7 @@ conn_start(struct event_base *base)
 	TAILQ_INIT(&cs.dead);
 	TAILQ_INIT(&cs.unused);
 	TAILQ_INIT(&cs.opening);
+	LIST_INIT(&cs.walks);
 	evtimer_assign(&cs.bury, base, on_bury, NULL);
 	evtimer_assign(&cs.fresh_turn, base, on_fresh_turn, NULL);
 	evtimer_assign(&cs.silence, base, on_silence, NULL);
@@ -442,6 +444,17 @@ close_descriptor(struct conn *c)
 	c->fd = -1;
 }
 
+/* It leaves the list. */
+static void
+step_walks(const struct conn *c)
+{
+	struct conn_walk *walk;
+
+	LIST_FOREACH (walk, &cs.walks, link)
+		if (walk->next == c)
+			walk->next = TAILQ_NEXT(c, all);
+}
+
 static void
 end(struct conn *c, const char *why)
 {
@@ -456,6 +469,7 @@ end(struct conn *c, const char *why)
 	if (c->is_opening)
 		TAILQ_REMOVE(&cs.opening, c, opening);
 	close_descriptor(c);
+	step_walks(c);
 	TAILQ_REMOVE(&cs.all, c, all);
 	if (TAILQ_EMPTY(&cs.dead))
 		event_active(&cs.bury, EV_TIMEOUT, 0);
@@ -551,6 +565,32 @@ struct conn_list *
 conn_all(void)
 {
 	return &cs.all;
+}
+
+void
+conn_walk_begin(struct conn_walk *walk)
+{
+	walk->next = TAILQ_FIRST(&cs.all);
+	walk->last = cs.last_id;
+	LIST_INSERT_HEAD(&cs.walks, walk, link);
+}
+
+/* The list is in the order of ids, as each newcomer has the next one. */
+struct conn *
+conn_walk_next(struct conn_walk *walk)
+{
+	struct conn *c = walk->next;
+
+	if (c == NULL || c->id > walk->last)
+		return NULL;
+	walk->next = TAILQ_NEXT(c, all);
+	return c;
+}
+
+void
+conn_walk_end(struct conn_walk *walk)
+{
+	LIST_REMOVE(walk, link);
 }
 
 void

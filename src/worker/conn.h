@@ -41,6 +41,10 @@ struct conn {
 	uint64_t since_ms;         /* of the present state */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
+	uint64_t from_birth; /* the worker that has handed it over; 0: accepted here */
+	uint64_t seen_ms;    /* overdue.c: since when no more than `seen` bytes have moved */
+	uint32_t seen;       /* of both directions, their low bits */
+	uint32_t from_generation;
 	struct service *service;
 	void *data;      /* the service's own; NULL while it needs none */
 	const char *why; /* why it ends; set by conn_finish and conn_close */
@@ -126,6 +130,20 @@ void conn_open(int fd, uint32_t listener);
 
 /* Every connection that is not closed, oldest first. */
 struct conn_list *conn_all(void);
+
+/* A walk over all there are now, in pieces between which they may come and go. */
+struct conn_walk {
+	LIST_ENTRY(conn_walk) link;
+	struct conn *next;
+	uint64_t last; /* those with a later id are not met */
+};
+
+void conn_walk_begin(struct conn_walk *walk);
+
+/* The next one, oldest first; NULL: that was all.  Still to be ended then. */
+struct conn *conn_walk_next(struct conn_walk *walk);
+
+void conn_walk_end(struct conn_walk *walk);
 
 /* Close by force; counted as cut and logged with its reason. */
 void conn_cut(struct conn *c, const char *why);

@@ -34,6 +34,7 @@ struct baton_ctx {
 	bool timed;
 	const char *place;
 	uint64_t born_ms;
+	uint64_t ended_ms; /* 0: it lives */
 	TAILQ_ENTRY(baton_ctx) all;
 };
 
@@ -91,6 +92,7 @@ baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms, const char *plac
 	cause = baton_ctx_cause(ctx->parent);
 	if (cause != 0) {
 		ctx->cause = cause;
+		ctx->ended_ms = ctx->born_ms;
 		return ctx;
 	}
 	LIST_INSERT_HEAD(&ctx->parent->children, ctx, sibling);
@@ -170,6 +172,7 @@ baton_ctx_cancel(struct baton_ctx *ctx, int cause)
 		return;
 	baton_ctx_hold(ctx);
 	ctx->cause = cause;
+	ctx->ended_ms = clock_ms();
 	if (ctx->timed)
 		event_del(&ctx->timer);
 	ctx->timed = false;
@@ -292,4 +295,45 @@ bool
 ctx_lonely(const struct baton_ctx *ctx)
 {
 	return ctx->holds == 1 && ctx->watches == NULL;
+}
+
+uint64_t
+ctx_ended_ms(const struct baton_ctx *ctx)
+{
+	return ctx->ended_ms;
+}
+
+uint64_t
+ctx_deadline_ms(const struct baton_ctx *ctx)
+{
+	return ctx->deadline_ms;
+}
+
+uint64_t
+ctx_request_deadline_ms(const struct baton_ctx *ctx)
+{
+	while (ctx->parent != NULL && ctx->parent != cx.root)
+		ctx = ctx->parent;
+	return ctx->deadline_ms;
+}
+
+void
+ctx_each(runtime_task_fn *fn, void *arg)
+{
+	struct baton_ctx *ctx;
+
+	TAILQ_FOREACH (ctx, &cx.all, all) {
+		bool lives = ctx->ended_ms == 0;
+
+		fn(arg, &(struct runtime_task){
+		            .kind = MSG_TASK_CTX,
+		            .name = "",
+		            .place = ctx->place,
+		            .state = lives ? "lives" : baton_status_text(ctx->cause),
+		            .warning = lives ? NULL : "it has ended, and is still held",
+		            .born_ms = ctx->born_ms,
+		            .since_ms = lives ? ctx->born_ms : ctx->ended_ms,
+		            .deadline_ms = ctx->deadline_ms,
+		            .due_ms = ctx->ended_ms + RUNTIME_GRACE_MS});
+	}
 }

@@ -5,6 +5,9 @@
 #define BATON_WORKER_CTX_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "worker/runtime.h"
 
 struct baton_ctx;
 
@@ -18,5 +21,14 @@ struct baton_ctx *ctx_root(void);
 
 /* Nobody but its one holder has to do with it: it may be dropped without a word. */
 bool ctx_lonely(const struct baton_ctx *ctx);
+
+/* clock_ms: of its end, 0 while it lives; of its deadline, UINT64_MAX: none. */
+uint64_t ctx_ended_ms(const struct baton_ctx *ctx);
+uint64_t ctx_deadline_ms(const struct baton_ctx *ctx);
+
+/* The deadline of the outermost above it, below the worker's own: of the request. */
+uint64_t ctx_request_deadline_ms(const struct baton_ctx *ctx);
+
+void ctx_each(runtime_task_fn *fn, void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/give.h"
+#include "worker/overdue.h"
 #include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
@@ -88,6 +89,7 @@ begin_cutting(void)
 	accept_close_all();
 	give_end();
 	runtime_cut();
+	overdue_look();
 	dr.cut_total = waitgroup_count() - waitgroup_tasks();
 	dr.cut_done = 0;
 	dr.cut_since = clock_ms();

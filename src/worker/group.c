@@ -1,13 +1,20 @@
-/* group: baton_group, several things at once and one end. */
+#include "worker/group.h"
+
 #include <sys/queue.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "baton.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/ctx.h"
 
 struct baton_group {
+	TAILQ_ENTRY(baton_group) link;
+	const char *place;
+	uint64_t born_ms;
 	struct baton_ctx *ctx;
 	unsigned members;
 	bool closed;
@@ -15,6 +22,8 @@ struct baton_group {
 	void (*done)(void *arg, int status);
 	void *arg;
 };
+
+static TAILQ_HEAD(, baton_group) all = TAILQ_HEAD_INITIALIZER(all);
 
 /* A task that is a member. */
 struct member {
@@ -29,8 +38,11 @@ baton_group_new_at(struct baton_ctx *parent, void (*done)(void *arg, int status)
 	struct baton_group *g = mem_alloc(sizeof *g);
 
 	g->ctx = baton_ctx_new_at(parent, 0, place);
+	g->place = place;
+	g->born_ms = clock_ms();
 	g->done = done;
 	g->arg = arg;
+	TAILQ_INSERT_TAIL(&all, g, link);
 	return g;
 }
 
@@ -48,6 +60,7 @@ finish(void *arg)
 	struct baton_group *g = arg;
 	int status = g->status != 0 ? g->status : baton_ctx_cause(g->ctx);
 
+	TAILQ_REMOVE(&all, g, link);
 	baton_ctx_cancel(g->ctx, BATON_CANCELLED);
 	baton_ctx_drop(&g->ctx);
 	g->done(g->arg, status);
@@ -137,4 +150,24 @@ baton_group_offload_at(struct baton_group *group, const struct baton_task *task,
 		baton_group_end(group, status);
 	}
 	return status;
+}
+
+void
+group_each(runtime_task_fn *fn, void *arg)
+{
+	struct baton_group *g;
+	char state[64];
+
+	TAILQ_FOREACH (g, &all, link) {
+		snprintf(state, sizeof state, "%u member%s%s%s", g->members,
+		         g->members == 1 ? "" : "s", g->closed ? "" : ", more may come",
+		         ctx_ended_ms(g->ctx) != 0 ? "; cancelled" : "");
+		fn(arg, &(struct runtime_task){.kind = MSG_TASK_GROUP,
+		                               .name = "",
+		                               .place = g->place,
+		                               .state = state,
+		                               .born_ms = g->born_ms,
+		                               .since_ms = g->born_ms,
+		                               .deadline_ms = ctx_deadline_ms(g->ctx)});
+	}
 }

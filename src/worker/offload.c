@@ -219,16 +219,21 @@ look_again(void)
 	event_add(&of.look, &tv);
 }
 
+static uint64_t
+limit_of(const struct job *j)
+{
+	return j->task.limit_ms != 0 ? j->task.limit_ms : LIMIT_MS;
+}
+
 static void
 look_at(struct job *j, uint64_t now)
 {
-	uint64_t limit = j->task.limit_ms != 0 ? j->task.limit_ms : LIMIT_MS;
 	uint64_t begun;
 
 	pthread_mutex_lock(&lock);
 	begun = j->state == RUNNING ? j->begun_ms : now;
 	pthread_mutex_unlock(&lock);
-	if (j->told || now - begun < limit)
+	if (j->told || now - begun < limit_of(j))
 		return;
 	j->told = true;
 	of.nstuck++;
@@ -316,16 +321,31 @@ offload_abandon(void)
 }
 
 static const char *
-state_text(struct job *j)
+state_text(const struct job *j, enum job_state state)
 {
-	enum job_state state;
-
-	pthread_mutex_lock(&lock);
-	state = j->state;
-	pthread_mutex_unlock(&lock);
 	if (state == QUEUED)
 		return "waits for a thread";
+	if (state == ENDED)
+		return "has run";
+	if (j->abandoned)
+		return "runs in a thread, left behind";
+	if (j->told)
+		return "runs in a thread, stuck";
 	return j->done ? "runs in a thread, and nobody waits for it" : "runs in a thread";
+}
+
+/* What is wrong with one that runs: the earlier of the two. */
+static void
+judge(const struct job *j, struct runtime_task *t)
+{
+	uint64_t ended = ctx_ended_ms(j->ctx);
+
+	t->warning = "it has run for longer than its limit";
+	t->due_ms = t->since_ms + limit_of(j);
+	if (ended == 0 || ended + RUNTIME_GRACE_MS >= t->due_ms)
+		return;
+	t->warning = "it runs on after the end of its ctx";
+	t->due_ms = ended + RUNTIME_GRACE_MS;
 }
 
 void
@@ -334,10 +354,24 @@ offload_each(runtime_task_fn *fn, void *arg)
 	struct job *j;
 
 	TAILQ_FOREACH (j, &of.all, all) {
-		struct runtime_task t = {j->task.name, j->place, j->born_ms, state_text(j)};
+		struct runtime_task t = {.kind = MSG_TASK_OFFLOAD,
+		                         .name = j->task.name,
+		                         .place = j->place,
+		                         .counted = !j->abandoned,
+		                         .born_ms = j->born_ms,
+		                         .since_ms = j->born_ms,
+		                         .deadline_ms = ctx_deadline_ms(j->ctx)};
+		enum job_state state;
 
-		if (!j->abandoned)
-			fn(arg, &t);
+		pthread_mutex_lock(&lock);
+		state = j->state;
+		if (state != QUEUED)
+			t.since_ms = j->begun_ms;
+		pthread_mutex_unlock(&lock);
+		t.state = state_text(j, state);
+		if (state == RUNNING)
+			judge(j, &t);
+		fn(arg, &t);
 	}
 }
 

@@ -22,8 +22,11 @@
 #define LOOK_MS 1000 /* between two looks for what was idle for too long */
 
 struct baton_link {
+	TAILQ_ENTRY(baton_link) all;
 	TAILQ_ENTRY(baton_link) link; /* while it is idle, the latest first */
 	struct pool_target *target;
+	const char *place;       /* who asked for it last */
+	uint64_t out_ms, due_ms; /* given out; the deadline of the request behind that */
 	int fd;
 	bool reused;
 	uint64_t born_ms, idle_since_ms;
@@ -46,6 +49,8 @@ struct waiter {
 	struct baton_watch watch;
 	void (*fn)(void *arg, int status, struct baton_link *link);
 	void *arg;
+	const char *place;
+	bool timed; /* its ctx is the request's, for the time after, too */
 	int status;
 	struct baton_link *given;
 };
@@ -74,6 +79,8 @@ struct baton_pool {
 	bool looking;
 	uint64_t dialled, failed, reused, dead;
 };
+
+static TAILQ_HEAD(, baton_link) all_links = TAILQ_HEAD_INITIALIZER(all_links);
 
 /* --- telling who waits --- */
 
@@ -106,6 +113,11 @@ serve(struct waiter *w, int status, struct baton_link *link)
 	baton_ctx_unwatch(&w->watch);
 	w->status = status;
 	w->given = link;
+	if (link != NULL) {
+		link->out_ms = clock_ms();
+		link->due_ms = w->timed ? ctx_request_deadline_ms(w->ctx) : UINT64_MAX;
+		link->place = w->place;
+	}
 	baton_post(tell, w);
 }
 
@@ -123,6 +135,7 @@ close_link(struct baton_link *l)
 	l->target->open--;
 	if (l->attached)
 		event_del(&l->ev);
+	TAILQ_REMOVE(&all_links, l, all);
 	fd_close(&l->fd);
 	free(l);
 }
@@ -146,7 +159,7 @@ is_dead(const struct baton_link *l)
 }
 
 struct baton_link *
-pool_take(struct pool_target *t, bool look)
+pool_take_at(struct pool_target *t, bool look, const char *place)
 {
 	struct baton_link *l;
 	uint64_t now = clock_ms();
@@ -160,6 +173,9 @@ pool_take(struct pool_target *t, bool look)
 		t->pool->dead += dead;
 		if (!dead && !is_old(l, now)) {
 			l->reused = true;
+			l->place = place;
+			l->out_ms = now;
+			l->due_ms = UINT64_MAX;
 			t->pool->reused++;
 			return l;
 		}
@@ -218,6 +234,8 @@ on_dialled(void *arg, int fd, int status)
 	l->target = t;
 	l->fd = fd;
 	l->born_ms = clock_ms();
+	l->place = w != NULL ? w->place : "who asked has gone";
+	TAILQ_INSERT_TAIL(&all_links, l, all);
 	keep_or_give(l);
 }
 
@@ -443,9 +461,10 @@ pool_target(struct baton_pool *p, const char *name)
 	return t;
 }
 
-int
-pool_wait(struct pool_target *t, struct baton_ctx *ctx,
-          void (*fn)(void *arg, int status, struct baton_link *link), void *arg)
+static int
+wait_for(struct pool_target *t, struct baton_ctx *ctx,
+         void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
+         const char *place, bool timed)
 {
 	struct baton_link *l;
 	struct waiter *w;
@@ -462,7 +481,9 @@ pool_wait(struct pool_target *t, struct baton_ctx *ctx,
 	w->ctx = baton_ctx_hold(ctx);
 	w->fn = fn;
 	w->arg = arg;
-	if (t->nwaiting == 0 && (l = pool_take(t, true)) != NULL) {
+	w->place = place;
+	w->timed = timed;
+	if (t->nwaiting == 0 && (l = pool_take_at(t, true, place)) != NULL) {
 		serve(w, 0, l);
 		return 0;
 	}
@@ -475,8 +496,17 @@ pool_wait(struct pool_target *t, struct baton_ctx *ctx,
 }
 
 int
-baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
-               void (*fn)(void *arg, int status, struct baton_link *link), void *arg)
+pool_wait_at(struct pool_target *t, struct baton_ctx *ctx,
+             void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
+             const char *place)
+{
+	return wait_for(t, ctx, fn, arg, place, false);
+}
+
+int
+baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char *target,
+                  void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
+                  const char *place)
 {
 	int cause = baton_ctx_cause(ctx != NULL ? ctx : ctx_root());
 
@@ -484,7 +514,7 @@ baton_pool_get(struct baton_pool *pool, struct baton_ctx *ctx, const char *targe
 		return cause;
 	if (!dial_target_is_good(target))
 		return BATON_INVALID;
-	return pool_wait(pool_target(pool, target), ctx, fn, arg);
+	return wait_for(pool_target(pool, target), ctx, fn, arg, place, true);
 }
 
 bool
@@ -572,4 +602,35 @@ baton_pool_free(struct baton_pool **pool)
 	}
 	baton_timer_free(&(*pool)->look);
 	mem_free(pool);
+}
+
+static void
+tell_link(runtime_task_fn *fn, void *arg, const struct baton_link *l)
+{
+	struct runtime_task t = {.kind = MSG_TASK_LINK,
+	                         .name = l->target->name,
+	                         .place = l->place,
+	                         .state = "idle",
+	                         .born_ms = l->born_ms,
+	                         .since_ms = l->idle_since_ms,
+	                         .deadline_ms = UINT64_MAX};
+
+	if (!l->idle) {
+		t.state = l->waits ? "out, waits for its peer" : "out";
+		t.since_ms = l->out_ms;
+		t.deadline_ms = l->due_ms;
+		if (l->due_ms != UINT64_MAX)
+			t.warning = "it is out for longer than what it was asked for";
+		t.due_ms = l->due_ms + RUNTIME_GRACE_MS;
+	}
+	fn(arg, &t);
+}
+
+void
+pool_each(runtime_task_fn *fn, void *arg)
+{
+	const struct baton_link *l;
+
+	TAILQ_FOREACH (l, &all_links, all)
+		tell_link(fn, arg, l);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "baton.h"
+#include "worker/runtime.h"
 
 struct pool_target;
 
@@ -20,11 +21,14 @@ struct pool_target *pool_target(struct baton_pool *pool, const char *name);
 
 /* An idle link at once, or NULL.  look: ask the socket whether its peer is still there,
  * for a request that must not be sent twice. */
-struct baton_link *pool_take(struct pool_target *target, bool look);
+#define pool_take(target, look) pool_take_at((target), (look), BATON_HERE)
+struct baton_link *pool_take_at(struct pool_target *target, bool look, const char *place);
 
-/* As baton_pool_get. */
-int pool_wait(struct pool_target *target, struct baton_ctx *ctx,
-              void (*fn)(void *arg, int status, struct baton_link *link), void *arg);
+/* As baton_pool_get; but ctx is that of the wait, and says nothing of the time after. */
+#define pool_wait(target, ctx, fn, arg) pool_wait_at((target), (ctx), (fn), (arg), BATON_HERE)
+int pool_wait_at(struct pool_target *target, struct baton_ctx *ctx,
+                 void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
+                 const char *place);
 
 /* Are there as many links as may be? */
 bool pool_is_full(const struct pool_target *target);
@@ -40,5 +44,8 @@ void link_want(struct baton_link *link, short events);
 
 /* Its descriptor, which is the caller's; the link is gone. */
 int link_steal(struct baton_link *link);
+
+/* Its connections, idle and out: of all pools. */
+void pool_each(runtime_task_fn *fn, void *arg);
 
 #endif

@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "worker/background.h"
 #include "worker/ctx.h"
+#include "worker/group.h"
 #include "worker/offload.h"
+#include "worker/pool.h"
 #include "worker/post.h"
 #include "worker/service.h"
 #include "worker/worker.h"
@@ -98,8 +100,17 @@ runtime_each_task(runtime_task_fn *fn, void *arg)
 {
 	if (loop == NULL)
 		return;
+	ctx_each(fn, arg);
 	offload_each(fn, arg);
 	background_each(fn, arg);
+	group_each(fn, arg);
+	pool_each(fn, arg);
+}
+
+const char *
+runtime_warning(const struct runtime_task *task, uint64_t now)
+{
+	return task->warning != NULL && now >= task->due_ms ? task->warning : NULL;
 }
 
 const char *

@@ -4,12 +4,20 @@
  * baton.h; the functions there live in the file of this room that has their name.
  *
  * A worker without modules never starts it and pays nothing.
+ *
+ * Each of them can list what it has (`..._each`), for batonctl and for the look at what
+ * is older than its limit (worker/overdue.h).
  */
 #ifndef BATON_WORKER_RUNTIME_H
 #define BATON_WORKER_RUNTIME_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "wire/msg.h"
+
+/* What has ended may still be held for so long, by who is about to let go of it. */
+#define RUNTIME_GRACE_MS 1000
 
 struct event_base;
 
@@ -43,15 +51,25 @@ void runtime_cut(void);
 /* What has not ended is left behind, so that the count can become 0. */
 void runtime_abandon(void);
 
-/* A task that the worker waits for. */
+/* What is alive: times are clock_ms.  The texts are valid during the call. */
 struct runtime_task {
-	const char *name, *place;
+	enum msg_task_kind kind;
+	const char *name;    /* "": none */
+	const char *place;   /* of birth */
+	const char *state;   /* a phrase: "runs in a thread" */
+	const char *warning; /* NULL; or what is wrong from due_ms on, a phrase */
+	bool counted;        /* the worker waits for it */
 	uint64_t born_ms;
-	const char *state; /* a phrase: "runs in a thread" */
+	uint64_t since_ms;    /* of the state */
+	uint64_t deadline_ms; /* UINT64_MAX: none */
+	uint64_t due_ms;
 };
 
-/* Call fn for each of them. */
+/* Call fn for each there is, the oldest of each kind first. */
 typedef void runtime_task_fn(void *arg, const struct runtime_task *task);
 void runtime_each_task(runtime_task_fn *fn, void *arg);
+
+/* What is wrong with it now; NULL. */
+const char *runtime_warning(const struct runtime_task *task, uint64_t now);
 
 #endif

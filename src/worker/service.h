@@ -87,6 +87,13 @@ struct service_type {
 	const char *(*thaw)(struct conn *c, struct handoff_record *r);
 	void (*resume)(struct conn *c);
 
+	/*
+	 * Optional, ms: for how long a BUSY connection may go without a byte in either
+	 * direction before one of the service's own limits ends it; 0: for ever.  One
+	 * that stays for twice as long is told of as overdue (batonctl status).
+	 */
+	uint64_t (*patience)(const struct conn *c);
+
 	/* The connection ends or is another's: give back c->data.  The descriptor is not its
 	 * affair. */
 	void (*release)(struct conn *c);

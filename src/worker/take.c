@@ -32,6 +32,7 @@ struct held {
 struct giver {
 	TAILQ_ENTRY(giver) link;
 	uint64_t birth;
+	uint32_t generation;
 	struct chan *chan;
 	TAILQ_HEAD(, held) held;
 };
@@ -138,6 +139,8 @@ on_prepare(struct giver *g, struct msg *m)
 	worker_page()->moving++; /* if we die now, it lives on with the giver */
 	memcpy(r.fd, m->fd, m->nfd * sizeof *r.fd);
 	c = conn_adopt(m->fd[0], listener, &r);
+	c->from_birth = g->birth;
+	c->from_generation = g->generation;
 	r.fd[0] = -1;
 	fault = c->service->type->thaw(c, &r);
 	memcpy(m->fd, r.fd, m->nfd * sizeof *r.fd);
@@ -253,6 +256,7 @@ take_pair(const struct msg_pair *pair, int fd)
 	struct giver *g = mem_alloc(sizeof *g);
 
 	g->birth = pair->birth;
+	g->generation = pair->generation;
 	TAILQ_INIT(&g->held);
 	g->chan = chan_new(worker_base(), fd, on_message, g);
 	TAILQ_INSERT_TAIL(&givers, g, link);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,17 +20,17 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "wire/chan.h"
-#include "wire/handoff.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/drain.h"
 #include "worker/give.h"
+#include "worker/listing.h"
+#include "worker/overdue.h"
 #include "worker/runtime.h"
 #include "worker/take.h"
 #include "worker/waitgroup.h"
 
 #define HEARTBEAT_MS 500
-#define LIST_MAX     10000 /* connections told to one `batonctl drain` */
 
 static struct {
 	const struct heritage *heritage;
@@ -110,6 +109,12 @@ worker_tell(enum msg_type type, const void *body, size_t len)
 		chan_send(w.chan, type, w.heritage->birth, body, len, NULL, 0);
 }
 
+bool
+worker_is_heard(void)
+{
+	return w.chan != NULL && chan_idle(w.chan);
+}
+
 void
 worker_leave(void)
 {
@@ -170,73 +175,6 @@ set_signals(void)
 	spawn_unblock_signals();
 }
 
-static const char *
-why_not_done(const struct conn *c)
-{
-	if (c->lingering)
-		return "closing: waits for the peer to close too";
-	if (c->moving)
-		return "on its way to the next generation";
-	if (c->held)
-		return "comes from another worker, which has not let go of it";
-	if (c->stays)
-		return handoff_refusal_text(c->refusal);
-	if (c->writing)
-		return "the peer is slow to take its answer";
-	if (c->state == CONN_NEW)
-		return "has sent nothing yet";
-	if (c->state == CONN_BUSY)
-		return "its request is not complete or not answered";
-	return c->refusal != 0 ? handoff_refusal_text(c->refusal) : "idle";
-}
-
-/* Tasks hold a drain like connections; they have no listener. */
-static void
-tell_task(void *arg, const struct runtime_task *task)
-{
-	const uint64_t *token = arg;
-	uint64_t now = clock_ms();
-	struct msg_conn line = {.token = *token,
-	                        .age_ms = now - task->born_ms,
-	                        .state_ms = now - task->born_ms,
-	                        .left_ms = drain_left_ms(),
-	                        .listener = UINT32_MAX};
-
-	strcpy(line.state, "busy");
-	snprintf(line.peer, sizeof line.peer, "task %s", task->name);
-	snprintf(line.why, sizeof line.why, "%s: %s", task->place, task->state);
-	worker_tell(MSG_CONN, &line, sizeof line);
-}
-
-static void
-tell_connections(uint64_t token)
-{
-	uint64_t now = clock_tick_ms();
-	struct conn *c;
-	int n = 0;
-
-	TAILQ_FOREACH (c, conn_all(), all) {
-		struct msg_conn line = {.token = token,
-		                        .id = c->id,
-		                        .age_ms = now - c->opened_ms,
-		                        .state_ms = now - c->since_ms,
-		                        .bytes_in = c->bytes_in,
-		                        .bytes_out = c->bytes_out,
-		                        .left_ms = drain_left_ms(),
-		                        .listener = c->listener,
-		                        .requests = c->requests};
-
-		if (n++ == LIST_MAX)
-			break;
-		strcpy(line.state, conn_state_name(c->state));
-		conn_peer(c, line.peer, sizeof line.peer);
-		strncpy(line.why, why_not_done(c), sizeof line.why - 1);
-		worker_tell(MSG_CONN, &line, sizeof line);
-	}
-	runtime_each_task(tell_task, &token);
-	worker_tell(MSG_LIST_END, &token, sizeof token);
-}
-
 static void
 take_log(struct msg *m)
 {
@@ -276,6 +214,7 @@ orphaned(void)
 
 	log_warn("the master is gone: drain and leave");
 	chan_free(&w.chan);
+	listing_stop();
 	if (!worker_draining())
 		drain_begin(&order);
 }
@@ -318,7 +257,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		give_aim(m->data, m->len / sizeof(uint64_t));
 		break;
 	case MSG_LIST:
-		tell_connections(*(const uint64_t *)m->data);
+		listing_begin(m);
 		break;
 	default:
 		log_warn("message '%s' is not for a worker; dropped", msg_name(m->type));
@@ -417,6 +356,8 @@ start(const struct heritage *h)
 	drain_start();
 	give_start();
 	take_start();
+	listing_start();
+	overdue_start();
 	start_heartbeat();
 }
 
@@ -432,6 +373,8 @@ leave_at_once(void)
 static void
 stop(void)
 {
+	listing_stop();
+	overdue_stop();
 	accept_stop();
 	give_stop();
 	conn_stop();

@@ -8,6 +8,7 @@
 #ifndef BATON_WORKER_WORKER_H
 #define BATON_WORKER_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/heritage.h"
@@ -26,6 +27,9 @@ const char *worker_listener_name(uint32_t listener);
 
 /* Say something to the master. */
 void worker_tell(enum msg_type type, const void *body, size_t len);
+
+/* The master has taken all that was said before. */
+bool worker_is_heard(void);
 
 /* Nothing is left to do: end the loop. */
 void worker_leave(void);

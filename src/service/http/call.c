@@ -26,7 +26,6 @@
 #include "worker/ctx.h"
 #include "worker/runtime.h"
 
-#define DEADLINE_MS 30000 /* of a route that names none */
 #define CALLS_KEPT  128
 #define LAST_TURNS  4 /* a task's end, and its group's, are heard by then */
 
@@ -419,7 +418,8 @@ call_need_ctx(struct call *call)
 
 	if (call->ctx != NULL)
 		return;
-	call->ctx = baton_ctx_new_at(NULL, ms != 0 ? ms : DEADLINE_MS, call->match.route->path);
+	call->ctx =
+	    baton_ctx_new_at(NULL, ms != 0 ? ms : ROUTE_DEADLINE_MS, call->match.route->path);
 	if (baton_ctx_watch(call->ctx, &call->watch, on_end, call) != 0)
 		answer_for(call, 503, BATON_DRAIN);
 }

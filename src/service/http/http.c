@@ -339,6 +339,23 @@ on_idle_late(struct timed *t)
 		conn_finish(c, "idle for too long");
 }
 
+static uint64_t
+patience(const struct conn *c)
+{
+	const struct conf_service *conf = c->service->conf;
+	const int64_t limits[] = {conf->header_timeout,
+	                          conf->body_timeout,
+	                          conf->send_timeout,
+	                          conf->request_timeout,
+	                          conf->nupstream > 0 ? conf->connect_timeout : 0,
+	                          conf->nupstream > 0 ? conf->answer_timeout : 0};
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+		longest = limits[i] > longest ? limits[i] : longest;
+	return (uint64_t)longest;
+}
+
 /* One request with an upstream waits for both sides at a time. */
 static void
 ready(struct conn *c, short what)
@@ -362,6 +379,7 @@ static const struct service_type relay_service = {
     .freeze = move_freeze,
     .thaw = move_thaw,
     .resume = resume,
+    .patience = patience,
     .release = exchange_give_back,
 };
 
@@ -377,5 +395,6 @@ const struct service_type http_service = {
     .freeze = move_freeze,
     .thaw = move_thaw,
     .resume = resume,
+    .patience = patience,
     .release = exchange_give_back,
 };

@@ -192,3 +192,17 @@ route_fault(const struct baton_route *route)
 	}
 	return NULL;
 }
+
+uint64_t
+route_longest(const struct baton_route *routes)
+{
+	uint64_t longest = 0;
+
+	for (; routes->path != NULL; routes++) {
+		uint64_t ms =
+		    routes->deadline_ms != 0 ? routes->deadline_ms : ROUTE_DEADLINE_MS;
+
+		longest = ms > longest ? ms : longest;
+	}
+	return longest;
+}

@@ -10,6 +10,8 @@
 #include "baton.h"
 #include "service/http/request.h"
 
+#define ROUTE_DEADLINE_MS 30000 /* of one that names none */
+
 /* A variable of the route and what stands for it, not decoded. */
 struct route_var {
 	struct request_text name, value;
@@ -29,6 +31,9 @@ int route_find(const struct baton_route *routes, const char *method,
  * returns buf. */
 const char *route_allow(const struct baton_route *routes, const struct request_text *path,
                         char *buf, size_t size);
+
+/* The latest deadline of all, in ms. */
+uint64_t route_longest(const struct baton_route *routes);
 
 /* What is wrong with a route; NULL: nothing.  A literal. */
 const char *route_fault(const struct baton_route *route);

@@ -137,6 +137,12 @@ tunnel_thaw(struct conn *c, struct handoff_record *r)
 	return pair_thaw(p, c, &h->tunnels->home, &frozen, r);
 }
 
+static uint64_t
+patience(const struct conn *c)
+{
+	return (uint64_t)c->service->conf->tunnel_timeout;
+}
+
 static const struct service_type tunnel_type = {
     .name = "http",
     .ready = ready,
@@ -144,6 +150,7 @@ static const struct service_type tunnel_type = {
     .rest = rest,
     .thaw = tunnel_thaw,
     .resume = resume,
+    .patience = patience,
     .release = release,
 };
 

@@ -13,6 +13,7 @@
 #include "service/http/http.h"
 #include "service/http/route.h"
 #include "service/module/stream.h"
+#include "worker/conn.h"
 #include "worker/runtime.h"
 
 #define NAME_MAX_BYTES 31
@@ -146,6 +147,16 @@ stop_routes(struct service *service)
 	call_stop();
 }
 
+/* A request may be with its handler until its deadline. */
+static uint64_t
+routed_patience(const struct conn *c)
+{
+	const struct http *h = c->service->data;
+	uint64_t own = http_service.patience(c), routes = route_longest(h->routes);
+
+	return own > routes ? own : routes;
+}
+
 static int
 start_routes(struct baton_service *s, char **cause)
 {
@@ -160,6 +171,7 @@ start_routes(struct baton_service *s, char **cause)
 	routed_type = http_service;
 	routed_type.name = "module";
 	routed_type.stop = stop_routes;
+	routed_type.patience = routed_patience;
 	s->service->type = &routed_type;
 	return 0;
 }

@@ -353,9 +353,20 @@ stop(struct service *service)
 	free(st);
 }
 
+/* A module may say that it is busy for as long as it likes; then the limit of an answer
+ * is what it is measured by. */
+static uint64_t
+patience(const struct conn *c)
+{
+	const struct conf_service *conf = c->service->conf;
+
+	return (uint64_t)(conf->idle_timeout > conf->send_timeout ? conf->idle_timeout
+	                                                          : conf->send_timeout);
+}
+
 #define COMMON                                                                                 \
 	.name = "module", .stop = stop, .open = opened, .readable = readable,                  \
-	.writable = writable, .drain = drain, .release = release
+	.writable = writable, .drain = drain, .patience = patience, .release = release
 
 /* One that can move, and one that cannot. */
 static const struct service_type moving_type = {COMMON, .freeze = carry_freeze,

@@ -398,6 +398,12 @@ stop(struct service *service)
 	free(px);
 }
 
+static uint64_t
+patience(const struct conn *c)
+{
+	return (uint64_t)c->service->conf->idle_timeout;
+}
+
 const struct service_type proxy_service = {
     .name = "proxy",
     .check = check,
@@ -409,5 +415,6 @@ const struct service_type proxy_service = {
     .rest = rest,
     .thaw = thaw,
     .resume = resume,
+    .patience = patience,
     .release = release,
 };
