@@ -112,15 +112,10 @@ push(struct control_client *c)
 	evbuffer_freeze(out, 1);
 }
 
+/* The last line is with c: away with it. */
 static void
-vanswer(struct control_client *c, int exit_code, json_t *data, const char *fmt, va_list ap)
+close_after(struct control_client *c)
 {
-	char *text = mem_vprintf(fmt, ap);
-
-	send_json(c, json_pack("{s:i, s:o, s:o}", "exit", exit_code, "text",
-	                       record_shown(text, SIZE_MAX), "data",
-	                       data != NULL ? data : json_null()));
-	free(text);
 	push(c);
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
 		client_free(c);
@@ -130,14 +125,51 @@ vanswer(struct control_client *c, int exit_code, json_t *data, const char *fmt, 
 	}
 }
 
+static json_t *
+last_line(int exit_code, const char *fmt, va_list ap)
+{
+	char *text = mem_vprintf(fmt, ap);
+	json_t *j =
+	    json_pack("{s:i, s:o}", "exit", exit_code, "text", record_shown(text, SIZE_MAX));
+
+	free(text);
+	return j;
+}
+
 void
 control_answer(struct control_client *c, int exit_code, json_t *data, const char *fmt, ...)
 {
 	va_list ap;
+	json_t *line;
 
 	va_start(ap, fmt);
-	vanswer(c, exit_code, data, fmt, ap);
+	line = last_line(exit_code, fmt, ap);
 	va_end(ap);
+	json_object_set_new(line, "data", data != NULL ? data : json_null());
+	send_json(c, line);
+	close_after(c);
+}
+
+void
+control_answer_bytes(struct control_client *c, int exit_code, struct evbuffer *data,
+                     const char *fmt, ...)
+{
+	va_list ap;
+	json_t *line;
+	char *head;
+
+	va_start(ap, fmt);
+	line = last_line(exit_code, fmt, ap);
+	va_end(ap);
+	head = json_dumps(line, JSON_COMPACT);
+	AN(head != NULL);
+	bufferevent_write(c->bev, head, strlen(head) - 1); /* its last brace comes last */
+	bufferevent_write(c->bev, ",\"data\":", strlen(",\"data\":"));
+	bufferevent_write_buffer(c->bev, data);
+	bufferevent_write(c->bev, "}\n", 2);
+	free(head);
+	json_decref(line);
+	close_after(c);
 }
 
 void
@@ -232,7 +264,21 @@ static void
 do_drain(struct control_client *c, const json_t *request)
 {
 	(void)request;
-	survey_begin(c);
+	survey_begin(c, MSG_LIST_HOLDERS);
+}
+
+static void
+do_conns(struct control_client *c, const json_t *request)
+{
+	(void)request;
+	survey_begin(c, MSG_LIST_CONNS);
+}
+
+static void
+do_tasks(struct control_client *c, const json_t *request)
+{
+	(void)request;
+	survey_begin(c, MSG_LIST_TASKS);
 }
 
 static void
@@ -300,7 +346,8 @@ static const struct verb {
     {"upgrade", do_upgrade, NULL},    {"stop", do_stop, NULL},
     {"scale", do_scale, scale_again}, {"drain", do_drain, do_drain},
     {"abort", do_abort, NULL},        {"check", do_check, do_check},
-    {"reopen", do_reopen, do_reopen},
+    {"reopen", do_reopen, do_reopen}, {"conns", do_conns, do_conns},
+    {"tasks", do_tasks, do_tasks},
 };
 
 static const struct verb *

@@ -26,6 +26,11 @@ void control_stop(void);
 void control_answer(struct control_client *client, int exit_code, json_t *data, const char *fmt,
                     ...) __attribute__((format(printf, 4, 5)));
 
+/* The same with data that is JSON already; what is in the buffer is taken over. */
+struct evbuffer;
+void control_answer_bytes(struct control_client *client, int exit_code, struct evbuffer *data,
+                          const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
 /* A line on the way. */
 void control_progress(struct control_client *client, const char *text, int percent);
 

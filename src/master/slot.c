@@ -234,10 +234,11 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 			swept(w);
 			break;
 		case MSG_CONN:
-			survey_line(w, m->data);
+		case MSG_TASK:
+			survey_line(w, m);
 			return;
 		case MSG_LIST_END:
-			survey_end(w, *(const uint64_t *)m->data);
+			survey_end(w, m);
 			return;
 		default:
 			log_warn("message '%s' is not for a master; dropped",
@@ -344,7 +345,7 @@ void
 slot_free(struct worker *w)
 {
 	TAILQ_REMOVE(&w->gen->workers, w, link);
-	survey_end(w, 0);
+	survey_gone(w);
 	store_drop("channel", w->birth);
 	chan_free(&w->chan);
 	if (w->gone != NULL)

@@ -10,6 +10,7 @@
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/record.h"
+#include "master/warnings.h"
 #include "wire/stats.h"
 
 struct counts {
@@ -95,17 +96,37 @@ totals(void)
 	return j;
 }
 
+static void
+add_counter(void *arg, const char name[STATS_NAME_MAX], uint64_t sum)
+{
+	json_t *key = record_shown(name, STATS_NAME_MAX);
+
+	json_object_set_new(arg, json_string_value(key), json_integer((json_int_t)sum));
+	json_decref(key);
+}
+
+/* What modules count, by their names. */
+static json_t *
+counters(void)
+{
+	json_t *j = json_object();
+
+	stats_named_each(master.stats, add_counter, j);
+	return j;
+}
+
 json_t *
 status_json(void)
 {
 	const struct generation *g = generation_active();
 
-	return json_pack("{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o}", "pid", (int)getpid(),
-	                 "version", master.program->version, "uptime_ms",
+	return json_pack("{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
+	                 (int)getpid(), "version", master.program->version, "uptime_ms",
 	                 (json_int_t)(clock_ms() - master.started_ms), "state",
 	                 master_state_name(), "generation", g != NULL ? (int)g->id : 0,
 	                 "generations", generations(), "listeners", listeners(), "last",
-	                 history_last(), "totals", totals());
+	                 history_last(), "totals", totals(), "counters", counters(), "warnings",
+	                 warnings_json());
 }
 
 const char *

@@ -1,27 +1,31 @@
 /*
- * survey: ask workers for their connections and collect the lines.
+ * survey: ask workers for what they hold, and collect the lines.
  *
- * A worker that has not answered by the limit is named as silent; the answer
- * goes out anyway.
+ * The lines wait as text, worker by worker, so that an answer is in their order, and so
+ * that the master keeps no tree of a hundred thousand connections.  A worker that has said
+ * nothing for the limit is named as silent, and the answer goes out anyway.
  */
 #ifndef BATON_MASTER_SURVEY_H
 #define BATON_MASTER_SURVEY_H
 
 #include <stdint.h>
 
+#include "wire/msg.h"
+
 struct control_client;
-struct msg_conn;
 struct worker;
 
-/* Ask every worker that drains; client gets the answer of `batonctl drain`. */
-void survey_begin(struct control_client *client);
+/* Ask every worker that can have such; client gets the answer of `batonctl drain`,
+ * `conns` or `tasks`. */
+void survey_begin(struct control_client *client, enum msg_list_what what);
 
 /* The client hung up. */
 void survey_forget(const struct control_client *client);
 
-/* A line came; the list of a worker ended (token 0: the worker is gone). */
-void survey_line(const struct worker *w, const struct msg_conn *line);
-void survey_end(const struct worker *w, uint64_t token);
+/* A line came, MSG_CONN or MSG_TASK; MSG_LIST_END came; the worker is gone. */
+void survey_line(const struct worker *w, const struct msg *m);
+void survey_end(const struct worker *w, const struct msg *m);
+void survey_gone(const struct worker *w);
 
 void survey_stop(void);
 
