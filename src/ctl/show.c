@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "ctl/table.h"
 #include "ctl/words.h"
@@ -166,25 +167,50 @@ total(const json_t *totals, const char *key)
 	return text;
 }
 
-static void
-show_totals(const json_t *totals, FILE *out)
+/* A module's own: its name is its own, too. */
+static char *
+counter(const json_t *counters, const char *key)
 {
-	size_t column = words_width("totals:");
+	char *n = number(counters, key), *text = mem_printf("%s %s", key, n);
+
+	free(n);
+	return text;
+}
+
+/* Names and numbers in lines of text, under a title. */
+static void
+show_numbers(const char *title, const json_t *totals,
+             char *(*item)(const json_t *, const char *), FILE *out)
+{
+	size_t column = words_width(title);
 	const char *key;
 	json_t *value;
 
-	fputs("totals:", out);
+	fputs(title, out);
 	json_object_foreach((json_t *)(uintptr_t)totals, key, value)
 	{
-		char *text = total(totals, key);
+		char *raw = item(totals, key), *text = words_clean(raw, "");
 		size_t width = 2 + words_width(text);
 		bool wrap = column + width > LINE;
 
 		fprintf(out, "%s%s", wrap ? "\n         " : "  ", text);
 		column = (wrap ? strlen("       ") : column) + width;
+		free(raw);
 		free(text);
 	}
 	putc('\n', out);
+}
+
+static void
+show_warnings(const json_t *list, FILE *out)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		char *clean = words_clean(text != NULL ? text : "-", "");
+
+		fprintf(out, "warning: %s\n", clean);
+		free(clean);
+	}
 }
 
 void
@@ -192,47 +218,92 @@ show_status(const json_t *data, FILE *out)
 {
 	show_head(data, out);
 	show_last(json_object_get(data, "last"), out);
+	show_warnings(json_object_get(data, "warnings"), out);
 	putc('\n', out);
 	show_generations(json_object_get(data, "generations"), out);
 	putc('\n', out);
 	show_listeners(json_object_get(data, "listeners"), out);
 	putc('\n', out);
-	show_totals(json_object_get(data, "totals"), out);
+	show_numbers("totals:", json_object_get(data, "totals"), total, out);
+	if (json_object_size(json_object_get(data, "counters")) > 0)
+		show_numbers("counters:", json_object_get(data, "counters"), counter, out);
 }
 
-/* --- drain --- */
+/* --- lists: drain, conns, tasks --- */
 
-static void
-add_holder(struct table *t, const json_t *c)
+enum form { TEXT, NUMBER, BYTES, DURATION, STATE, BORN };
+
+/* A column, and the field that it shows. */
+struct field {
+	struct table_column column;
+	const char *key;
+	enum form form;
+};
+
+#define FIELDS_MAX 16
+
+/* "busy 3.2s": what it is, and since when. */
+static char *
+state(const json_t *row)
 {
-	char *since = duration(c, "state_ms");
+	char *since = duration(row, "state_ms");
+	char *text = mem_printf("%s %s", string(row, "state"), since);
 
-	table_add(t, number(c, "id"));
-	table_add(t, mem_strdup(string(c, "peer")));
-	table_add(t, mem_strdup(string(c, "listener")));
-	table_add(t, number(c, "generation"));
-	table_add(t, number(c, "pid"));
-	table_add(t, duration(c, "age_ms"));
-	table_add(t, mem_printf("%s %s", string(c, "state"), since));
-	table_add(t, words_bytes(integer(c, "bytes_in")));
-	table_add(t, words_bytes(integer(c, "bytes_out")));
-	table_add(t, duration(c, "left_ms"));
-	table_add(t, mem_strdup(string(c, "why")));
 	free(since);
+	return text;
+}
+
+/* "accepted", "handed off by 2/17": generation and birth. */
+static char *
+born(const json_t *place)
+{
+	char *generation, *birth, *text;
+
+	if (!json_is_object(place))
+		return mem_strdup("-");
+	if (strcmp(string(place, "how"), "accepted") == 0)
+		return mem_strdup("accepted");
+	generation = number(place, "generation");
+	birth = number(place, "birth");
+	text = mem_printf("%s by %s/%s", string(place, "how"), generation, birth);
+	free(generation);
+	free(birth);
+	return text;
+}
+
+static char *
+cell(const struct field *f, const json_t *row)
+{
+	switch (f->form) {
+	case TEXT:
+		break;
+	case NUMBER:
+		return number(row, f->key);
+	case BYTES:
+		return words_bytes(integer(row, f->key));
+	case DURATION:
+		return duration(row, f->key);
+	case STATE:
+		return state(row);
+	case BORN:
+		return born(json_object_get(row, f->key));
+	}
+	return mem_strdup(string(row, f->key));
 }
 
 static void
-show_holders(const json_t *list, FILE *out)
+show_rows(const struct field *fields, size_t n, const json_t *list, FILE *out)
 {
-	static const struct table_column columns[] = {
-	    {"CONNECTION", 'r'}, {"PEER", 'l'}, {"LISTENER", 'l'}, {"GENERATION", 'r'},
-	    {"PID", 'r'},        {"AGE", 'r'},  {"STATE", 'l'},    {"IN", 'r'},
-	    {"OUT", 'r'},        {"LEFT", 'r'}, {"WHY", 'l'},
-	};
-	struct table *t = table_new(columns, COUNT(columns));
+	struct table_column columns[FIELDS_MAX];
+	struct table *t;
 
+	AN(n <= FIELDS_MAX);
+	for (size_t k = 0; k < n; k++)
+		columns[k] = fields[k].column;
+	t = table_new(columns, n);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		add_holder(t, json_array_get(list, i));
+		for (size_t k = 0; k < n; k++)
+			table_add(t, cell(&fields[k], json_array_get(list, i)));
 	table_print(t, out);
 	table_free(&t);
 }
@@ -252,16 +323,81 @@ show_silent(const json_t *worker, FILE *out)
 	free(pid);
 }
 
+/* Their column, the last, is there when there are any. */
+static size_t
+without_warnings(const json_t *list, size_t n)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (*string(json_array_get(list, i), "warning") != '\0')
+			return n;
+	return n - 1;
+}
+
+static void
+show_list(const struct field *fields, size_t n, const json_t *list, const json_t *data,
+          const char *none, FILE *out)
+{
+	const json_t *silent = json_object_get(data, "silent");
+	int64_t left_off = integer(data, "left_off");
+
+	if (json_array_size(list) > 0)
+		show_rows(fields, n, list, out);
+	else if (json_array_size(silent) == 0)
+		fprintf(out, "%s\n", none);
+	if (left_off > 0)
+		fprintf(out, "and %lld more, which are not shown\n", (long long)left_off);
+	for (size_t i = 0; i < json_array_size(silent); i++)
+		show_silent(json_array_get(silent, i), out);
+}
+
 void
 show_drain(const json_t *data, FILE *out)
 {
-	const json_t *holders = json_object_get(data, "connections");
-	const json_t *silent = json_object_get(data, "silent");
+	static const struct field fields[] = {
+	    {{"CONNECTION", 'r'}, "id", NUMBER},   {{"PEER", 'l'}, "peer", TEXT},
+	    {{"LISTENER", 'l'}, "listener", TEXT}, {{"GENERATION", 'r'}, "generation", NUMBER},
+	    {{"PID", 'r'}, "pid", NUMBER},         {{"AGE", 'r'}, "age_ms", DURATION},
+	    {{"STATE", 'l'}, "state", STATE},      {{"IN", 'r'}, "bytes_in", BYTES},
+	    {{"OUT", 'r'}, "bytes_out", BYTES},    {{"LEFT", 'r'}, "left_ms", DURATION},
+	    {{"WHY", 'l'}, "why", TEXT},
+	};
 
-	if (json_array_size(holders) > 0)
-		show_holders(holders, out);
-	else if (json_array_size(silent) == 0)
-		fputs("nothing holds a drain\n", out);
-	for (size_t i = 0; i < json_array_size(silent); i++)
-		show_silent(json_array_get(silent, i), out);
+	show_list(fields, COUNT(fields), json_object_get(data, "connections"), data,
+	          "nothing holds a drain", out);
+}
+
+void
+show_conns(const json_t *data, FILE *out)
+{
+	static const struct field fields[] = {
+	    {{"CONNECTION", 'r'}, "id", NUMBER},   {{"GENERATION", 'r'}, "generation", NUMBER},
+	    {{"SLOT", 'r'}, "slot", NUMBER},       {{"PID", 'r'}, "pid", NUMBER},
+	    {{"LISTENER", 'l'}, "listener", TEXT}, {{"SERVICE", 'l'}, "service", TEXT},
+	    {{"PEER", 'l'}, "peer", TEXT},         {{"AGE", 'r'}, "age_ms", DURATION},
+	    {{"STATE", 'l'}, "state", STATE},      {{"REQUESTS", 'r'}, "requests", NUMBER},
+	    {{"IN", 'r'}, "bytes_in", BYTES},      {{"OUT", 'r'}, "bytes_out", BYTES},
+	    {{"BORN", 'l'}, "born", BORN},         {{"WARNING", 'l'}, "warning", TEXT},
+	};
+
+	const json_t *list = json_object_get(data, "connections");
+
+	show_list(fields, without_warnings(list, COUNT(fields)), list, data,
+	          "there are no connections", out);
+}
+
+void
+show_tasks(const json_t *data, FILE *out)
+{
+	static const struct field fields[] = {
+	    {{"KIND", 'l'}, "kind", TEXT},    {{"GENERATION", 'r'}, "generation", NUMBER},
+	    {{"SLOT", 'r'}, "slot", NUMBER},  {{"PID", 'r'}, "pid", NUMBER},
+	    {{"NAME", 'l'}, "name", TEXT},    {{"AGE", 'r'}, "age_ms", DURATION},
+	    {{"STATE", 'l'}, "state", STATE}, {{"LEFT", 'r'}, "left_ms", DURATION},
+	    {{"BORN", 'l'}, "born", TEXT},    {{"WARNING", 'l'}, "warning", TEXT},
+	};
+
+	const json_t *list = json_object_get(data, "tasks");
+
+	show_list(fields, without_warnings(list, COUNT(fields)), list, data,
+	          "there are no tasks", out);
 }

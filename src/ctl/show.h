@@ -10,5 +10,7 @@
 
 void show_status(const json_t *data, FILE *out);
 void show_drain(const json_t *data, FILE *out);
+void show_conns(const json_t *data, FILE *out);
+void show_tasks(const json_t *data, FILE *out);
 
 #endif
