@@ -328,7 +328,7 @@ static size_t
 without_warnings(const json_t *list, size_t n)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)
-		if (*string(json_array_get(list, i), "warning") != '\0')
+		if (json_string_length(json_object_get(json_array_get(list, i), "warning")) > 0)
 			return n;
 	return n - 1;
 }

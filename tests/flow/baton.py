@@ -380,6 +380,43 @@ class Client:
         return self.buffer == b""
 
 
+class Raw:
+    """A control client by hand."""
+
+    def __init__(self, b):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(b.control)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.sock.close()
+
+    def send(self, text):
+        self.sock.sendall(text.encode())
+
+    def ask(self, verb, *args, **more):
+        self.send(json.dumps(dict(verb=verb, args=args, version=1, **more)) + "\n")
+
+    def rest(self):
+        """Everything up to the end."""
+        data = b""
+        while True:
+            part = self.sock.recv(65536)
+            if not part:
+                return data.decode()
+            data += part
+
+    def answer(self):
+        """The last line; those before it are progress."""
+        lines = [json.loads(line) for line in self.rest().splitlines()]
+        check(lines, "hung up without an answer")
+        check(all("progress" in line for line in lines[:-1]), f"lines {lines}")
+        return lines[-1]
+
+
 class Load:
     """tests/load in the background; its report when it ends."""
 

@@ -204,7 +204,7 @@ def help_version_and_completion():
     run = Run("--help")
     equal(run.code, 0)
     for verb in ("status", "reload [--wait]", "upgrade [--wait] [BINARY]", "stop [--now]",
-                 "scale N", "drain", "abort", "check [FILE]", "reopen"):
+                 "scale N", "drain", "conns", "tasks", "abort", "check [FILE]", "reopen"):
         within(f"\n  {verb} ", run.out)
     equal(Run("reload", "-h").out, run.out)
     equal(max(len(x) for x in run.out.splitlines()) <= 90, True)
@@ -236,6 +236,8 @@ def each_verb_asks_in_the_form_of_the_protocol():
             (("--now", "stop"), "stop", [], False, True),
             (("scale", "7"), "scale", ["7"], False, False),
             (("drain",), "drain", [], False, False),
+            (("conns",), "conns", [], False, False),
+            (("tasks",), "tasks", [], False, False),
             (("abort",), "abort", [], False, False),
             (("check",), "check", [], False, False),
             (("check", "é \"x\".ini"), "check", [here + "/é \"x\".ini"], False, False),
@@ -450,6 +452,18 @@ totals:  accepted 5000  closed 3780  cut 0  handed off 0  refused 0
 
 
 @case
+def status_with_warnings_and_counters():
+    quiet = with_master(says(last(0, "x", dict(STATUS, warnings=[], counters={}))), "status")
+    equal(quiet.out, with_master(says(last(0, "x", STATUS)), "status").out)
+    more = dict(STATUS, warnings=["worker 0: a\x1bb", "worker 1: c"],
+                counters={"cache_hits": 7, "bytes_saved": 1 << 20, "evil\x07": 1})
+    run = with_master(says(last(0, "x", more)), "status")
+    equal(run.out, quiet.out.replace("no READY\n", "no READY\nwarning: worker 0: a?b\n"
+                                     "warning: worker 1: c\n") +
+          "counters:  cache_hits 7  bytes_saved 1048576  evil? 1\n")
+
+
+@case
 def status_of_another_version():
     def without(j):
         """Copies of j, each with one part missing or of another type."""
@@ -482,6 +496,47 @@ the worker in slot 2 of generation 1 (pid 33) did not answer; what it holds is u
 """)
     silent = {"connections": [], "silent": data["silent"]}
     equal(with_master(says(last(0, "x", silent)), "drain").out.startswith("the worker"), True)
+
+
+@case
+def conns_for_people():
+    one = {"id": 7, "generation": 2, "slot": 1, "pid": 90, "listener": "web", "service": "site",
+           "peer": "10.0.0.9:55555", "state": "idle", "age_ms": 65000, "state_ms": 3200,
+           "requests": 12, "bytes_in": 10, "bytes_out": 20480, "warning": "",
+           "born": {"how": "accepted", "generation": 2, "birth": 5}}
+    moved = dict(one, id=12345, state="busy", born={"how": "handed off", "generation": 1,
+                                                    "birth": 4})
+    data = {"connections": [one, moved], "left_off": 0, "silent": []}
+    equal(with_master(says(last(0, "x", data)), "conns").out, """\
+CONNECTION  GENERATION  SLOT  PID  LISTENER  SERVICE  PEER              AGE  STATE      REQUESTS  IN  OUT  BORN
+         7           2     1   90  web       site     10.0.0.9:55555  1m 5s  idle 3.2s        12  10  20k  accepted
+     12345           2     1   90  web       site     10.0.0.9:55555  1m 5s  busy 3.2s        12  10  20k  handed off by 1/4
+""")
+    data = {"connections": [dict(one, warning="stuck", born=5)], "left_off": 3,
+            "silent": [{"generation": 1, "slot": 2, "pid": 33}]}
+    out = with_master(says(last(0, "x", data)), "conns").out.splitlines()
+    equal([out[0].endswith("BORN  WARNING"), out[1].endswith("-     stuck"), out[2:]],
+          [True, True, ["and 3 more, which are not shown",
+                        "the worker in slot 2 of generation 1 (pid 33) did not answer; what it "
+                        "holds is unknown"]])
+    for data in ({"connections": []}, {}, 5, {"connections": 7, "left_off": "x"}):
+        equal(with_master(says(last(0, "x", data)), "conns").out, "there are no connections\n")
+
+
+@case
+def tasks_for_people():
+    one = {"kind": "offload", "generation": 2, "slot": 1, "pid": 90, "name": "resize",
+           "state": "runs in a thread", "age_ms": 65000, "state_ms": 3200, "left_ms": None,
+           "born": "thumbs.c:12", "warning": "it has run for longer than its limit"}
+    ctx = {"kind": "ctx", "generation": 2, "slot": 1, "pid": 90, "name": "", "state": "lives",
+           "age_ms": 10, "state_ms": 10, "left_ms": 30000, "born": "/users/{id}", "warning": ""}
+    data = {"tasks": [one, ctx], "left_off": 0, "silent": []}
+    equal(with_master(says(last(0, "x", data)), "tasks").out, """\
+KIND     GENERATION  SLOT  PID  NAME      AGE  STATE                  LEFT  BORN         WARNING
+offload           2     1   90  resize  1m 5s  runs in a thread 3.2s     -  thumbs.c:12  it has run for longer than its limit
+ctx               2     1   90           10ms  lives 10ms              30s  /users/{id}  \n""")
+    equal(with_master(says(last(0, "x", {"tasks": [], "silent": []})), "tasks").out,
+          "there are no tasks\n")
 
 
 @case

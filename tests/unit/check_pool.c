@@ -13,6 +13,7 @@
 #include "baton.h"
 #include "wire/stats.h"
 #include "worker/dial.h"
+#include "worker/pool.h"
 #include "worker/runtime.h"
 #include "worker/waitgroup.h"
 
@@ -107,6 +108,59 @@ START_TEST(a_link_is_used_again)
 	baton_link_put(given[1], false);
 	ck_assert_uint_eq(stats().open, 0);
 	ck_assert_uint_eq(stats().dialled, 1);
+}
+END_TEST
+
+/* The last link there is. */
+static struct runtime_task seen;
+static int nseen;
+
+static void
+note(void *arg, const struct runtime_task *t)
+{
+	(void)arg;
+	seen = *t;
+	nseen++;
+}
+
+static void
+look(void)
+{
+	nseen = 0;
+	pool_each(note, NULL);
+}
+
+START_TEST(links_are_told_idle_and_out)
+{
+	struct baton_ctx *request = baton_ctx_new(NULL, 60000);
+	struct baton_ctx *patience = baton_ctx_new(request, 30000);
+
+	get(patience, 0);
+	run_until(1);
+	look();
+	ck_assert_int_eq(nseen, 1);
+	ck_assert_str_eq(seen.name, target);
+	ck_assert_str_eq(seen.state, "out");
+	ck_assert_ptr_nonnull(strstr(seen.place, "check_pool.c:"));
+	/* By the request's time, whatever the patience of the wait. */
+	ck_assert_uint_ge(seen.deadline_ms, baton_now() + 50000);
+	ck_assert_ptr_null(runtime_warning(&seen, seen.due_ms - 1));
+	ck_assert_ptr_nonnull(runtime_warning(&seen, seen.due_ms));
+	baton_link_put(given[0], true);
+	look();
+	ck_assert_int_eq(nseen, 1);
+	ck_assert_str_eq(seen.state, "idle");
+	ck_assert_ptr_null(runtime_warning(&seen, UINT64_MAX));
+	get(NULL, 1);
+	run_until(2);
+	look();
+	ck_assert_str_eq(seen.state, "out");
+	ck_assert_ptr_null(runtime_warning(&seen, UINT64_MAX)); /* for as long as it likes */
+	baton_link_put(given[1], false);
+	look();
+	ck_assert_int_eq(nseen, 0);
+	baton_ctx_drop(&patience);
+	baton_ctx_drop(&request);
 }
 END_TEST
 
@@ -278,6 +332,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_link_is_used_again);
+	tcase_add_test(tc, links_are_told_idle_and_out);
 	tcase_add_test(tc, waiters_are_served_in_order_and_bounded);
 	tcase_add_test(tc, a_link_that_died_while_idle_is_noticed);
 	tcase_add_test(tc, nobody_there_is_unreachable);

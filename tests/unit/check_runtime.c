@@ -1,6 +1,7 @@
 /* ctx, timer, group, offload, background, free lists: what a handler is given. */
 #include <check.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -449,6 +450,143 @@ post_many(void *arg)
 	return NULL;
 }
 
+/* --- what is alive --- */
+
+struct seen {
+	int n[MSG_TASK_KINDS_N];
+	struct runtime_task last[MSG_TASK_KINDS_N];
+	char state[MSG_TASK_KINDS_N][64];
+};
+
+static void
+note_task(void *arg, const struct runtime_task *t)
+{
+	struct seen *seen = arg;
+
+	seen->n[t->kind]++;
+	seen->last[t->kind] = *t;
+	snprintf(seen->state[t->kind], sizeof seen->state[0], "%s", t->state);
+}
+
+static struct seen
+look(void)
+{
+	struct seen seen = {0};
+
+	runtime_each_task(note_task, &seen);
+	return seen;
+}
+
+START_TEST(what_lives_is_told_with_its_place)
+{
+	struct baton_task t = task(wait_at_gate);
+	struct baton_background *sweep;
+	struct baton_group *g;
+	struct seen s;
+
+	group_done = 0;
+	s = look();
+	for (int kind = 0; kind < MSG_TASK_KINDS_N; kind++)
+		ck_assert_int_eq(s.n[kind], 0);
+	pthread_mutex_lock(&gate);
+	baton_offload(NULL, &t);
+	sweep = baton_background("sweep", NULL, NULL);
+	g = baton_group_new(NULL, on_group, NULL);
+	baton_group_begin(g);
+	s = look();
+	ck_assert_int_eq(s.n[MSG_TASK_OFFLOAD], 1);
+	ck_assert_int_eq(s.n[MSG_TASK_BACKGROUND], 1);
+	ck_assert_int_eq(s.n[MSG_TASK_GROUP], 1);
+	ck_assert_int_eq(s.n[MSG_TASK_CTX], 2); /* theirs */
+	ck_assert_str_eq(s.last[MSG_TASK_OFFLOAD].name, "test");
+	ck_assert(s.last[MSG_TASK_OFFLOAD].counted);
+	ck_assert_str_eq(s.last[MSG_TASK_BACKGROUND].name, "sweep");
+	ck_assert_str_eq(s.state[MSG_TASK_GROUP], "1 member, more may come");
+	for (int kind = 0; kind < MSG_TASK_LINK; kind++)
+		ck_assert_ptr_nonnull(strstr(s.last[kind].place, "check_runtime.c:"));
+	baton_background_end(&sweep);
+	baton_group_close(g);
+	s = look();
+	ck_assert_int_eq(s.n[MSG_TASK_BACKGROUND], 0);
+	ck_assert_str_eq(s.state[MSG_TASK_GROUP], "1 member");
+	baton_group_end(g, 0);
+	pthread_mutex_unlock(&gate);
+	run_until(&group_done, 1);
+	run_until(&nreleased, 1);
+	s = look();
+	for (int kind = 0; kind < MSG_TASK_KINDS_N; kind++)
+		ck_assert_int_eq(s.n[kind], 0);
+}
+END_TEST
+
+/* What is wrong with one of a kind at a time before and after it is due. */
+static void
+expect(enum msg_task_kind kind, const char *warning)
+{
+	struct seen s = look();
+	const struct runtime_task *t = &s.last[kind];
+
+	ck_assert_int_eq(s.n[kind], 1);
+	if (warning == NULL) {
+		ck_assert_ptr_null(runtime_warning(t, UINT64_MAX));
+		return;
+	}
+	ck_assert_ptr_null(runtime_warning(t, t->due_ms - 1));
+	ck_assert_str_eq(runtime_warning(t, t->due_ms), warning);
+}
+
+START_TEST(a_ctx_that_is_held_beyond_its_end_is_wrong)
+{
+	struct baton_ctx *a = baton_ctx_new(NULL, 60000);
+	struct seen s;
+
+	expect(MSG_TASK_CTX, NULL);
+	baton_ctx_cancel(a, BATON_CLOSED);
+	expect(MSG_TASK_CTX, "it has ended, and is still held");
+	s = look();
+	ck_assert_str_eq(s.state[MSG_TASK_CTX], baton_status_text(BATON_CLOSED));
+	ck_assert_uint_eq(s.last[MSG_TASK_CTX].due_ms,
+	                  s.last[MSG_TASK_CTX].since_ms + RUNTIME_GRACE_MS);
+	baton_ctx_drop(&a);
+}
+END_TEST
+
+START_TEST(a_task_is_wrong_from_the_earlier_of_its_limit_and_its_ctxs_end)
+{
+	struct baton_ctx *a = baton_ctx_new(NULL, 0);
+	struct baton_task t = task(wait_at_gate);
+	struct seen s;
+
+	t.limit_ms = 60000;
+	pthread_mutex_lock(&gate);
+	baton_offload(a, &t);
+	do
+		s = look();
+	while (strcmp(s.state[MSG_TASK_OFFLOAD], "waits for a thread") == 0);
+	expect(MSG_TASK_OFFLOAD, "it has run for longer than its limit");
+	baton_ctx_cancel(a, BATON_CANCELLED);
+	expect(MSG_TASK_OFFLOAD, "it runs on after the end of its ctx");
+	pthread_mutex_unlock(&gate);
+	run_until(&nreleased, 1);
+	baton_ctx_drop(&a);
+}
+END_TEST
+
+START_TEST(a_background_task_is_wrong_from_the_deadline_on)
+{
+	struct baton_background *sweep = baton_background("sweep", NULL, NULL);
+	struct seen s;
+
+	expect(MSG_TASK_BACKGROUND, NULL);
+	runtime_cut();
+	expect(MSG_TASK_BACKGROUND, "it outlives the drain's deadline");
+	s = look();
+	ck_assert_uint_eq(s.last[MSG_TASK_BACKGROUND].due_ms,
+	                  s.last[MSG_TASK_BACKGROUND].since_ms);
+	baton_background_end(&sweep);
+}
+END_TEST
+
 START_TEST(posts_of_a_thread_come_in_order)
 {
 	static int n[1000];
@@ -505,6 +643,10 @@ main(void)
 	tcase_add_test(tc, the_first_error_cancels_the_others);
 	tcase_add_test(tc, a_refused_task_fails_its_group);
 	tcase_add_test(tc, an_empty_group_ends_and_one_ended_from_above_says_why);
+	tcase_add_test(tc, what_lives_is_told_with_its_place);
+	tcase_add_test(tc, a_ctx_that_is_held_beyond_its_end_is_wrong);
+	tcase_add_test(tc, a_task_is_wrong_from_the_earlier_of_its_limit_and_its_ctxs_end);
+	tcase_add_test(tc, a_background_task_is_wrong_from_the_deadline_on);
 	tcase_add_test(tc, posts_of_a_thread_come_in_order);
 	tcase_add_test(tc, a_free_list_gives_zeroed_objects_again);
 	suite_add_tcase(s, tc);

@@ -124,6 +124,50 @@ START_TEST(named_counters_are_found_by_their_names)
 }
 END_TEST
 
+struct names {
+	int n;
+	char name[STATS_NAMED][STATS_NAME_MAX + 1];
+	uint64_t sum[STATS_NAMED];
+};
+
+static void
+note_name(void *arg, const char name[STATS_NAME_MAX], uint64_t sum)
+{
+	struct names *names = arg;
+
+	memcpy(names->name[names->n], name, STATS_NAME_MAX);
+	names->sum[names->n++] = sum;
+}
+
+START_TEST(every_named_counter_is_told_once_with_its_sum)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *b = stats_page_open(stats, 2, 1, 1);
+	struct names names = {0};
+	static const char longest[] = "a name of 27 bytes, no more";
+	static const char *const want[] = {longest, "third", "first",
+	                                   "xxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+	static const uint64_t sums[] = {22, 7, 1, 0};
+
+	stats_named_each(stats, note_name, &names);
+	ck_assert_int_eq(names.n, 0);
+	stats_named(a, "first")->value += 1;
+	stats_named(a, longest)->value += 2;
+	stats_named(b, longest)->value += 20;
+	stats_named(b, "third")->value += 3;
+	stats_page_fold(stats, b);
+	b = stats_page_open(stats, 3, 2, 1);
+	stats_named(b, "third")->value += 4;
+	memset(stats_named(b, "worker's scribble")->name, 'x', STATS_NAME_MAX + 1);
+	stats_named_each(stats, note_name, &names);
+	ck_assert_int_eq(names.n, 4);
+	for (int i = 0; i < names.n; i++) {
+		ck_assert_str_eq(names.name[i], want[i]);
+		ck_assert_uint_eq(names.sum[i], sums[i]);
+	}
+}
+END_TEST
+
 START_TEST(tasks_of_a_dead_worker_are_no_connections)
 {
 	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
@@ -231,6 +275,7 @@ main(void)
 	tcase_add_test(t, what_a_dead_worker_had_offered_is_not_cut);
 	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
 	tcase_add_test(t, named_counters_are_found_by_their_names);
+	tcase_add_test(t, every_named_counter_is_told_once_with_its_sum);
 	tcase_add_test(t, tasks_of_a_dead_worker_are_no_connections);
 	tcase_add_test(t, pages_end);
 	tcase_add_test(t, numbers_are_never_given_twice_also_to_another_reader);
