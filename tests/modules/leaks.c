@@ -165,6 +165,8 @@ static void
 stop(struct baton_service *service)
 {
 	(void)service;
+	group = NULL; /* what has not ended by now was left behind */
+	background = NULL;
 	free_all();
 	baton_pool_free(&pool);
 }
