@@ -271,7 +271,8 @@ struct baton_background *baton_background_at(const char *name, void (*drain)(voi
 /* Its ctx, held by it: below the worker's, whatever becomes of the request. */
 struct baton_ctx *baton_background_ctx(struct baton_background *bg);
 
-/* It has ended, and *bg becomes NULL. */
+/* It has ended, and *bg becomes NULL; NULL there is allowed.  Its ctx ends, too, before this
+ * returns: who watches that takes his watch back first. */
 void baton_background_end(struct baton_background **bg);
 
 /* --- free lists ---------------------------------------------------------------------- */
@@ -466,7 +467,8 @@ struct baton_module {
 	 * baton_service_fail: the new generation has failed, and the old one serves on. */
 	int (*start)(struct baton_service *service);
 
-	/* The worker leaves; no connection or request is left. */
+	/* The worker leaves; no connection or request is left, no task runs, and every ctx has
+	 * ended.  Not called by a worker that has to leave a task behind in a thread. */
 	void (*stop)(struct baton_service *service);
 
 	/* HTTP: ended by one without path. */

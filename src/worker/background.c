@@ -93,6 +93,8 @@ baton_background_end(struct baton_background **bg)
 	struct baton_background *b = *bg;
 
 	*bg = NULL;
+	if (b == NULL)
+		return;
 	TAILQ_REMOVE(&bk.all, b, link);
 	bk.n--;
 	if (!b->abandoned)
@@ -173,7 +175,7 @@ background_start(void)
 	evtimer_assign(&bk.tell, runtime_base(), on_tell, NULL);
 }
 
-/* What was left behind. */
+/* What was left behind, by modules that have stopped. */
 void
 background_stop(void)
 {
@@ -181,5 +183,5 @@ background_stop(void)
 
 	event_del(&bk.tell);
 	while ((b = TAILQ_FIRST(&bk.all)) != NULL)
-		baton_background_end(&b);
+		baton_background_end(&b); /* its ctx has ended: nobody hears of it */
 }

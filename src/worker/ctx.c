@@ -279,10 +279,18 @@ ctx_stop(void)
 {
 	struct baton_ctx *ctx;
 
-	baton_ctx_cancel(cx.root, BATON_DRAIN);
 	TAILQ_FOREACH (ctx, &cx.all, all)
 		log_debug("a ctx of %s is still held", ctx->place);
 	baton_ctx_drop(&cx.root);
+}
+
+void
+ctx_renew(void)
+{
+	if (cx.root->cause == 0)
+		return;
+	baton_ctx_drop(&cx.root);
+	ctx_start();
 }
 
 struct baton_ctx *

@@ -19,6 +19,9 @@ void ctx_stop(void);
 /* The worker's own: ends at the drain's deadline. */
 struct baton_ctx *ctx_root(void);
 
+/* The drain is called off: if it has ended, what begins from now on gets another. */
+void ctx_renew(void);
+
 /* Nobody but its one holder has to do with it: it may be dropped without a word. */
 bool ctx_lonely(const struct baton_ctx *ctx);
 

@@ -50,18 +50,23 @@ runtime_start(struct event_base *base, const struct runtime_limits *limits)
 bool
 runtime_stop(void)
 {
-	bool clean;
-
 	if (loop == NULL)
 		return true;
-	clean = offload_stop();
-	if (clean) {
-		background_stop();
-		ctx_stop();
-		post_stop();
-	}
+	if (!offload_stop())
+		return false;
+	runtime_cut();
+	return true;
+}
+
+void
+runtime_free(void)
+{
+	if (loop == NULL)
+		return;
+	background_stop();
+	ctx_stop();
+	post_stop();
 	loop = NULL;
-	return clean;
 }
 
 void
@@ -77,6 +82,8 @@ void
 runtime_undrain(void)
 {
 	draining = false;
+	if (loop != NULL)
+		ctx_renew();
 }
 
 void

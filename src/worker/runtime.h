@@ -31,9 +31,12 @@ struct runtime_limits {
 /* Start it, or raise its limits. */
 void runtime_start(struct event_base *base, const struct runtime_limits *limits);
 
-/* The worker leaves.  False: a task still runs in a thread, so that nothing may be
- * unloaded or freed any more, and the process is to end by _exit. */
+/* The worker leaves: the threads end, and every ctx.  False: a task still runs in a thread,
+ * so that nothing may be unloaded or freed any more, and the process is to end by _exit. */
 bool runtime_stop(void);
+
+/* Free it, when the modules have stopped: until then they may give back what they have. */
+void runtime_free(void);
 
 /* The loop; runtime_start was called. */
 struct event_base *runtime_base(void);

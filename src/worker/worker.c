@@ -383,6 +383,7 @@ stop(void)
 	if (!runtime_stop())
 		leave_at_once();
 	stop_services();
+	runtime_free();
 	chan_free(&w.chan);
 	event_free(w.sigterm);
 	event_del(&w.heartbeat);

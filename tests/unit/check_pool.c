@@ -58,6 +58,7 @@ tear_down(void)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	close(server);
 	ck_assert(runtime_stop());
+	runtime_free();
 	event_base_free(base);
 }
 

@@ -42,6 +42,7 @@ static void
 tear_down(void)
 {
 	ck_assert(runtime_stop());
+	runtime_free();
 	ck_assert_uint_eq(waitgroup_count(), 0);
 	event_base_free(base);
 }
@@ -352,6 +353,64 @@ on_group(void *arg, int status)
 	group_done++;
 }
 
+static void
+end_background(void *arg, int cause)
+{
+	cause_seen = cause;
+	baton_background_end(arg);
+}
+
+START_TEST(a_background_task_may_end_with_its_ctx_also_when_the_worker_stops)
+{
+	static struct baton_background *job[2];
+	static struct baton_watch watch[2];
+
+	for (int i = 0; i < 2; i++) {
+		job[i] = baton_background("job", NULL, NULL);
+		watch[i] = (struct baton_watch){0};
+		baton_ctx_watch(baton_background_ctx(job[i]), &watch[i], end_background, &job[i]);
+	}
+	baton_background_end(&job[0]); /* its watch ends it a second time */
+	ck_assert_int_eq(cause_seen, BATON_CANCELLED);
+	ck_assert_uint_eq(waitgroup_tasks(), 1);
+	ck_assert(runtime_stop());
+	ck_assert_int_eq(cause_seen, BATON_DRAIN);
+	ck_assert_uint_eq(waitgroup_tasks(), 0);
+}
+END_TEST
+
+START_TEST(a_module_that_stops_may_end_what_was_left_behind)
+{
+	struct baton_background *job = baton_background("job", NULL, NULL);
+	struct baton_timer *t;
+
+	ck_assert(runtime_stop());
+	ck_assert_int_eq(baton_ctx_cause(baton_background_ctx(job)), BATON_DRAIN);
+	t = baton_timer_new(on_timer, NULL);
+	baton_timer_free(&t);
+	baton_background_end(&job);
+	ck_assert_uint_eq(waitgroup_tasks(), 0);
+}
+END_TEST
+
+START_TEST(a_drain_that_is_called_off_after_its_deadline_leaves_no_trace)
+{
+	struct baton_ctx *old = baton_ctx_new(NULL, 0), *ctx;
+	struct baton_task t = task(give_seven);
+
+	runtime_drain();
+	runtime_cut();
+	ck_assert_int_eq(baton_ctx_cause(old), BATON_DRAIN);
+	runtime_undrain();
+	ctx = baton_ctx_new(NULL, 0);
+	ck_assert_int_eq(baton_ctx_cause(ctx), 0);
+	ck_assert_int_eq(baton_offload(NULL, &t), 0);
+	run_until(&nreleased, 1);
+	baton_ctx_drop(&ctx);
+	baton_ctx_drop(&old);
+}
+END_TEST
+
 START_TEST(a_group_ends_once_when_all_have_ended)
 {
 	struct baton_group *g = baton_group_new(NULL, on_group, NULL);
@@ -639,6 +698,9 @@ main(void)
 	tcase_add_test(tc, a_task_that_hangs_is_told_of);
 	tcase_add_test(tc, what_is_left_behind_does_not_count);
 	tcase_add_test(tc, background_tasks_are_bounded_counted_and_told);
+	tcase_add_test(tc, a_background_task_may_end_with_its_ctx_also_when_the_worker_stops);
+	tcase_add_test(tc, a_module_that_stops_may_end_what_was_left_behind);
+	tcase_add_test(tc, a_drain_that_is_called_off_after_its_deadline_leaves_no_trace);
 	tcase_add_test(tc, a_group_ends_once_when_all_have_ended);
 	tcase_add_test(tc, the_first_error_cancels_the_others);
 	tcase_add_test(tc, a_refused_task_fails_its_group);
