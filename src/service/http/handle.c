@@ -2,7 +2,12 @@
 
 #include "base/mem.h"
 
-/* What a handle means: `call` if its generation is this one. */
+#ifndef HANDLE_LAST /* a test need not wait for it */
+#	define HANDLE_LAST UINT32_MAX
+#endif
+
+/* What a handle means: `call` if its generation is this one.  0 is nobody's, so that a
+ * zeroed handle means no request. */
 struct slot {
 	struct call *call;
 	uint32_t generation;
@@ -27,7 +32,7 @@ take_slot(void)
 	}
 	ha.slot = mem_grow(ha.slot, ha.n, sizeof *ha.slot);
 	i = (uint32_t)ha.n++;
-	ha.slot[i] = (struct slot){.generation = 1};
+	ha.slot[i] = (struct slot){.generation = 1, .cause = BATON_ANSWERED};
 	return i;
 }
 
@@ -48,7 +53,8 @@ handle_end(baton_request r, int cause)
 
 	s->call = NULL;
 	s->cause = cause;
-	s->generation++;
+	if (s->generation++ == HANDLE_LAST)
+		return; /* all its numbers are used up */
 	s->next_free = ha.free;
 	ha.free = i;
 }

@@ -1,0 +1,95 @@
+/* handle: numbers that are never used again. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "service/http/handle.h"
+
+struct call {
+	int unused;
+};
+
+static struct call one, two;
+
+START_TEST(a_handle_means_its_call_until_it_ends)
+{
+	baton_request a = handle_new(&one), b = handle_new(&two);
+	int status;
+
+	ck_assert_ptr_eq(handle_look_up(a), &one);
+	ck_assert_ptr_eq(handle_look_up(b), &two);
+	handle_end(a, BATON_DEADLINE);
+	ck_assert_ptr_null(handle_find(a, &status));
+	ck_assert_int_eq(status, BATON_DEADLINE);
+	ck_assert_ptr_eq(handle_look_up(b), &two);
+	handle_end(b, BATON_CLOSED);
+}
+END_TEST
+
+START_TEST(a_place_that_is_used_again_has_another_number)
+{
+	baton_request a = handle_new(&one), b;
+	int status;
+
+	handle_end(a, BATON_CLOSED);
+	b = handle_new(&two);
+	ck_assert_uint_ne(a.id, b.id);
+	ck_assert_ptr_null(handle_find(a, &status));
+	ck_assert_int_eq(status, BATON_CLOSED);
+	handle_end(b, BATON_DEADLINE);
+	ck_assert_ptr_null(handle_find(a, &status));
+	ck_assert_int_eq(status, BATON_ANSWERED);
+}
+END_TEST
+
+START_TEST(what_was_never_given_out_is_an_error)
+{
+	int status = 0;
+
+	ck_assert_ptr_null(handle_find((baton_request){0}, &status));
+	ck_assert_int_ne(status, 0);
+	handle_new(&one);
+	ck_assert_ptr_null(handle_find((baton_request){0}, &status));
+	ck_assert_int_ne(status, 0);
+	ck_assert_ptr_null(handle_find((baton_request){UINT64_MAX}, &status));
+	ck_assert_int_ne(status, 0);
+}
+END_TEST
+
+/* The numbers of a place in the table are not endless: it is given up before the first
+ * comes again. */
+START_TEST(no_number_comes_again)
+{
+	baton_request first = handle_new(&one), r = first;
+
+	for (int i = 0; i < 3 * HANDLE_LAST; i++) {
+		handle_end(r, BATON_ANSWERED);
+		ck_assert_ptr_null(handle_look_up(r));
+		r = handle_new(&two);
+		ck_assert_uint_le(r.id >> 32, HANDLE_LAST);
+		ck_assert_uint_ne(r.id, first.id);
+	}
+	ck_assert_ptr_null(handle_look_up(first));
+	ck_assert_ptr_eq(handle_look_up(r), &two);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("handle");
+	TCase *tc = tcase_create("handle");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, NULL, handle_free_all);
+	tcase_add_test(tc, a_handle_means_its_call_until_it_ends);
+	tcase_add_test(tc, a_place_that_is_used_again_has_another_number);
+	tcase_add_test(tc, what_was_never_given_out_is_an_error);
+	tcase_add_test(tc, no_number_comes_again);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
