@@ -558,10 +558,11 @@ int baton_conn_write(struct baton_conn *conn, const void *bytes, size_t n);
 /* Bytes that the client has not taken yet.  Any thread, likewise. */
 size_t baton_conn_unsent(struct baton_conn *conn);
 
-/* End it when all that was written is with the kernel.  Any thread, likewise. */
+/* End it when all that was written is with the kernel.  Any thread, likewise.  One that is
+ * just moving ends only if it stays here. */
 void baton_conn_finish(struct baton_conn *conn);
 
-/* End it now; close is called soon, not from within. */
+/* End it now; close is called soon, not from within.  One that is moving as above. */
 void baton_conn_close(struct baton_conn *conn);
 
 /* No data until it is resumed: nothing is read, the client has to wait.  What is

@@ -103,6 +103,8 @@ may_write(const struct baton_conn *bc, size_t n)
 {
 	size_t max = (size_t)bc->stream->service->service->conf->max_unsent;
 
+	if (bc->away)
+		return BATON_MOVING;
 	if (bc->gone || bc->finishing)
 		return BATON_CLOSED;
 	return bc->unsent > 0 && bc->unsent + n > max ? BATON_FULL : 0;
@@ -114,8 +116,6 @@ baton_conn_write(struct baton_conn *conn, const void *bytes, size_t n)
 	struct stream_chunk *k;
 	int status;
 
-	if (runtime_on_loop() && conn->c != NULL && conn->c->moving)
-		return BATON_MOVING;
 	if (n == 0)
 		return 0;
 	k = mem_alloc(sizeof *k + n);
@@ -245,11 +245,32 @@ outbox_copy(const struct baton_conn *bc, char *to)
 	}
 }
 
+static void
+set_away(struct baton_conn *bc, bool away)
+{
+	pthread_mutex_lock(&lock);
+	bc->away = away;
+	pthread_mutex_unlock(&lock);
+}
+
 void
-outbox_end(struct baton_conn *bc)
+outbox_rest(struct baton_conn *bc)
+{
+	set_away(bc, true);
+}
+
+void
+outbox_resume(struct baton_conn *bc)
+{
+	set_away(bc, false);
+}
+
+void
+outbox_end(struct baton_conn *bc, bool moved)
 {
 	pthread_mutex_lock(&lock);
 	bc->gone = true;
+	bc->away = moved;
 	free_chunks(bc);
 	pthread_mutex_unlock(&lock);
 }

@@ -28,8 +28,13 @@ void outbox_put(struct baton_conn *bc, const char *bytes, size_t n);
 /* Copy what is unsent to `to`, which has room for it. */
 void outbox_copy(const struct baton_conn *bc, char *to);
 
-/* The connection is over: nothing can be written any more. */
-void outbox_end(struct baton_conn *bc);
+/* It is on its way to another worker: what is written now would be lost.  It stays after all.
+ */
+void outbox_rest(struct baton_conn *bc);
+void outbox_resume(struct baton_conn *bc);
+
+/* The connection is over: nothing can be written any more.  moved: here only. */
+void outbox_end(struct baton_conn *bc, bool moved);
 
 /* Give back a hold; returns how many are left. */
 unsigned outbox_drop(struct baton_conn *bc);

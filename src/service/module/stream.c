@@ -296,7 +296,7 @@ release(struct conn *c)
 		STAILQ_REMOVE(&bc->stream->todo, bc, baton_conn, todo);
 	bc->queued = false;
 	bc->c = NULL;
-	outbox_end(bc);
+	outbox_end(bc, c->elsewhere);
 	stream_keep_unread(bc, NULL, 0);
 	outbox_drop(bc);
 }
@@ -334,8 +334,15 @@ on_send(struct timed *t)
 }
 
 static void
+rest(struct conn *c)
+{
+	outbox_rest(c->data);
+}
+
+static void
 resume(struct conn *c)
 {
+	outbox_resume(c->data);
 	stream_look_soon(c->data);
 }
 
@@ -369,8 +376,8 @@ patience(const struct conn *c)
 	.writable = writable, .drain = drain, .patience = patience, .release = release
 
 /* One that can move, and one that cannot. */
-static const struct service_type moving_type = {COMMON, .freeze = carry_freeze,
-                                                .thaw = carry_thaw, .resume = resume};
+static const struct service_type moving_type = {
+    COMMON, .freeze = carry_freeze, .thaw = carry_thaw, .resume = resume, .rest = rest};
 static const struct service_type staying_type = {COMMON};
 
 void

@@ -51,6 +51,7 @@ struct baton_conn {
 	STAILQ_HEAD(, stream_chunk) chunks;
 	size_t unsent;
 	bool gone;      /* nothing can be written any more */
+	bool away;      /* another worker is about to take it over, or has */
 	bool finishing; /* when all is sent */
 	bool posted;    /* another thread has woken the loop */
 };
