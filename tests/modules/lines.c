@@ -96,7 +96,8 @@ struct job {
 	struct baton_timer *timer;
 };
 
-static struct job *volatile stubborn; /* the one that never ends is not lost, for the leak checker */
+static struct job
+    *volatile stubborn; /* the one that never ends is not lost, for the leak checker */
 
 static void
 job_end(struct job *j)
@@ -158,6 +159,41 @@ background(struct baton_conn *conn, const char *kind)
 	SAY(conn, "begun\n");
 }
 
+/* --- drip: a client that reads nothing is written to now and then --- */
+
+struct drip {
+	struct baton_conn *conn;
+	struct baton_timer *timer;
+};
+
+static void
+on_drip(void *arg)
+{
+	struct drip *d = arg;
+
+	if (baton_conn_write(d->conn, ".", 1) == 0) {
+		baton_timer_set(d->timer, 20);
+		return;
+	}
+	baton_conn_drop(d->conn);
+	baton_timer_free(&d->timer);
+	free(d);
+}
+
+static void
+drip(struct baton_conn *conn)
+{
+	struct drip *d = calloc(1, sizeof *d);
+	size_t n = 30000000; /* more than sockets hold */
+	char *bytes = calloc(1, n);
+
+	d->conn = baton_conn_hold(conn);
+	d->timer = baton_timer_new(on_drip, d);
+	baton_conn_write(conn, bytes, n);
+	free(bytes);
+	on_drip(d);
+}
+
 /* --- orders --- */
 
 static void
@@ -171,6 +207,8 @@ obey(struct baton_conn *conn, const char *order)
 		hang(conn);
 	} else if (strncmp(order, "background ", 11) == 0) {
 		background(conn, order + 11);
+	} else if (strcmp(order, "drip") == 0) {
+		drip(conn);
 	} else if (strcmp(order, "close") == 0) {
 		baton_conn_close(conn);
 	} else if (strcmp(order, "bye") == 0) {
@@ -199,6 +237,11 @@ on_data(struct baton_conn *conn, const char *bytes, size_t n)
 	const char *at = bytes, *end;
 	char order[256];
 
+	if (n >= 5 && memcmp(bytes, "spin\n", 5) == 0) { /* asks for the same bytes at once */
+		baton_conn_pause(conn);
+		baton_conn_resume(conn);
+		return 0;
+	}
 	while ((end = memchr(at, '\n', n - (size_t)(at - bytes))) != NULL) {
 		snprintf(order, sizeof order, "%.*s", (int)(end - at), at);
 		obey(conn, order);

@@ -417,6 +417,16 @@ upload_more(void *arg)
 	upload_end(u);
 }
 
+/* Waits for what it does not take. */
+static void
+upload_spin(void *arg)
+{
+	struct upload *u = arg;
+
+	if (baton_request_readable(u->r, upload_spin, u) != 0)
+		upload_end(u);
+}
+
 static void
 upload(baton_request r)
 {
@@ -437,6 +447,8 @@ upload(baton_request r)
 		baton_answer_begin(r, 200, TEXT);
 	if (strcmp(kind, "held") == 0)
 		held = u;
+	else if (strcmp(kind, "spin") == 0)
+		upload_spin(u);
 	else
 		upload_more(u);
 }

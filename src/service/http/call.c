@@ -33,6 +33,7 @@ static struct {
 	bool on;
 	STAILQ_HEAD(, call) ready;
 	unsigned nready;
+	bool turning; /* they are being seen to */
 	struct event turn;
 	struct baton_freelist unused;
 } cl = {.unused = {.size = sizeof(struct call), .max = CALLS_KEPT}};
@@ -180,7 +181,7 @@ call_wake(struct call *call)
 {
 	if (call->handling || call->ready)
 		return;
-	if (STAILQ_EMPTY(&cl.ready))
+	if (STAILQ_EMPTY(&cl.ready) && !cl.turning)
 		event_active(&cl.turn, EV_TIMEOUT, 0);
 	STAILQ_INSERT_TAIL(&cl.ready, call, ready_link);
 	cl.nready++;
@@ -253,15 +254,18 @@ go_on(struct call *call)
 		http_go_on(c);
 }
 
-/* Those that are there; who is woken meanwhile has the next turn. */
+/* Those that are there.  Who is woken meanwhile has the loop's next turn (a timer, as what is
+ * made active here is called before anything else). */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
+	struct timeval now = {0};
 	struct call *call;
 
 	(void)fd;
 	(void)what;
 	(void)arg;
+	cl.turning = true;
 	for (unsigned n = cl.nready; n > 0 && cl.nready > 0; n--) {
 		call = STAILQ_FIRST(&cl.ready);
 		STAILQ_REMOVE_HEAD(&cl.ready, ready_link);
@@ -270,8 +274,9 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		upload_tell(call);
 		go_on(call);
 	}
+	cl.turning = false;
 	if (cl.nready > 0)
-		event_active(&cl.turn, EV_TIMEOUT, 0);
+		event_add(&cl.turn, &now);
 }
 
 /* Room to read; behind what is unread, if there is any. */

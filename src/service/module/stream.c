@@ -31,9 +31,10 @@ stream_look_soon(struct baton_conn *bc)
 
 	if (bc->queued || bc->c == NULL)
 		return;
-	if (STAILQ_EMPTY(&st->todo))
+	if (STAILQ_EMPTY(&st->todo) && !st->turning)
 		event_active(&st->turn, EV_TIMEOUT, 0);
 	STAILQ_INSERT_TAIL(&st->todo, bc, todo);
+	st->ntodo++;
 	bc->queued = true;
 }
 
@@ -191,6 +192,7 @@ work(struct baton_conn *bc)
 {
 	struct conn *c = bc->c;
 	bool was_blocked = bc->blocked;
+	uint64_t before = c->bytes_out;
 
 	if (bc->again)
 		show_again(bc);
@@ -215,7 +217,7 @@ work(struct baton_conn *bc)
 		conn_finish(c, "finished by its module");
 		return;
 	}
-	if (bc->blocked != was_blocked || bc->blocked)
+	if (bc->blocked != was_blocked || (bc->blocked && c->bytes_out > before))
 		start_limit(bc);
 	set_state(bc);
 	set_interest(bc);
@@ -233,20 +235,29 @@ is_away(const struct conn *c)
 	return c->moving || c->held;
 }
 
+/* Those that are there.  Who comes meanwhile has the loop's next turn (a timer, as what is
+ * made active here is called before anything else). */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
+	struct timeval now = {0};
 	struct stream *st = arg;
 	struct baton_conn *bc;
 
 	(void)fd;
 	(void)what;
-	while ((bc = STAILQ_FIRST(&st->todo)) != NULL) {
+	st->turning = true;
+	for (unsigned n = st->ntodo; n > 0 && st->ntodo > 0; n--) {
+		bc = STAILQ_FIRST(&st->todo);
 		STAILQ_REMOVE_HEAD(&st->todo, todo);
+		st->ntodo--;
 		bc->queued = false;
 		if (bc->c != NULL && !is_away(bc->c) && !bc->c->lingering)
 			work(bc);
 	}
+	st->turning = false;
+	if (st->ntodo > 0)
+		event_add(&st->turn, &now);
 }
 
 static void
@@ -292,8 +303,10 @@ release(struct conn *c)
 		return;
 	if (bc->opened && stream_module(bc)->close != NULL)
 		stream_module(bc)->close(bc, c->elsewhere);
-	if (bc->queued)
+	if (bc->queued) {
 		STAILQ_REMOVE(&bc->stream->todo, bc, baton_conn, todo);
+		bc->stream->ntodo--;
+	}
 	bc->queued = false;
 	bc->c = NULL;
 	outbox_end(bc, c->elsewhere);

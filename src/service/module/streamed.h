@@ -62,6 +62,8 @@ struct stream {
 	struct timelist *idle, *send;
 	struct event turn; /* works the list off */
 	STAILQ_HEAD(, baton_conn) todo;
+	unsigned ntodo;
+	bool turning; /* it is being worked off */
 	char buffer[STREAM_READ_MAX];
 };
 
