@@ -35,7 +35,7 @@ struct baton_link {
 	bool attached, idle;
 	void (*ready)(void *arg, short what); /* NULL: idle */
 	struct baton_watch watch;
-	struct baton_ctx *ctx;
+	int cause; /* of the ctx of a wait, when it has ended */
 	void (*fn)(void *arg, int status);
 	void *arg;
 };
@@ -317,7 +317,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	end_wait(l);
-	l->fn(l->arg, l->ctx != NULL ? baton_ctx_cause(l->ctx) : 0);
+	l->fn(l->arg, l->cause);
 }
 
 /* From the loop's top level. */
@@ -326,7 +326,7 @@ on_wait_ended(void *arg, int cause)
 {
 	struct baton_link *l = arg;
 
-	(void)cause;
+	l->cause = cause;
 	event_active(&l->ev, EV_TIMEOUT, 0);
 }
 
@@ -339,12 +339,13 @@ baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
 		return;
 	link->fn = fn;
 	link->arg = arg;
-	link->ctx = ctx;
+	link->cause = 0;
 	event_assign(&link->ev, runtime_base(), link->fd, write ? EV_WRITE : EV_READ, on_event,
 	             link);
 	event_add(&link->ev, NULL);
 	link->waits = true;
-	if (ctx != NULL && baton_ctx_watch(ctx, &link->watch, on_wait_ended, link) != 0)
+	if (ctx != NULL &&
+	    (link->cause = baton_ctx_watch(ctx, &link->watch, on_wait_ended, link)) != 0)
 		event_active(&link->ev, EV_TIMEOUT, 0);
 }
 

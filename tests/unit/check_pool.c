@@ -165,6 +165,36 @@ START_TEST(links_are_told_idle_and_out)
 }
 END_TEST
 
+static void
+on_ready(void *arg, int status)
+{
+	*(int *)arg = status;
+	told++;
+}
+
+/* Who waits need not hold the ctx: a request's is gone with the request. */
+START_TEST(a_wait_ends_with_its_ctx_and_says_why)
+{
+	struct baton_ctx *ctx = baton_ctx_new(NULL, 0);
+	int status = 1;
+
+	ck_assert_int_eq(get(NULL, 0), 0);
+	run_until(1);
+	baton_link_wait(given[0], false, ctx, on_ready, &status);
+	baton_ctx_cancel(ctx, BATON_CLOSED);
+	baton_ctx_drop(&ctx);
+	run_until(2);
+	ck_assert_int_eq(status, BATON_CLOSED);
+	ctx = baton_ctx_new(NULL, 0);
+	baton_ctx_cancel(ctx, BATON_DEADLINE);
+	baton_link_wait(given[0], false, ctx, on_ready, &status);
+	baton_ctx_drop(&ctx);
+	run_until(3);
+	ck_assert_int_eq(status, BATON_DEADLINE);
+	baton_link_put(given[0], true);
+}
+END_TEST
+
 START_TEST(waiters_are_served_in_order_and_bounded)
 {
 	struct baton_ctx *ctx = baton_ctx_new(NULL, 0);
@@ -334,6 +364,7 @@ main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_link_is_used_again);
 	tcase_add_test(tc, links_are_told_idle_and_out);
+	tcase_add_test(tc, a_wait_ends_with_its_ctx_and_says_why);
 	tcase_add_test(tc, waiters_are_served_in_order_and_bounded);
 	tcase_add_test(tc, a_link_that_died_while_idle_is_noticed);
 	tcase_add_test(tc, nobody_there_is_unreachable);
