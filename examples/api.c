@@ -274,13 +274,15 @@ struct asked {
 	char said[sizeof ping];
 };
 
-/* The one end of it.  good: the upstream did what it should. */
+/* The one end of it.  good: the upstream did what it should.  Of a client that has hung up
+ * the breaker learns nothing: it is not the upstream's fault. */
 static void
 end_ping(struct asked *a, bool good, int failure, const char *text)
 {
 	if (a->link != NULL)
 		baton_link_put(a->link, good);
-	baton_breaker_tell(a->api->breaker, good);
+	if (good || baton_ctx_cause(a->ctx) != BATON_CLOSED)
+		baton_breaker_tell(a->api->breaker, good);
 	if (good)
 		baton_answer(a->r, 200, JSON, "{\"pong\": true}\n", 15);
 	else
