@@ -489,7 +489,8 @@ struct baton_module {
 	/* The client has ended its side.  Without it: baton_conn_finish. */
 	void (*end)(struct baton_conn *conn);
 
-	/* Everything written is with the kernel, after it was not for a while. */
+	/* Everything written is with the kernel, after it was not for a while, or a write was
+	 * refused (BATON_FULL). */
 	void (*flushed)(struct baton_conn *conn);
 
 	/*

@@ -1,6 +1,8 @@
 /* lines: a stream module that does what a test tells it, one order a line. */
 #include <baton.h>
 
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,36 @@
 
 /* --- pair: two threads write one connection --- */
 
+/* How often `flushed` and `close` were called, of whatever connection: threads wait for it. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	unsigned n;
+} flushes = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+
+static void
+flushes_add(void)
+{
+	pthread_mutex_lock(&flushes.lock);
+	flushes.n++;
+	pthread_cond_broadcast(&flushes.more);
+	pthread_mutex_unlock(&flushes.lock);
+}
+
+static unsigned
+flushes_after(unsigned n)
+{
+	pthread_mutex_lock(&flushes.lock);
+	while (flushes.n == n)
+		pthread_cond_wait(&flushes.more, &flushes.lock);
+	n = flushes.n;
+	pthread_mutex_unlock(&flushes.lock);
+	return n;
+}
+
 struct writer {
 	struct baton_conn *conn;
+	unsigned flushes; /* seen */
 	char name;
 	int n;
 };
@@ -27,7 +57,7 @@ write_lines(void *arg)
 		int status;
 
 		while ((status = baton_conn_write(w->conn, line, (size_t)len)) == BATON_FULL)
-			usleep(1000);
+			w->flushes = flushes_after(w->flushes);
 		if (status != 0)
 			return status;
 	}
@@ -61,7 +91,7 @@ pair(struct baton_conn *conn, int n)
 		                       .release = writer_release,
 		                       .arg = w};
 
-		*w = (struct writer){baton_conn_hold(conn), name, n};
+		*w = (struct writer){baton_conn_hold(conn), 0, name, n};
 		if (baton_offload(NULL, &t) != 0)
 			writer_release(w);
 	}
@@ -194,6 +224,19 @@ drip(struct baton_conn *conn)
 	on_drip(d);
 }
 
+/* --- long: more than may be unsent at a time --- */
+
+static void
+write_long(struct baton_conn *conn)
+{
+	static const char bytes[1000] = "long";
+	intptr_t left = (intptr_t)baton_conn_data(conn);
+
+	while (left > 0 && baton_conn_write(conn, bytes, sizeof bytes) == 0)
+		left--;
+	baton_conn_set_data(conn, (void *)left);
+}
+
 /* --- orders --- */
 
 static void
@@ -207,6 +250,9 @@ obey(struct baton_conn *conn, const char *order)
 		hang(conn);
 	} else if (strncmp(order, "background ", 11) == 0) {
 		background(conn, order + 11);
+	} else if (strncmp(order, "long ", 5) == 0) {
+		baton_conn_set_data(conn, (void *)(intptr_t)atol(order + 5));
+		write_long(conn);
 	} else if (strcmp(order, "drip") == 0) {
 		drip(conn);
 	} else if (strcmp(order, "close") == 0) {
@@ -253,7 +299,16 @@ on_data(struct baton_conn *conn, const char *bytes, size_t n)
 static void
 on_flushed(struct baton_conn *conn)
 {
-	SAY(conn, "flushed\n");
+	flushes_add();
+	write_long(conn);
+}
+
+static void
+on_close(struct baton_conn *conn, bool moved)
+{
+	(void)conn;
+	(void)moved;
+	flushes_add();
 }
 
 static int
@@ -289,4 +344,5 @@ const struct baton_module baton_module = {
     .start = start,
     .data = on_data,
     .flushed = on_flushed,
+    .close = on_close,
 };

@@ -193,6 +193,8 @@ struct call {
 	uint64_t begun_ms;
 };
 
+/* These sleeps wait for nothing: they are the downstream. */
+
 static int
 sleep_long(void *arg)
 {

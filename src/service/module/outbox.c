@@ -99,7 +99,7 @@ wake(struct baton_conn *bc)
 
 /* With the lock. */
 static int
-may_write(const struct baton_conn *bc, size_t n)
+may_write(struct baton_conn *bc, size_t n)
 {
 	size_t max = (size_t)bc->stream->service->service->conf->max_unsent;
 
@@ -107,7 +107,10 @@ may_write(const struct baton_conn *bc, size_t n)
 		return BATON_MOVING;
 	if (bc->gone || bc->finishing)
 		return BATON_CLOSED;
-	return bc->unsent > 0 && bc->unsent + n > max ? BATON_FULL : 0;
+	if (bc->unsent == 0 || bc->unsent + n <= max)
+		return 0;
+	bc->refused = true;
+	return BATON_FULL;
 }
 
 int
@@ -211,6 +214,19 @@ outbox_flush(struct baton_conn *bc)
 			return OUTBOX_BLOCKED;
 	}
 	return OUTBOX_EMPTY;
+}
+
+bool
+outbox_was_refused(struct baton_conn *bc)
+{
+	bool refused;
+
+	pthread_mutex_lock(&lock);
+	refused = bc->refused && bc->unsent == 0;
+	if (refused)
+		bc->refused = false;
+	pthread_mutex_unlock(&lock);
+	return refused;
 }
 
 bool

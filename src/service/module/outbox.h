@@ -19,6 +19,9 @@ enum outbox_sent {
 /* Send what there is. */
 enum outbox_sent outbox_flush(struct baton_conn *bc);
 
+/* Was a write refused, and is all sent now?  Says so once. */
+bool outbox_was_refused(struct baton_conn *bc);
+
 /* It is to end when all is sent. */
 bool outbox_is_finishing(struct baton_conn *bc);
 

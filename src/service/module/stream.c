@@ -223,6 +223,7 @@ work(struct baton_conn *bc)
 	set_interest(bc);
 	if (c->closed)
 		return;
+	was_blocked |= outbox_was_refused(bc);
 	if (was_blocked && !bc->blocked && stream_module(bc)->flushed != NULL)
 		stream_module(bc)->flushed(bc);
 	if (!bc->queued)

@@ -50,6 +50,7 @@ struct baton_conn {
 	/* under the lock */
 	STAILQ_HEAD(, stream_chunk) chunks;
 	size_t unsent;
+	bool refused;   /* a write, as there was no room */
 	bool gone;      /* nothing can be written any more */
 	bool away;      /* another worker is about to take it over, or has */
 	bool finishing; /* when all is sent */
