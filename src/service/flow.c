@@ -4,19 +4,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #define BUFFER     (16 * 1024)
 #define PIPE_SIZE  (256 * 1024)  /* asked for; what is had decides nothing */
 #define TURN       (1024 * 1024) /* a fast stream does not hog the loop */
-#define KEPT_PIPES 64
+#define KEPT_PIPES 16            /* a user's pipes are few: pipe-user-pages-soft of proc(5) */
+
+_Static_assert(BUFFER <= FLOW_KEPT_MAX, "what is left of a buffer can be kept");
 
 static struct {
 	int pipe[KEPT_PIPES][2];
 	int n;
-} kept;
+} spare;
 
 void
 flow_init(struct flow *f)
@@ -30,9 +36,9 @@ give_back(struct flow *f)
 {
 	if (f->pipe[0] < 0)
 		return;
-	if (f->held == 0 && kept.n < KEPT_PIPES) {
-		kept.pipe[kept.n][0] = f->pipe[0];
-		kept.pipe[kept.n++][1] = f->pipe[1];
+	if (f->held == 0 && spare.n < KEPT_PIPES) {
+		spare.pipe[spare.n][0] = f->pipe[0];
+		spare.pipe[spare.n++][1] = f->pipe[1];
 	} else {
 		fd_close(&f->pipe[0]);
 		fd_close(&f->pipe[1]);
@@ -46,16 +52,22 @@ borrow(struct flow *f)
 {
 	if (f->pipe[0] >= 0)
 		return 0;
-	if (kept.n > 0) {
-		f->pipe[0] = kept.pipe[--kept.n][0];
-		f->pipe[1] = kept.pipe[kept.n][1];
+	if (spare.n > 0) {
+		f->pipe[0] = spare.pipe[--spare.n][0];
+		f->pipe[1] = spare.pipe[spare.n][1];
 		return 0;
 	}
 	if (pipe2(f->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
 		f->pipe[0] = f->pipe[1] = -1;
 		return -1;
 	}
-	(void)fcntl(f->pipe[1], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one does, too */
+	/* Whoever has too many pipes gets tiny ones: copying is better. */
+	if (fcntl(f->pipe[1], F_SETPIPE_SZ, PIPE_SIZE) < 0 &&
+	    fcntl(f->pipe[1], F_GETPIPE_SZ) < BUFFER) {
+		fd_close(&f->pipe[0]);
+		fd_close(&f->pipe[1]);
+		return -1;
+	}
 	return 0;
 }
 
@@ -63,31 +75,34 @@ void
 flow_clear(struct flow *f)
 {
 	give_back(f);
+	mem_free(&f->kept);
 }
 
 void
 flow_free_pipes(void)
 {
-	while (kept.n > 0) {
-		kept.n--;
-		fd_close(&kept.pipe[kept.n][0]);
-		fd_close(&kept.pipe[kept.n][1]);
+	while (spare.n > 0) {
+		spare.n--;
+		fd_close(&spare.pipe[spare.n][0]);
+		fd_close(&spare.pipe[spare.n][1]);
 	}
 }
 
-int
+bool
+flow_waits(const struct flow *f)
+{
+	return f->held > 0 || f->kept != NULL;
+}
+
+void
 flow_put(struct flow *f, const char *bytes, size_t n)
 {
-	ssize_t w;
-
 	if (n == 0)
-		return 0;
-	if (borrow(f) < 0)
-		return -1;
-	w = write(f->pipe[1], bytes, n);
-	if (w > 0)
-		f->held += (size_t)w;
-	return w == (ssize_t)n ? 0 : -1;
+		return;
+	AN(!flow_waits(f) && n <= FLOW_KEPT_MAX);
+	f->kept = mem_alloc(sizeof *f->kept + n);
+	f->kept->n = n;
+	memcpy(f->kept->bytes, bytes, n);
 }
 
 static bool
@@ -96,10 +111,30 @@ would_block(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
+static enum flow_result
+send_kept(struct flow *f, int far, uint64_t *out)
+{
+	struct flow_kept *k = f->kept;
+
+	while (k->sent < k->n) {
+		ssize_t n =
+		    send(far, k->bytes + k->sent, k->n - k->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return would_block() ? FLOW_BLOCKED : FLOW_FAR_BROKE;
+		k->sent += (size_t)n;
+		*out += (uint64_t)n;
+	}
+	mem_free(&f->kept);
+	return FLOW_MORE;
+}
+
 /* What waits goes first. */
 static enum flow_result
-send_held(struct flow *f, int far, uint64_t *out)
+send_waiting(struct flow *f, int far, uint64_t *out)
 {
+	if (f->kept != NULL)
+		return send_kept(f, far, out);
 	while (f->held > 0) {
 		ssize_t n = splice(f->pipe[0], NULL, far, NULL, f->held,
 		                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -134,24 +169,24 @@ copy(struct flow *f, int near, int far, uint64_t *in, uint64_t *out, enum flow_r
 	if (w < 0)
 		w = 0;
 	*out += (uint64_t)w;
-	if (w < n && flow_put(f, buffer + w, (size_t)(n - w)) < 0)
-		*result = FLOW_FAR_BROKE; /* no descriptor for what is left: it would be lost */
+	flow_put(f, buffer + w, (size_t)(n - w));
 	return n == sizeof buffer ? n : 0;
 }
 
+/* The same, through the pipe.  What did not fill it was all there was. */
 static ssize_t
 fill(struct flow *f, int near, uint64_t *in)
 {
 	ssize_t n =
 	    splice(near, NULL, f->pipe[1], NULL, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
+	f->bulk = n >= BUFFER;
 	if (n > 0) {
 		f->held += (size_t)n;
 		*in += (uint64_t)n;
-		return n;
+		return n == PIPE_SIZE ? n : 0;
 	}
 	f->eof = n == 0;
-	f->bulk = false;
 	f->broke = n < 0 && !would_block();
 	return 0;
 }
@@ -172,8 +207,8 @@ flow_pump(struct flow *f, int near, int far, uint64_t *in, uint64_t *out)
 	ssize_t left = TURN, n = 1;
 
 	while (left > 0 && n > 0 && result == FLOW_MORE && !f->eof && !f->broke) {
-		if (f->held > 0) {
-			result = send_held(f, far, out);
+		if (flow_waits(f)) {
+			result = send_waiting(f, far, out);
 			continue;
 		}
 		if (f->bulk && borrow(f) == 0)
@@ -182,8 +217,8 @@ flow_pump(struct flow *f, int near, int far, uint64_t *in, uint64_t *out)
 			n = copy(f, near, far, in, out, &result);
 		left -= n;
 	}
-	if (f->held > 0 && result == FLOW_MORE)
-		result = send_held(f, far, out);
+	if (flow_waits(f) && result == FLOW_MORE)
+		result = send_waiting(f, far, out);
 	if (f->held == 0)
 		give_back(f);
 	if (result != FLOW_MORE)

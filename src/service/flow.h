@@ -2,8 +2,9 @@
  * flow: one direction of a pair of sockets: bytes from one socket to another.
  *
  * Little goes through a buffer of the worker; a stream that fills it goes through a
- * pipe, without being copied.  What the far side does not take waits in a pipe, and
- * nothing more is read until it has.  A pipe is borrowed only while it holds bytes.
+ * pipe, without being copied.  What the far side does not take waits, in memory or in
+ * the pipe, and nothing more is read until it has.  A pipe is borrowed only while it
+ * holds bytes, and none is needed: without descriptors a stream is copied.
  */
 #ifndef BATON_SERVICE_FLOW_H
 #define BATON_SERVICE_FLOW_H
@@ -12,13 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FLOW_KEPT_MAX (32 * 1024) /* so that those of a pair travel in one record */
+
+/* Bytes in memory. */
+struct flow_kept {
+	size_t n, sent;
+	char bytes[];
+};
+
 struct flow {
-	int pipe[2]; /* -1: none borrowed */
-	size_t held; /* bytes in the pipe */
-	bool eof;    /* the near side has ended */
-	bool shut;   /* and the far side has been told */
-	bool broke;  /* the near side was reset */
-	bool bulk;   /* through the pipe */
+	struct flow_kept *kept; /* what waits in memory; NULL: nothing */
+	size_t held;            /* what waits in the pipe; never both */
+	int pipe[2];            /* -1: none borrowed */
+	bool eof;               /* the near side has ended */
+	bool shut;              /* and the far side has been told */
+	bool broke;             /* the near side was reset */
+	bool bulk;              /* through the pipe */
 };
 
 enum flow_result {
@@ -31,12 +41,15 @@ enum flow_result {
 
 void flow_init(struct flow *f);
 
-/* Close or give back the pipe. */
+/* Close or give back the pipe, and forget what waits. */
 void flow_clear(struct flow *f);
 
-/* Put n bytes in front of all that comes; only into an empty flow.  0, or -1: no
- * descriptors, or too many bytes. */
-int flow_put(struct flow *f, const char *bytes, size_t n);
+/* Put n bytes, at most FLOW_KEPT_MAX, in front of all that comes; only once, and only into
+ * a flow in which nothing waits. */
+void flow_put(struct flow *f, const char *bytes, size_t n);
+
+/* Does something wait until the far side takes it? */
+bool flow_waits(const struct flow *f);
 
 /* Move what can be moved, within a turn's share.  *in, *out: grow by the bytes read and
  * written. */

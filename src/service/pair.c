@@ -2,9 +2,22 @@
 
 #include <sys/socket.h>
 
+#include <string.h>
+
 #include "base/fd.h"
 #include "wire/handoff.h"
 #include "worker/conn.h"
+
+/* In front of the bytes that wait in memory: those upwards, then those downwards. */
+struct frozen {
+	uint64_t up_held, down_held; /* in pipes */
+	uint8_t up_eof, up_shut, up_broke;
+	uint8_t down_eof, down_shut, down_broke;
+	uint16_t up_kept; /* the rest is of the other direction */
+};
+
+_Static_assert(sizeof(struct frozen) + 2 * FLOW_KEPT_MAX <= PAIR_FROZEN_MAX, "it fits");
+_Static_assert(FLOW_KEPT_MAX <= UINT16_MAX, "the length fits");
 
 static void on_far(evutil_socket_t fd, short what, void *arg);
 
@@ -63,9 +76,9 @@ wants(const struct flow *from, const struct flow *to)
 {
 	short want = 0;
 
-	if (!from->eof && !from->broke && from->held == 0)
+	if (!from->eof && !from->broke && !flow_waits(from))
 		want |= EV_READ;
-	if (to->held > 0)
+	if (flow_waits(to))
 		want |= EV_WRITE;
 	return want;
 }
@@ -82,6 +95,8 @@ move(struct pair *p, bool up, bool down)
 		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
 	if ((down || u == FLOW_FAR_BROKE) && !p->down.shut)
 		d = flow_pump(&p->down, p->fd, c->fd, &unused, &out);
+	if (!up && d == FLOW_FAR_BROKE && !p->up.shut) /* its last words */
+		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
 	conn_account(c, in, out);
 	if (u >= FLOW_NEAR_BROKE || d >= FLOW_NEAR_BROKE) {
 		pair_reset(p, "one side was reset");
@@ -118,7 +133,7 @@ pair_go(struct pair *p)
 /* --- moving to another worker --- */
 
 static void
-freeze_flow(const struct flow *f, struct handoff_record *r)
+freeze_pipe(const struct flow *f, struct handoff_record *r)
 {
 	if (f->held == 0)
 		return;
@@ -126,20 +141,37 @@ freeze_flow(const struct flow *f, struct handoff_record *r)
 	r->fd[r->nfd++] = f->pipe[1];
 }
 
-void
-pair_freeze(const struct pair *p, struct handoff_record *r, struct pair_frozen *frozen)
+static size_t
+freeze_kept(const struct flow *f, char *buf)
 {
-	*frozen = (struct pair_frozen){.up_held = p->up.held,
-	                               .down_held = p->down.held,
-	                               .up_eof = p->up.eof,
-	                               .up_shut = p->up.shut,
-	                               .up_broke = p->up.broke,
-	                               .down_eof = p->down.eof,
-	                               .down_shut = p->down.shut,
-	                               .down_broke = p->down.broke};
+	const struct flow_kept *k = f->kept;
+
+	if (k == NULL)
+		return 0;
+	memcpy(buf, k->bytes + k->sent, k->n - k->sent);
+	return k->n - k->sent;
+}
+
+size_t
+pair_freeze(const struct pair *p, struct handoff_record *r, char *buf)
+{
+	struct frozen frozen = {.up_held = p->up.held,
+	                        .down_held = p->down.held,
+	                        .up_eof = p->up.eof,
+	                        .up_shut = p->up.shut,
+	                        .up_broke = p->up.broke,
+	                        .down_eof = p->down.eof,
+	                        .down_shut = p->down.shut,
+	                        .down_broke = p->down.broke};
+	size_t n = sizeof frozen;
+
 	r->fd[r->nfd++] = p->fd;
-	freeze_flow(&p->up, r);
-	freeze_flow(&p->down, r);
+	freeze_pipe(&p->up, r);
+	freeze_pipe(&p->down, r);
+	frozen.up_kept = (uint16_t)freeze_kept(&p->up, buf + n);
+	memcpy(buf, &frozen, sizeof frozen);
+	n += frozen.up_kept;
+	return n + freeze_kept(&p->down, buf + n);
 }
 
 void
@@ -168,23 +200,44 @@ thaw_flow(struct flow *f, uint64_t held, struct handoff_record *r, size_t *n)
 	f->pipe[1] = take_fd(r, n);
 }
 
-const char *
-pair_thaw(struct pair *p, struct conn *c, const struct pair_home *home,
-          const struct pair_frozen *frozen, struct handoff_record *r)
+/* Could it have been written by freeze? */
+static bool
+is_whole(const struct frozen *frozen, size_t kept)
 {
+	size_t down = kept - frozen->up_kept;
+
+	return frozen->up_kept <= kept && frozen->up_kept <= FLOW_KEPT_MAX &&
+	       down <= FLOW_KEPT_MAX && (frozen->up_held == 0 || frozen->up_kept == 0) &&
+	       (frozen->down_held == 0 || down == 0);
+}
+
+const char *
+pair_thaw(struct pair *p, struct conn *c, const struct pair_home *home, const char *bytes,
+          size_t len, struct handoff_record *r)
+{
+	struct frozen frozen;
 	size_t n = 1;
 
-	if (r->nfd != 2u + 2u * (frozen->up_held > 0) + 2u * (frozen->down_held > 0))
+	if (len < sizeof frozen)
+		return "its state is not that of a pair";
+	memcpy(&frozen, bytes, sizeof frozen);
+	bytes += sizeof frozen;
+	len -= sizeof frozen;
+	if (!is_whole(&frozen, len))
+		return "its state is not that of a pair";
+	if (r->nfd != 2u + 2u * (frozen.up_held > 0) + 2u * (frozen.down_held > 0))
 		return "it came with another number of descriptors";
 	pair_init(p, c, home, take_fd(r, &n));
-	thaw_flow(&p->up, frozen->up_held, r, &n);
-	thaw_flow(&p->down, frozen->down_held, r, &n);
-	p->up.eof = frozen->up_eof;
-	p->up.shut = frozen->up_shut;
-	p->up.broke = frozen->up_broke;
-	p->down.eof = frozen->down_eof;
-	p->down.shut = frozen->down_shut;
-	p->down.broke = frozen->down_broke;
+	thaw_flow(&p->up, frozen.up_held, r, &n);
+	thaw_flow(&p->down, frozen.down_held, r, &n);
+	flow_put(&p->up, bytes, frozen.up_kept);
+	flow_put(&p->down, bytes + frozen.up_kept, len - frozen.up_kept);
+	p->up.eof = frozen.up_eof;
+	p->up.shut = frozen.up_shut;
+	p->up.broke = frozen.up_broke;
+	p->down.eof = frozen.down_eof;
+	p->down.shut = frozen.down_shut;
+	p->down.broke = frozen.down_broke;
 	timelist_join(home->idle, &c->timed);
 	return NULL;
 }

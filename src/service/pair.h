@@ -40,14 +40,10 @@ struct pair {
 	short want;           /* what ev waits for */
 };
 
-/* What a pair is beside its sockets and pipes; travels in the owner's blob. */
-#define PAIR_FROZEN_VERSION 1
-struct pair_frozen {
-	uint64_t up_held, down_held;
-	uint8_t up_eof, up_shut, up_broke;
-	uint8_t down_eof, down_shut, down_broke;
-	uint8_t zero[2];
-};
+/* What a pair is beside its sockets and pipes, as bytes for the owner's blob. */
+#define PAIR_FROZEN_VERSION 2
+#define PAIR_FROZEN_OLDEST  1
+#define PAIR_FROZEN_MAX     (64 + 2 * FLOW_KEPT_MAX)
 
 /*
  * Make a pair of c and fd, which is connected, does not block, and is the pair's from
@@ -70,15 +66,16 @@ void pair_reset(struct pair *p, const char *why);
  * initialised but is zeroed with fd -1. */
 void pair_release(struct pair *p);
 
-/* For `freeze`: add the descriptors, at most 5, to the record, and fill *frozen. */
-void pair_freeze(const struct pair *p, struct handoff_record *r, struct pair_frozen *frozen);
+/* For `freeze`: add the descriptors, at most 5, to the record, and write the rest to buf
+ * (PAIR_FROZEN_MAX bytes).  The length. */
+size_t pair_freeze(const struct pair *p, struct handoff_record *r, char *buf);
 
 /* For `rest`: out of the loop. */
 void pair_rest(struct pair *p);
 
-/* For `thaw`: make a pair of c and of the record's descriptors from fd[1] on, which must be
- * exactly those that freeze added.  NULL, or why not: a literal; *p is untouched then. */
+/* For `thaw`: make a pair of c, of the record's descriptors from fd[1] on, and of the n bytes
+ * that freeze wrote.  NULL, or why not: a literal; *p is untouched then. */
 const char *pair_thaw(struct pair *p, struct conn *c, const struct pair_home *home,
-                      const struct pair_frozen *frozen, struct handoff_record *r);
+                      const char *bytes, size_t n, struct handoff_record *r);
 
 #endif

@@ -153,12 +153,9 @@ connected(struct conn *c, struct client *cl)
 	event_del(&d->ev);
 	pair_init(&cl->pair, c, &px->home, d->fd);
 	d->fd = -1;
-	if (px->conf->send_proxy != CONF_PROXY_NO &&
-	    flow_put(&cl->pair.up, text,
-	             greeting_write(&d->client, (int)px->conf->send_proxy, text)) < 0) {
-		fail(c, "no descriptors for its PROXY header");
-		return;
-	}
+	if (px->conf->send_proxy != CONF_PROXY_NO)
+		flow_put(&cl->pair.up, text,
+		         greeting_write(&d->client, (int)px->conf->send_proxy, text));
 	mem_free(&cl->dialing);
 	conn_set_state(c, CONN_BUSY);
 	pair_go(&cl->pair);
@@ -304,13 +301,13 @@ opened(struct conn *c)
 static bool
 freeze(struct conn *c, struct handoff_record *r)
 {
-	static struct pair_frozen frozen;
+	static char frozen[PAIR_FROZEN_MAX];
 	const struct client *cl = c->data;
 
 	if (cl->dialing != NULL)
 		return false;
-	pair_freeze(&cl->pair, r, &frozen);
-	r->blob = (struct handoff_bytes){(const char *)&frozen, sizeof frozen};
+	r->blob.n = pair_freeze(&cl->pair, r, frozen);
+	r->blob.p = frozen;
 	r->blob_version = PAIR_FROZEN_VERSION;
 	return true;
 }
@@ -329,19 +326,17 @@ thaw(struct conn *c, struct handoff_record *r)
 	struct proxy *px = proxy_of(c);
 	struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof from;
-	struct pair_frozen frozen;
 	struct client *cl;
 
-	if (r->blob_version != PAIR_FROZEN_VERSION || r->blob.n != sizeof frozen ||
+	if (r->blob_version < PAIR_FROZEN_OLDEST || r->blob_version > PAIR_FROZEN_VERSION ||
 	    r->unread.n > 0 || r->unsent.n > 0)
 		return "its state is not one of this proxy";
-	memcpy(&frozen, r->blob.p, sizeof frozen);
 	cl = new_client(c);
 	/* a limit is for those who come, not for those who are there */
 	getpeername(c->fd, (struct sockaddr *)&from, &len);
 	if (px->sources != NULL)
 		cl->source = sources_enter(px->sources, &from, UINT64_MAX);
-	return pair_thaw(&cl->pair, c, &px->home, &frozen, r);
+	return pair_thaw(&cl->pair, c, &px->home, r->blob.p, r->blob.n, r);
 }
 
 static void
