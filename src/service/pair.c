@@ -95,7 +95,7 @@ move(struct pair *p, bool up, bool down)
 		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
 	if ((down || u == FLOW_FAR_BROKE) && !p->down.shut)
 		d = flow_pump(&p->down, p->fd, c->fd, &unused, &out);
-	if (!up && d == FLOW_FAR_BROKE && !p->up.shut) /* its last words */
+	if (d == FLOW_FAR_BROKE && u == FLOW_MORE && !p->up.shut) /* the client's last words */
 		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
 	conn_account(c, in, out);
 	if (u >= FLOW_NEAR_BROKE || d >= FLOW_NEAR_BROKE) {
