@@ -17,8 +17,6 @@
 #define TURN       (1024 * 1024) /* a fast stream does not hog the loop */
 #define KEPT_PIPES 16            /* a user's pipes are few: pipe-user-pages-soft of proc(5) */
 
-_Static_assert(BUFFER <= FLOW_KEPT_MAX, "what is left of a buffer can be kept");
-
 static struct {
 	int pipe[KEPT_PIPES][2];
 	int n;
@@ -99,10 +97,17 @@ flow_put(struct flow *f, const char *bytes, size_t n)
 {
 	if (n == 0)
 		return;
-	AN(!flow_waits(f) && n <= FLOW_KEPT_MAX);
+	AN(!flow_waits(f));
 	f->kept = mem_alloc(sizeof *f->kept + n);
 	f->kept->n = n;
 	memcpy(f->kept->bytes, bytes, n);
+}
+
+const char *
+flow_kept(const struct flow *f, size_t *n)
+{
+	*n = f->kept != NULL ? f->kept->n - f->kept->sent : 0;
+	return *n > 0 ? f->kept->bytes + f->kept->sent : NULL;
 }
 
 static bool

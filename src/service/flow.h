@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FLOW_KEPT_MAX (32 * 1024) /* so that those of a pair travel in one record */
-
 /* Bytes in memory. */
 struct flow_kept {
 	size_t n, sent;
@@ -44,9 +42,12 @@ void flow_init(struct flow *f);
 /* Close or give back the pipe, and forget what waits. */
 void flow_clear(struct flow *f);
 
-/* Put n bytes, at most FLOW_KEPT_MAX, in front of all that comes; only once, and only into
- * a flow in which nothing waits. */
+/* Put n bytes in front of all that comes; only once, and only into a flow in which nothing
+ * waits. */
 void flow_put(struct flow *f, const char *bytes, size_t n);
+
+/* The bytes that wait in memory; *n is set. */
+const char *flow_kept(const struct flow *f, size_t *n);
 
 /* Does something wait until the far side takes it? */
 bool flow_waits(const struct flow *f);

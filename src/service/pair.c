@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "wire/handoff.h"
 #include "worker/conn.h"
+#include "worker/service.h"
 
 /* In front of the bytes that wait in memory: those upwards, then those downwards. */
 struct frozen {
@@ -16,8 +17,8 @@ struct frozen {
 	uint16_t up_kept; /* the rest is of the other direction */
 };
 
-_Static_assert(sizeof(struct frozen) + 2 * FLOW_KEPT_MAX <= PAIR_FROZEN_MAX, "it fits");
-_Static_assert(FLOW_KEPT_MAX <= UINT16_MAX, "the length fits");
+_Static_assert(sizeof(struct frozen) + 2 * PAIR_KEPT_MAX <= PAIR_FROZEN_MAX, "it fits");
+_Static_assert(PAIR_KEPT_MAX <= UINT16_MAX, "the length fits");
 
 static void on_far(evutil_socket_t fd, short what, void *arg);
 
@@ -83,6 +84,17 @@ wants(const struct flow *from, const struct flow *to)
 	return want;
 }
 
+/* Too much to travel, for now? */
+static bool
+is_large(const struct pair *p)
+{
+	size_t up, down;
+
+	flow_kept(&p->up, &up);
+	flow_kept(&p->down, &down);
+	return up > PAIR_KEPT_MAX || down > PAIR_KEPT_MAX;
+}
+
 /* Move what can be moved in the directions asked for. */
 static void
 move(struct pair *p, bool up, bool down)
@@ -90,6 +102,7 @@ move(struct pair *p, bool up, bool down)
 	struct conn *c = p->conn;
 	enum flow_result u = FLOW_MORE, d = FLOW_MORE;
 	uint64_t in = 0, out = 0, unused = 0;
+	bool was_large = is_large(p);
 
 	if (up && !p->up.shut)
 		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
@@ -109,6 +122,8 @@ move(struct pair *p, bool up, bool down)
 	timelist_join(p->home->idle, &c->timed);
 	conn_want(c, wants(&p->up, &p->down));
 	want_far(p, wants(&p->down, &p->up));
+	if (was_large && !is_large(p))
+		conn_moves(c);
 }
 
 static void
@@ -141,20 +156,11 @@ freeze_pipe(const struct flow *f, struct handoff_record *r)
 	r->fd[r->nfd++] = f->pipe[1];
 }
 
-static size_t
-freeze_kept(const struct flow *f, char *buf)
-{
-	const struct flow_kept *k = f->kept;
-
-	if (k == NULL)
-		return 0;
-	memcpy(buf, k->bytes + k->sent, k->n - k->sent);
-	return k->n - k->sent;
-}
-
 size_t
 pair_freeze(const struct pair *p, struct handoff_record *r, char *buf)
 {
+	size_t n = sizeof(struct frozen), up_kept, down_kept;
+	const char *up = flow_kept(&p->up, &up_kept), *down = flow_kept(&p->down, &down_kept);
 	struct frozen frozen = {.up_held = p->up.held,
 	                        .down_held = p->down.held,
 	                        .up_eof = p->up.eof,
@@ -162,16 +168,20 @@ pair_freeze(const struct pair *p, struct handoff_record *r, char *buf)
 	                        .up_broke = p->up.broke,
 	                        .down_eof = p->down.eof,
 	                        .down_shut = p->down.shut,
-	                        .down_broke = p->down.broke};
-	size_t n = sizeof frozen;
+	                        .down_broke = p->down.broke,
+	                        .up_kept = (uint16_t)up_kept};
 
+	if (is_large(p))
+		return 0;
 	r->fd[r->nfd++] = p->fd;
 	freeze_pipe(&p->up, r);
 	freeze_pipe(&p->down, r);
-	frozen.up_kept = (uint16_t)freeze_kept(&p->up, buf + n);
-	memcpy(buf, &frozen, sizeof frozen);
-	n += frozen.up_kept;
-	return n + freeze_kept(&p->down, buf + n);
+	memcpy(buf, &frozen, n);
+	if (up_kept > 0)
+		memcpy(buf + n, up, up_kept);
+	if (down_kept > 0)
+		memcpy(buf + n + up_kept, down, down_kept);
+	return n + up_kept + down_kept;
 }
 
 void
@@ -206,8 +216,8 @@ is_whole(const struct frozen *frozen, size_t kept)
 {
 	size_t down = kept - frozen->up_kept;
 
-	return frozen->up_kept <= kept && frozen->up_kept <= FLOW_KEPT_MAX &&
-	       down <= FLOW_KEPT_MAX && (frozen->up_held == 0 || frozen->up_kept == 0) &&
+	return frozen->up_kept <= kept && frozen->up_kept <= PAIR_KEPT_MAX &&
+	       down <= PAIR_KEPT_MAX && (frozen->up_held == 0 || frozen->up_kept == 0) &&
 	       (frozen->down_held == 0 || down == 0);
 }
 

@@ -43,7 +43,8 @@ struct pair {
 /* What a pair is beside its sockets and pipes, as bytes for the owner's blob. */
 #define PAIR_FROZEN_VERSION 2
 #define PAIR_FROZEN_OLDEST  1
-#define PAIR_FROZEN_MAX     (64 + 2 * FLOW_KEPT_MAX)
+#define PAIR_KEPT_MAX       (32 * 1024) /* bytes that wait in memory, each way */
+#define PAIR_FROZEN_MAX     (64 + 2 * PAIR_KEPT_MAX)
 
 /*
  * Make a pair of c and fd, which is connected, does not block, and is the pair's from
@@ -67,7 +68,8 @@ void pair_reset(struct pair *p, const char *why);
 void pair_release(struct pair *p);
 
 /* For `freeze`: add the descriptors, at most 5, to the record, and write the rest to buf
- * (PAIR_FROZEN_MAX bytes).  The length. */
+ * (PAIR_FROZEN_MAX bytes).  The length, or 0: too much waits in memory, and the pair offers
+ * itself when less does. */
 size_t pair_freeze(const struct pair *p, struct handoff_record *r, char *buf);
 
 /* For `rest`: out of the loop. */

@@ -2,8 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <string.h>
-
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
@@ -30,23 +28,20 @@ become(struct conn *c, struct http *h, struct pair *p)
 }
 
 /* First what is there already, as far as it goes at once; the rest waits in the pair. */
-static int
-send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[2], uint64_t *sent)
+static uint64_t
+send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[2])
 {
 	struct iovec iov[2] = {{(void *)(uintptr_t)bytes[0].p, bytes[0].n},
 	                       {(void *)(uintptr_t)bytes[1].p, bytes[1].n}};
 	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 2};
 	ssize_t n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
 	struct tail rest = {NULL, 0, 0, 0};
-	int result = 0;
 
-	*sent = n > 0 ? (uint64_t)n : 0;
-	tail_keep(&rest, iov, 2, (size_t)*sent);
+	tail_keep(&rest, iov, 2, n > 0 ? (size_t)n : 0);
 	if (!tail_is_empty(&rest))
-		result = flow_put(f, rest.p, rest.n);
-	*sent += rest.n;
+		flow_put(f, rest.p, rest.n);
 	tail_clear(&rest);
-	return result;
+	return n > 0 ? (uint64_t)n : 0;
 }
 
 void
@@ -56,19 +51,13 @@ tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
 	struct http *h = http_of(c);
 	struct tunnel_bytes first[2] = {*up, {NULL, 0}};
 	struct pair *p = mem_alloc(sizeof *p);
-	uint64_t in = 0, out = 0;
-	bool first_sent;
 
 	pair_init(p, c, &h->tunnels->home, fd);
-	first_sent = send_first(&p->up, fd, first, &in) == 0 &&
-	             send_first(&p->down, c->fd, down, &out) == 0;
-	conn_account(c, 0, out);
+	send_first(&p->up, fd, first);
+	conn_account(c, 0, send_first(&p->down, c->fd, down));
 	exchange_give_back(c);
 	become(c, h, p);
-	if (!first_sent)
-		pair_reset(p, "no descriptors for its tunnel");
-	else
-		pair_go(p);
+	pair_go(p);
 }
 
 static void
@@ -112,29 +101,26 @@ on_idle(struct timed *t)
 static bool
 freeze(struct conn *c, struct handoff_record *r)
 {
-	static struct pair_frozen frozen;
+	static char frozen[PAIR_FROZEN_MAX];
 
-	pair_freeze(c->data, r, &frozen);
-	r->blob = (struct handoff_bytes){(const char *)&frozen, sizeof frozen};
+	r->blob.n = pair_freeze(c->data, r, frozen);
+	r->blob.p = frozen;
 	r->blob_version = MOVE_TUNNEL;
-	return true;
+	return r->blob.n > 0;
 }
 
 const char *
 tunnel_thaw(struct conn *c, struct handoff_record *r)
 {
 	struct http *h = http_of(c);
-	struct pair_frozen frozen;
 	struct pair *p;
 
-	if (h->tunnels == NULL || r->blob.n != sizeof frozen || r->unread.n > 0 ||
-	    r->unsent.n > 0)
+	if (h->tunnels == NULL || r->unread.n > 0 || r->unsent.n > 0)
 		return "a tunnel, which this http has none of";
-	memcpy(&frozen, r->blob.p, sizeof frozen);
 	p = mem_alloc(sizeof *p);
 	p->fd = -1;
 	become(c, h, p);
-	return pair_thaw(p, c, &h->tunnels->home, &frozen, r);
+	return pair_thaw(p, c, &h->tunnels->home, r->blob.p, r->blob.n, r);
 }
 
 static uint64_t

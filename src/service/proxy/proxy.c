@@ -29,7 +29,7 @@
 struct proxy {
 	const struct conf_service *conf;
 	struct pair_home home;
-	struct targets targets;
+	struct targets *targets;
 	struct sources *sources; /* NULL: they are not counted */
 	struct timelist *connect;
 	uint64_t clients;
@@ -41,9 +41,12 @@ struct dialing {
 	struct event ev; /* of fd */
 	struct conn *conn;
 	struct greeting client;
-	struct target *target;
+	struct target target; /* that is tried */
+	struct target_wait wait;
 	size_t tries;
-	int fd; /* -1: not yet */
+	int fd;      /* -1: not yet */
+	bool greets; /* its PROXY header is to come */
+	bool waited; /* for names; not twice */
 };
 
 struct client {
@@ -77,26 +80,16 @@ release(struct conn *c)
 
 	if (cl == NULL)
 		return;
-	if (cl->dialing != NULL)
+	if (cl->dialing != NULL) {
 		hang_up(cl->dialing);
+		targets_wait_no_more(&cl->dialing->wait);
+	}
 	pair_release(&cl->pair);
 	source_leave(px->sources, &cl->source);
 	px->clients--;
 	free(cl->dialing);
 	free(cl);
 	c->data = NULL;
-}
-
-static void
-on_connect_late(struct timed *t)
-{
-	struct conn *c = timed_owner(t, struct conn, timed);
-	struct client *cl = c->data;
-
-	if (cl->dialing->fd >= 0)
-		event_active(&cl->dialing->ev, EV_TIMEOUT, 0);
-	else
-		conn_close(c, "sent no PROXY header in time");
 }
 
 static void
@@ -130,15 +123,29 @@ fail(struct conn *c, const char *why)
 }
 
 static void
+on_connect_late(struct timed *t)
+{
+	struct conn *c = timed_owner(t, struct conn, timed);
+	struct client *cl = c->data;
+
+	if (cl->dialing->fd >= 0)
+		event_active(&cl->dialing->ev, EV_TIMEOUT, 0);
+	else if (cl->dialing->greets)
+		conn_close(c, "sent no PROXY header in time");
+	else
+		fail(c, "its upstream's name was not found in time");
+}
+
+static void
 fail_target(struct conn *c, struct client *cl, int fault)
 {
 	struct proxy *px = proxy_of(c);
-	struct target *target = cl->dialing->target;
+	struct target *target = &cl->dialing->target;
 
 	if (target->down_until_ms <= clock_tick_ms())
 		log_warn("service %s: upstream %s: %s", px->conf->name, target->text,
 		         fault != 0 ? strerror(fault) : "no connection within connect_timeout");
-	target_down(target);
+	targets_down(px->targets, target);
 	hang_up(cl->dialing);
 	dial(c, cl);
 }
@@ -158,7 +165,8 @@ connected(struct conn *c, struct client *cl)
 		         greeting_write(&d->client, (int)px->conf->send_proxy, text));
 	mem_free(&cl->dialing);
 	conn_set_state(c, CONN_BUSY);
-	pair_go(&cl->pair);
+	if (!conn_moves(c)) /* it could not until now */
+		pair_go(&cl->pair);
 }
 
 static void
@@ -181,6 +189,32 @@ on_upstream(evutil_socket_t fd, short what, void *arg)
 		connected(d->conn, cl);
 }
 
+static void
+on_names(void *arg)
+{
+	struct dialing *d = arg;
+
+	d->tries = 0;
+	dial(d->conn, d->conn->data);
+}
+
+/* All were tried.  A name may have others by now. */
+static void
+dial_in_vain(struct conn *c, struct dialing *d)
+{
+	struct proxy *px = proxy_of(c);
+
+	d->wait.over = on_names;
+	d->wait.arg = d;
+	if (d->waited || !targets_wait(px->targets, &d->wait)) {
+		fail(c, "no upstream could be reached");
+		return;
+	}
+	d->waited = true;
+	conn_want(c, 0);
+	timelist_join(px->connect, &c->timed);
+}
+
 /* The next upstream, and the one after it, until all were tried once. */
 static void
 dial(struct conn *c, struct client *cl)
@@ -189,19 +223,19 @@ dial(struct conn *c, struct client *cl)
 	struct dialing *d = cl->dialing;
 	int one = 1;
 
-	if (d->tries++ == px->targets.n) {
-		fail(c, "no upstream could be reached");
+	if (d->tries++ >= targets_count(px->targets)) {
+		dial_in_vain(c, d);
 		return;
 	}
-	d->target = targets_next(&px->targets);
-	d->fd = socket(d->target->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	targets_next(px->targets, &d->target);
+	d->fd = socket(d->target.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (d->fd < 0) {
 		fail(c, strerror(errno));
 		return;
 	}
 	setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	event_assign(&d->ev, px->home.base, d->fd, EV_WRITE | EV_PERSIST, on_upstream, d);
-	if (connect(d->fd, (struct sockaddr *)&d->target->sa, d->target->len) < 0 &&
+	if (connect(d->fd, (struct sockaddr *)&d->target.sa, d->target.len) < 0 &&
 	    errno != EINPROGRESS) {
 		fail_target(c, cl, errno);
 		return;
@@ -234,6 +268,7 @@ read_greeting(struct conn *c, struct client *cl)
 		fail(c, "its PROXY header went away");
 		return;
 	}
+	cl->dialing->greets = false;
 	dial(c, cl);
 }
 
@@ -244,7 +279,7 @@ ready(struct conn *c, short what)
 
 	if (cl->dialing == NULL)
 		pair_ready(&cl->pair, what);
-	else if (cl->dialing->fd < 0)
+	else if (cl->dialing->greets)
 		read_greeting(c, cl);
 }
 
@@ -285,12 +320,13 @@ opened(struct conn *c)
 
 	cl->dialing = d;
 	d->conn = c;
+	d->greets = px->conf->accept_proxy;
 	d->fd = -1;
 	getpeername(c->fd, (struct sockaddr *)&d->client.from, &from);
 	getsockname(c->fd, (struct sockaddr *)&d->client.to, &to);
 	if ((no = admit(c, cl, &d->client.from)) != NULL)
 		fail(c, no);
-	else if (px->conf->accept_proxy)
+	else if (d->greets)
 		timelist_join(px->connect, &c->timed);
 	else
 		dial(c, cl);
@@ -309,7 +345,7 @@ freeze(struct conn *c, struct handoff_record *r)
 	r->blob.n = pair_freeze(&cl->pair, r, frozen);
 	r->blob.p = frozen;
 	r->blob_version = PAIR_FROZEN_VERSION;
-	return true;
+	return r->blob.n > 0;
 }
 
 static void
@@ -350,26 +386,14 @@ resume(struct conn *c)
 /* --- life --- */
 
 static int
-check(const struct conf_service *conf, char **cause)
-{
-	struct targets targets;
-	int result = targets_resolve(&targets, conf, cause);
-
-	targets_free(&targets);
-	return result;
-}
-
-static int
 start(struct service *service, char **cause)
 {
 	const struct conf_service *conf = service->conf;
 	struct proxy *px = mem_alloc(sizeof *px);
 
-	if (targets_resolve(&px->targets, conf, cause) < 0) {
-		free(px);
-		return -1;
-	}
+	(void)cause;
 	px->conf = conf;
+	px->targets = targets_new(conf, service->base);
 	px->home.base = service->base;
 	if (conf->max_per_source > 0)
 		px->sources = sources_new();
@@ -401,7 +425,6 @@ patience(const struct conn *c)
 
 const struct service_type proxy_service = {
     .name = "proxy",
-    .check = check,
     .start = start,
     .stop = stop,
     .open = opened,
