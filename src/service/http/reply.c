@@ -29,13 +29,15 @@ on_reason(http_parser *parser, const char *at, size_t n)
 	return 0;
 }
 
+/* The parser takes a blank for a part of a name; "Content-Length : 5" would be a length to
+ * it, or to the client, and none to us. */
 static int
 on_name(http_parser *parser, const char *at, size_t n)
 {
 	struct parse *p = parser->data;
 
 	p->name = (struct request_text){at, n};
-	return at[n] == ':' ? 0 : 1; /* "Name : value" */
+	return at[n] == ':' && request_is_token(&p->name) ? 0 : 1;
 }
 
 static bool
@@ -117,7 +119,7 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 	if (len > HTTP_MAX_HEADER_SIZE)
 		http_parser_set_max_header_size(UINT32_MAX); /* our caller has a limit */
 	http_parser_execute(&parser, &settings, head, len);
-	if (p.bad || (p.lengths > 0 && p.encodings > 0))
+	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || parser.http_minor == 0)))
 		return "doubtful lengths";
 	if (HTTP_PARSER_ERRNO(&parser) != HPE_PAUSED)
 		return "a head that is not HTTP's";
@@ -128,9 +130,8 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 		return "doubtful lengths";
 	r->body = body_of(&p, &parser, head_only);
 	r->length_told = p.lengths > 0;
-	r->length = r->length_told && parser.content_length != ULLONG_MAX
-	                ? parser.content_length
-	                : 0;
+	r->length =
+	    r->length_told && parser.content_length != ULLONG_MAX ? parser.content_length : 0;
 	r->keep_alive = keeps_alive(&parser) && r->body != REPLY_TO_CLOSE;
 	return NULL;
 }

@@ -2,7 +2,8 @@
  * reply: the head of an upstream's answer, from bytes to meaning.  Pure.
  *
  * What would leave a doubt about where the answer ends is refused: a bare LF, control
- * bytes, folded lines, two lengths, a length beside chunks, a coding that is not chunked.
+ * bytes, folded lines, two lengths, a length beside chunks, a coding that is not chunked,
+ * chunks of HTTP/1.0.
  */
 #ifndef BATON_SERVICE_HTTP_REPLY_H
 #define BATON_SERVICE_HTTP_REPLY_H

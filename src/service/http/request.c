@@ -33,6 +33,15 @@ is_token(unsigned char ch)
 }
 
 bool
+request_is_token(const struct request_text *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!is_token((unsigned char)t->p[i]))
+			return false;
+	return t->n > 0;
+}
+
+bool
 request_bytes_are_clean(const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -132,10 +141,7 @@ on_name(http_parser *parser, const char *at, size_t n)
 	struct parse *p = parser->data;
 
 	p->name = (struct request_text){at, n};
-	for (size_t i = 0; i < n; i++)
-		if (!is_token((unsigned char)at[i])) /* "Host : x" */
-			return 1;
-	return 0;
+	return request_is_token(&p->name) ? 0 : 1; /* "Host : x" */
 }
 
 static void
@@ -197,14 +203,20 @@ never_in_host(char ch)
 	}
 }
 
-/* A name, an address or "[...]", perhaps a port; it may be empty. */
+bool
+request_is_host(const struct request_text *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (never_in_host(t->p[i]))
+			return false;
+	return true;
+}
+
 static void
 note_host(struct parse *p, const struct request_text *v)
 {
 	p->hosts++;
-	for (size_t i = 0; i < v->n; i++)
-		if (never_in_host(v->p[i]))
-			p->bad_host = true;
+	p->bad_host |= !request_is_host(v);
 }
 
 static void

@@ -59,6 +59,13 @@ ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
  * in CRLF and starts with what is no blank (a folded line). */
 bool request_bytes_are_clean(const char *head, size_t len);
 
+/* Is it a header's name, as HTTP spells them? */
+bool request_is_token(const struct request_text *t);
+
+/* Is it what a Host header may say: a name, an address or "[...]", perhaps a port?  It may be
+ * empty. */
+bool request_is_host(const struct request_text *t);
+
 /* Parse a whole head.  0, or the status code that refuses it. */
 int request_parse(const char *head, size_t len, struct request *r);
 
