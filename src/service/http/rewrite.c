@@ -7,8 +7,8 @@
 
 #include <http_parser.h>
 
-#define CONNECTIONS_MAX 8 /* lines of Connection that are read; the rest counts as "close" */
-#define FORWARDED_MAX   8 /* lines of it, of a client that is trusted, that are kept */
+#define CONNECTIONS_MAX 8 /* lines of Connection; a head with more is not passed on */
+#define FORWARDED_MAX   8 /* lines of it, of a client that is trusted: the last ones are kept */
 
 /* A head that is being written.  What does not fit makes it full, and nothing comes of it. */
 struct out {
@@ -137,6 +137,7 @@ names(struct request_text list, const struct request_text *name)
 struct connections {
 	struct request_text value[CONNECTIONS_MAX];
 	size_t n;
+	bool more; /* than are read: what they name is not known */
 };
 
 static bool
@@ -151,9 +152,15 @@ find_connections(const char *head, size_t len, struct connections *c)
 	struct line l = lines(head, len);
 
 	c->n = 0;
-	while (next_line(&l))
-		if (is_connection(&l.name) && c->n < CONNECTIONS_MAX)
+	c->more = false;
+	while (next_line(&l)) {
+		if (!is_connection(&l.name))
+			continue;
+		if (c->n < CONNECTIONS_MAX)
 			c->value[c->n++] = l.value;
+		else
+			c->more = true;
+	}
 }
 
 static bool
@@ -172,7 +179,7 @@ rewrite_upgrades(const char *head, size_t len)
 	struct request_text protocols = request_header(head, len, "Upgrade");
 	struct connections c;
 
-	if (protocols.p == NULL)
+	if (protocols.n == 0)
 		return false;
 	find_connections(head, len, &c);
 	return is_named(&c, &upgrade) && !names(protocols, &h2c);
@@ -209,11 +216,13 @@ struct forwards {
 	struct request_text x_proto, x_host;
 };
 
+/* Who is nearest has spoken last: he is the one to be believed. */
 static void
 gather(struct request_text *list, size_t *n, const struct request_text *value)
 {
-	if (*n < FORWARDED_MAX)
-		list[(*n)++] = *value;
+	if (*n == FORWARDED_MAX)
+		memmove(list, list + 1, --*n * sizeof *list);
+	list[(*n)++] = *value;
 }
 
 /* Who tells of the client; kept back, and added later if he is trusted. */
@@ -316,7 +325,7 @@ host_of(const char *head, size_t len, const struct request *r)
 	while (host.p + n < t.p + t.n && strchr("/?#", host.p[n]) == NULL)
 		n++;
 	host.n = n;
-	if (n == 0 || memchr(host.p, '@', n) != NULL)
+	if (n == 0 || !request_is_host(&host))
 		return request_header(head, len, "Host");
 	return host;
 }
@@ -404,7 +413,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		put_value(&o, "Connection: upgrade\r\nUpgrade: ", &protocol);
 	}
 	put_text(&o, "\r\n");
-	return whole(&o);
+	return c.more ? 0 : whole(&o);
 }
 
 /* --- answers --- */
@@ -443,5 +452,5 @@ rewrite_reply(const char *head, size_t len, const struct reply *r,
 	else if (r->status >= 200)
 		put_text(&o, answer_connection_line(connection));
 	put_text(&o, "\r\n");
-	return whole(&o);
+	return c.more ? 0 : whole(&o);
 }

@@ -39,7 +39,7 @@ bool rewrite_upgrades(const char *head, size_t len);
 /*
  * The request's head for an upstream into out; peer: the client's address without a port,
  * or "" when it has none.  upgrade: ask on for the other protocol.  Its length, or 0 when it
- * is more than size.
+ * is more than size, or when Connection has too many lines to know what it names.
  */
 size_t rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
                        const struct request *r, const char *peer, bool upgrade, char *out,
