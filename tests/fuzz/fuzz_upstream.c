@@ -1,0 +1,175 @@
+/*
+ * fuzz_upstream: what a client's and an upstream's bytes may do to the heads that a
+ * reverse proxy passes on.
+ *
+ * The first byte chooses the part and its rules.  A head that is let through and written
+ * anew must be one that we let through ourselves, and mean the same: the same body with
+ * the same end, no header that belonged to one connection.
+ *
+ * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
+ *   tests/fuzz/fuzz_upstream.c src/service/http/{request,reply,rewrite,answer}.c \
+ *   src/base/{log,mem}.c -lhttp_parser
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <http_parser.h>
+
+#include "service/http/reply.h"
+#include "service/http/request.h"
+#include "service/http/rewrite.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* An assertion that no NDEBUG takes away. */
+#define MUST(what)                                                                             \
+	do {                                                                                   \
+		if (!(what))                                                                   \
+			abort();                                                               \
+	} while (0)
+
+static char out[1 << 20];
+
+/* Bytes in memory of their own: a step beside them is seen. */
+static char *
+copy(const char *bytes, size_t n)
+{
+	char *to = malloc(n > 0 ? n : 1);
+
+	MUST(to != NULL);
+	memcpy(to, bytes, n);
+	return to;
+}
+
+static void
+must_not_have(const char *head, size_t n, const char *name)
+{
+	MUST(request_header(head, n, name).p == NULL);
+}
+
+/* libhttp-parser takes "Transfer-EncodingX" for the coding when it refuses a length beside
+ * it.  That is too strict, and no harm; but the length may be one that we have added. */
+static bool
+confuses_the_parser(const char *head, size_t n)
+{
+	static const char name[] = "transfer-encoding";
+	size_t len = sizeof name - 1;
+
+	for (size_t i = 0; i + len < n; i++)
+		if (strncasecmp(head + i, name, len) == 0 && head[i + len] != ':')
+			return true;
+	return false;
+}
+
+/* --- requests --- */
+
+static void
+check_request(const char *head, size_t n, const struct request *before, bool upgrade)
+{
+	static const char *const hops[] = {"Keep-Alive",     "Proxy-Connection", "TE",
+	                                   "HTTP2-Settings", "Expect",           "X-Real-IP"};
+	struct request r;
+
+	MUST(request_head_length(head, n, 0) == (ptrdiff_t)n);
+	MUST(request_parse(head, n, &r) == 0);
+	MUST(r.method == before->method && !r.http10);
+	MUST(r.chunked == before->chunked && r.length == before->length);
+	MUST(r.target.n <= before->target.n + 1);
+	for (size_t i = 0; i < sizeof hops / sizeof *hops; i++)
+		must_not_have(head, n, hops[i]);
+	MUST((request_header(head, n, "Connection").p != NULL) == upgrade);
+	MUST((request_header(head, n, "Upgrade").p != NULL) == upgrade);
+}
+
+static void
+fuzz_request(const char *bytes, size_t len, unsigned rule)
+{
+	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)(rule & 3),
+	                              .trusted = (rule & 4) != 0,
+	                              .host = (rule & 8) != 0 ? "inner:80" : NULL,
+	                              .own_host = "own"};
+	const char *peer = (rule & 16) != 0 ? "2001:db8::7" : "192.0.2.7";
+	struct request r;
+	bool upgrade;
+	char *fit;
+	size_t n;
+
+	if (len == 0 || confuses_the_parser(bytes, len) ||
+	    request_head_length(bytes, len, 0) != (ptrdiff_t)len ||
+	    request_parse(bytes, len, &r) != 0)
+		return;
+	upgrade = rewrite_upgrades(bytes, len);
+	n = rewrite_request(&rules, bytes, len, &r, peer, upgrade, out, sizeof out);
+	if (n == 0)
+		return; /* more lines of Connection than are read */
+	check_request(out, n, &r, upgrade);
+	fit = malloc(n);
+	MUST(fit != NULL);
+	MUST(rewrite_request(&rules, bytes, len, &r, peer, upgrade, fit, n) == n);
+	MUST(memcmp(fit, out, n) == 0);
+	MUST(rewrite_request(&rules, bytes, len, &r, peer, upgrade, fit, n - 1) == 0);
+	free(fit);
+}
+
+/* --- answers --- */
+
+static void
+check_reply(const char *head, size_t n, const struct reply *before, bool head_only,
+            bool wrapped, bool unwrapped)
+{
+	enum reply_body body = before->body;
+	struct reply r;
+
+	if (wrapped)
+		body = REPLY_CHUNKED;
+	if (unwrapped)
+		body = REPLY_TO_CLOSE;
+	MUST(reply_parse(head, n, head_only, &r) == NULL);
+	MUST(r.status == before->status && r.body == body);
+	MUST(r.length == (r.length_told ? before->length : 0));
+	MUST(body != REPLY_LENGTH || r.length_told);
+	must_not_have(head, n, "Keep-Alive");
+	must_not_have(head, n, "Proxy-Connection");
+	MUST((request_header(head, n, "Transfer-Encoding").p != NULL) ==
+	     (body == REPLY_CHUNKED));
+}
+
+static void
+fuzz_reply(const char *bytes, size_t len, unsigned rule)
+{
+	bool head_only = (rule & 1) != 0, http10 = (rule & 2) != 0, chunked;
+	enum answer_connection connection = http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
+	struct reply r;
+	size_t n;
+
+	if (len == 0 || confuses_the_parser(bytes, len) ||
+	    request_head_length(bytes, len, 0) != (ptrdiff_t)len ||
+	    reply_parse(bytes, len, head_only, &r) != NULL)
+		return;
+	MUST(r.status >= 100 && r.status <= 599);
+	MUST(r.reason.p == NULL ||
+	     (r.reason.p >= bytes && r.reason.p + r.reason.n <= bytes + len));
+	chunked = !http10 && (r.body == REPLY_CHUNKED || r.body == REPLY_TO_CLOSE);
+	n = rewrite_reply(bytes, len, &r, connection, chunked, out, sizeof out);
+	if (n > 0)
+		check_reply(out, n, &r, head_only, chunked && r.body == REPLY_TO_CLOSE,
+		            http10 && r.body == REPLY_CHUNKED);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *bytes;
+
+	if (size < 1)
+		return 0;
+	bytes = copy((const char *)data + 1, size - 1);
+	if ((data[0] & 0x80) != 0)
+		fuzz_reply(bytes, size - 1, data[0]);
+	else
+		fuzz_request(bytes, size - 1, data[0]);
+	free(bytes);
+	return 0;
+}

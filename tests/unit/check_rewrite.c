@@ -1,0 +1,368 @@
+/* rewrite: what of a head is passed on, and what is told instead. */
+#include <check.h>
+#include <http_parser.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/http/rewrite.h"
+
+#define GET "GET / HTTP/1.1\r\nHost: h\r\n"
+#define UP  "GET / HTTP/1.1\r\nHost: h\r\n"
+
+#define NO                                                                                     \
+	{                                                                                      \
+		REWRITE_NO, false, NULL, "own"                                                 \
+	}
+#define X                                                                                      \
+	{                                                                                      \
+		REWRITE_X_FORWARDED, false, NULL, "own"                                        \
+	}
+#define X_TRUSTED                                                                              \
+	{                                                                                      \
+		REWRITE_X_FORWARDED, true, NULL, "own"                                         \
+	}
+#define F                                                                                      \
+	{                                                                                      \
+		REWRITE_FORWARDED, false, NULL, "own"                                          \
+	}
+#define F_TRUSTED                                                                              \
+	{                                                                                      \
+		REWRITE_FORWARDED, true, NULL, "own"                                           \
+	}
+#define BOTH                                                                                   \
+	{                                                                                      \
+		REWRITE_BOTH, false, NULL, "own"                                               \
+	}
+
+static const struct {
+	const char *head;
+	struct rewrite_rules rules;
+	const char *peer;
+	bool upgrade;
+	const char *want;
+} requests[] = {
+    {GET "\r\n", NO, "1.2.3.4", false, UP "\r\n"},
+    {GET "X: y\r\nA:  b \r\n\r\n", NO, "", false, UP "X: y\r\nA:  b \r\n\r\n"},
+    /* hop-by-hop, with and without being named */
+    {GET "Connection: close\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers\r\n"
+         "Upgrade: x\r\nHTTP2-Settings: AA\r\nX: y\r\n\r\n",
+     NO, "", false, UP "X: y\r\n\r\n"},
+    {GET "CONNECTION: x-one , ,X-Two\r\nX-One: 1\r\nx-two: 2\r\nX-Three: 3\r\n\r\n", NO, "",
+     false, UP "X-Three: 3\r\n\r\n"},
+    {GET
+     "X-One: 1\r\nConnection: a\r\nConnection: X-one\r\nConnection:\r\nA: b\r\nX: y\r\n\r\n",
+     NO, "", false, UP "X: y\r\n\r\n"},
+    {GET "Connection: X-On\r\nX-One: 1\r\n\r\n", NO, "", false, UP "X-One: 1\r\n\r\n"},
+    {GET "Connection: \tX-One\t\r\nX-One: 1\r\n\r\n", NO, "", false, UP "\r\n"},
+    {GET "Connection: close, Cookie\r\nCookie: a=b\r\n\r\n", NO, "", false, UP "\r\n"},
+    /* what nobody may have taken away by naming it */
+    {"POST / HTTP/1.1\r\nHost: h\r\nConnection: host, content-length, X-Forwarded-For\r\n"
+     "Content-Length: 3\r\n\r\n",
+     X, "9.9.9.9", false,
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nX-Forwarded-For: 9.9.9.9\r\n"
+     "X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
+    {"POST / HTTP/1.1\r\nHost: h\r\nConnection: Transfer-Encoding\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n",
+     NO, "", false, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"},
+    /* framing */
+    {"POST / HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"},
+    {"PUT / HTTP/1.1\r\nHost: h\r\ncontent-length: 007\r\n\r\n", NO, "", false,
+     "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"},
+    {GET "Content-Length: 0\r\n\r\n", NO, "", false, UP "\r\n"},
+    {GET "Content-Length: 5\r\n\r\n", NO, "", false, UP "Content-Length: 5\r\n\r\n"},
+    {"DELETE / HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "DELETE / HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", NO, "",
+     false, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"},
+    {"HEAD /a?b HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", NO, "", false,
+     "HEAD /a?b HTTP/1.1\r\nHost: own\r\n\r\n"},
+    /* targets */
+    {"GET http://other:8/p/a?q=1 HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /p/a?q=1 HTTP/1.1\r\nHost: other:8\r\n\r\n"},
+    {"GET HTTP://other HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET / HTTP/1.1\r\nHost: other\r\n\r\n"},
+    {"GET http://other/?q HTTP/1.1\r\nHost: h\r\n\r\n", X, "1.2.3.4", false,
+     "GET /?q HTTP/1.1\r\nHost: other\r\nX-Forwarded-For: 1.2.3.4\r\n"
+     "X-Forwarded-Proto: http\r\nX-Forwarded-Host: other\r\n\r\n"},
+    {"GET http://u:p@other/x HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"GET http://a,b/x HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"GET http://[::1]:80/x HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /x HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"},
+    {"GET /a://b HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /a://b HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"GET /p? HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /p? HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"GET /p#f HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /p HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"GET /%2e%2E/a%00b//c HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "GET /%2e%2E/a%00b//c HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
+     "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"},
+    /* hosts */
+    {"GET / HTTP/1.1\r\nHost:\r\n\r\n", NO, "", false, "GET / HTTP/1.1\r\nHost: own\r\n\r\n"},
+    {"GET / HTTP/1.1\r\nX: y\r\nhOST:  h:1 \r\n\r\n", NO, "", false,
+     "GET / HTTP/1.1\r\nHost: h:1\r\nX: y\r\n\r\n"},
+    {GET "\r\n",
+     {REWRITE_NO, false, "inner:1", "own"},
+     "",
+     false,
+     "GET / HTTP/1.1\r\nHost: inner:1\r\n\r\n"},
+    {"GET http://other/ HTTP/1.1\r\nHost: h\r\n\r\n",
+     {REWRITE_BOTH, false, "inner", "own"},
+     "1.2.3.4",
+     false,
+     "GET / HTTP/1.1\r\nHost: inner\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\n"
+     "X-Forwarded-Host: other\r\nForwarded: for=1.2.3.4;proto=http;host=\"other\"\r\n\r\n"},
+    /* who asked: a client that is not trusted has said nothing */
+    {GET
+     "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n"
+     "X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nx-forwarded-FOR: 7.7.7.7\r\n\r\n",
+     BOTH, "1.2.3.4", false,
+     UP "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n"
+        "Forwarded: for=1.2.3.4;proto=http;host=\"h\"\r\n\r\n"},
+    {GET "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\r\n", NO, "1.2.3.4", false,
+     UP "\r\n"},
+    {GET "X-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n\r\n", F, "1.2.3.4", false,
+     UP "Forwarded: for=1.2.3.4;proto=http;host=\"h\"\r\n\r\n"},
+    {GET "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: public\r\n"
+         "X-Forwarded-For: 7.7.7.7, 8.8.8.8\r\n\r\n",
+     X_TRUSTED, "1.2.3.4", false,
+     UP "X-Forwarded-For: 6.6.6.6, 7.7.7.7, 8.8.8.8, 1.2.3.4\r\nX-Forwarded-Proto: https\r\n"
+        "X-Forwarded-Host: public\r\n\r\n"},
+    {GET "Forwarded: for=6.6.6.6;by=_x\r\nForwarded: for=\"[::6]\"\r\n\r\n", F_TRUSTED, "::1",
+     false,
+     UP "Forwarded: for=6.6.6.6;by=_x, for=\"[::6]\", for=\"[::1]\";proto=http;host=\"h\"\r\n"
+        "\r\n"},
+    {GET "\r\n", F, "2001:db8::7", false,
+     UP "Forwarded: for=\"[2001:db8::7]\";proto=http;host=\"h\"\r\n\r\n"},
+    {GET "\r\n", X, "2001:db8::7", false,
+     UP
+     "X-Forwarded-For: 2001:db8::7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
+    {GET "\r\n", BOTH, "", false, /* a unix client has no address */
+     UP "X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n"
+        "Forwarded: for=unknown;proto=http;host=\"h\"\r\n\r\n"},
+    {"GET / HTTP/1.0\r\n\r\n", BOTH, "1.2.3.4", false,
+     "GET / HTTP/1.1\r\nHost: own\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\n"
+     "Forwarded: for=1.2.3.4;proto=http\r\n\r\n"},
+    /* another protocol */
+    {GET "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n", NO, "",
+     true, UP "Sec-WebSocket-Key: k\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"},
+    {GET "Connection: Upgrade, Sec-WebSocket-Key\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Key: k\r\n\r\n",
+     NO, "", true, UP "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"},
+    {GET "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", NO, "", false, UP "\r\n"},
+};
+
+static size_t
+rewritten(int i, char *out, size_t size)
+{
+	const char *head = requests[i].head;
+	struct request r;
+
+	ck_assert_msg(request_parse(head, strlen(head), &r) == 0, "case %d is no request", i);
+	return rewrite_request(&requests[i].rules, head, strlen(head), &r, requests[i].peer,
+	                       requests[i].upgrade, out, size);
+}
+
+START_TEST(each_request)
+{
+	char out[4096];
+	size_t n = rewritten(_i, out, sizeof out - 1);
+
+	out[n] = '\0';
+	ck_assert_str_eq(out, requests[_i].want);
+}
+END_TEST
+
+/* Into memory that it just fits in, and that is one byte too small. */
+START_TEST(a_limit_is_met_exactly)
+{
+	size_t n = strlen(requests[_i].want);
+	char *out = malloc(n);
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(rewritten(_i, out, n), n);
+	ck_assert_mem_eq(out, requests[_i].want, n);
+	ck_assert_uint_eq(rewritten(_i, out, n - 1), 0);
+	ck_assert_uint_eq(rewritten(_i, out, 0), 0);
+	free(out);
+}
+END_TEST
+
+/* The name is in the last line; what has more of them than are read goes nowhere. */
+START_TEST(every_line_of_connection_counts)
+{
+	char head[4096], out[4096];
+	struct rewrite_rules rules = NO;
+	struct request r;
+	size_t n;
+	int at = sprintf(head, GET "X-Secret: s\r\n");
+
+	for (int i = 0; i < _i; i++)
+		at += sprintf(head + at, "Connection: a%d\r\n", i);
+	at += sprintf(head + at, "Connection: X-Secret\r\nX: y\r\n\r\n");
+	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
+	n = rewrite_request(&rules, head, (size_t)at, &r, "", false, out, sizeof out - 1);
+	out[n] = '\0';
+	if (_i < 8)
+		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
+	else
+		ck_assert_msg(n == 0, "behind %d: %s", _i, out);
+}
+END_TEST
+
+/* A trusted chain keeps who is nearest to us, whatever its lines. */
+START_TEST(a_long_chain_keeps_the_peer_last)
+{
+	char head[4096], out[4096];
+	struct rewrite_rules rules = X_TRUSTED;
+	struct request r;
+	size_t n;
+	const char *line, *end;
+	int at = sprintf(head, GET);
+
+	for (int i = 0; i < _i; i++)
+		at += sprintf(head + at, "X-Forwarded-For: 10.0.0.%d\r\n", i);
+	at += sprintf(head + at, "\r\n");
+	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
+	n = rewrite_request(&rules, head, (size_t)at, &r, "1.2.3.4", false, out,
+	                    sizeof out - 1);
+	out[n] = '\0';
+	line = strstr(out, "X-Forwarded-For: ");
+	ck_assert_ptr_nonnull(line);
+	ck_assert_ptr_null(strstr(line + 1, "X-Forwarded-For"));
+	end = strstr(line, "\r\n");
+	ck_assert_mem_eq(end - 7, "1.2.3.4", 7);
+	if (_i > 0) { /* and whom that one has named, just before him */
+		char near[32];
+
+		sprintf(near, "10.0.0.%d, 1.2.3.4\r\n", _i - 1);
+		ck_assert_msg(strstr(line, near) != NULL, "%d lines: %s", _i, line);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *lines;
+	bool upgrades;
+} upgrades[] = {
+    {"Connection: Upgrade\r\nUpgrade: websocket\r\n", true},
+    {"Upgrade: WebSocket\r\nConnection: keep-alive, UPGRADE\r\n", true},
+    {"Connection: keep-alive\r\nConnection: upgrade\r\nUpgrade: x/1, y\r\n", true},
+    {"Upgrade: websocket\r\n", false},
+    {"Connection: upgrade\r\n", false},
+    {"Connection: upgrades\r\nUpgrade: websocket\r\n", false},
+    {"Connection: close\r\nUpgrade: websocket\r\n", false},
+    {"Connection: upgrade\r\nUpgrade: h2c\r\n", false},
+    {"Connection: upgrade\r\nUpgrade: H2C\r\n", false},
+    {"Connection: upgrade, HTTP2-Settings\r\nUpgrade: websocket, h2c\r\n", false},
+    {"Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n", true}, /* the first */
+    {"Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n", false},
+    {"Connection: upgrade\r\nUpgrade:\r\n", false},
+};
+
+START_TEST(who_asks_for_another_protocol)
+{
+	char head[512];
+	int n = sprintf(head, GET "%s\r\n", upgrades[_i].lines);
+
+	ck_assert_msg(rewrite_upgrades(head, (size_t)n) == upgrades[_i].upgrades, "%s", head);
+}
+END_TEST
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+static const struct {
+	const char *head;
+	bool head_only;
+	enum answer_connection connection;
+	bool chunked;
+	const char *want;
+} replies[] = {
+    {OK "Content-Length: 5\r\nX: y\r\n\r\n", false, ANSWER_KEEP, false,
+     OK "X: y\r\nContent-Length: 5\r\n\r\n"},
+    {OK "content-length: 05\r\n\r\n", false, ANSWER_CLOSE, false,
+     OK "Content-Length: 5\r\nConnection: close\r\n\r\n"},
+    {"HTTP/1.0 200 Fine\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP_ALIVE, false,
+     "HTTP/1.1 200 Fine\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"},
+    {"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP, false,
+     "HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n"},
+    {OK "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n", false, ANSWER_KEEP, true,
+     OK "Trailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"},
+    {OK "Transfer-Encoding: chunked\r\n\r\n", false, ANSWER_CLOSE, false,
+     OK "Connection: close\r\n\r\n"},
+    {OK "\r\n", false, ANSWER_KEEP, true, OK "Transfer-Encoding: chunked\r\n\r\n"},
+    {OK "\r\n", false, ANSWER_CLOSE, false, OK "Connection: close\r\n\r\n"},
+    /* the length that GET would have had */
+    {OK "Content-Length: 5\r\n\r\n", true, ANSWER_KEEP, false, OK "Content-Length: 5\r\n\r\n"},
+    {OK "\r\n", true, ANSWER_KEEP, false, OK "\r\n"},
+    {"HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n", false, ANSWER_KEEP, false,
+     "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n"},
+    {"HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n", false, ANSWER_KEEP, false,
+     "HTTP/1.1 204 x\r\n\r\n"},
+    /* hop-by-hop */
+    {OK "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\n"
+        "Proxy-Connection: a\r\nTE: b\r\nContent-Length: 0\r\nSet-Cookie: a\r\n"
+        "Set-Cookie: b\r\n\r\n",
+     false, ANSWER_KEEP, false,
+     OK "Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n"},
+    {OK "Content-Length: 3\r\nConnection: content-length\r\n\r\n", false, ANSWER_KEEP, false,
+     OK "Content-Length: 3\r\n\r\n"},
+    {"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+     "Sec-WebSocket-Accept: k\r\n\r\n",
+     false, ANSWER_KEEP, false,
+     "HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: k\r\n"
+     "Connection: upgrade\r\n\r\n"},
+};
+
+static size_t
+rewritten_reply(int i, char *out, size_t size)
+{
+	const char *head = replies[i].head;
+	struct reply r;
+
+	ck_assert_ptr_null(reply_parse(head, strlen(head), replies[i].head_only, &r));
+	return rewrite_reply(head, strlen(head), &r, replies[i].connection, replies[i].chunked,
+	                     out, size);
+}
+
+START_TEST(each_reply)
+{
+	size_t n = strlen(replies[_i].want), got;
+	char *out = malloc(n), large[4096];
+
+	got = rewritten_reply(_i, large, sizeof large - 1);
+	large[got] = '\0';
+	ck_assert_str_eq(large, replies[_i].want);
+	ck_assert_uint_eq(rewritten_reply(_i, out, n), n);
+	ck_assert_uint_eq(rewritten_reply(_i, out, n - 1), 0);
+	free(out);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("rewrite");
+	TCase *t = tcase_create("heads");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_loop_test(t, each_request, 0, sizeof requests / sizeof *requests);
+	tcase_add_loop_test(t, a_limit_is_met_exactly, 0, sizeof requests / sizeof *requests);
+	tcase_add_loop_test(t, every_line_of_connection_counts, 0, 20);
+	tcase_add_loop_test(t, a_long_chain_keeps_the_peer_last, 0, 20);
+	tcase_add_loop_test(t, who_asks_for_another_protocol, 0,
+	                    sizeof upgrades / sizeof *upgrades);
+	tcase_add_loop_test(t, each_reply, 0, sizeof replies / sizeof *replies);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
