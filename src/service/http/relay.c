@@ -659,8 +659,8 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 
 	r->unwrapped = chunked && x->request.http10;
 	r->wrapped = to_close && !x->request.http10;
-	if (r->unwrapped || (to_close && !r->wrapped))
-		x->close = true;
+	if (r->unwrapped || (to_close && !r->wrapped) || !r->read_all)
+		x->close = true; /* whether the rest of the request comes, who knows */
 	connection = respond_connection(x);
 	add(&p, h->scratch,
 	    rewrite_reply(head, len, &r->reply, connection, (chunked || to_close) && !x->request.http10,
