@@ -103,6 +103,7 @@ static struct {
 	unsigned pipeline;       /* longest burst */
 	unsigned pipeline_share; /* percent of clients that send bursts */
 	bool touch, reopen, last, ready, until_eof;
+	bool upgrade; /* streams begin with a 101 */
 	const char *path;
 	char *body; /* NULL: any */
 	size_t body_len;
@@ -353,7 +354,7 @@ answer_status(struct answer *a)
 	if (sscanf(a->line, "HTTP/1.%c %3u", &minor, &status) != 2 || strlen(a->line) < 12 ||
 	    (minor != '0' && minor != '1'))
 		return "no status line";
-	if (status != opt.status)
+	if (status != (opt.upgrade ? 101 : opt.status))
 		return "wrong status";
 	a->close = minor == '0';
 	a->part = PART_HEADERS;
@@ -375,6 +376,10 @@ parse_number(const char *s, int base, uint64_t *n)
 static const char *
 answer_head_end(struct answer *a)
 {
+	if (opt.upgrade) {
+		a->part = PART_COMPLETE; /* what follows is the stream */
+		return NULL;
+	}
 	if (a->chunked && a->has_length)
 		return "both Content-Length and chunked";
 	if (a->chunked) {
@@ -568,6 +573,7 @@ struct echo {
 	size_t unwritten;   /* of the newest write, not yet taken by the kernel */
 	unsigned head, len; /* ring of marks */
 	bool blocked;       /* the pace allows a write, the ring or the kernel did not */
+	bool asked;         /* for the upgrade, which is not answered yet */
 	struct mark mark[MARKS];
 };
 
@@ -1441,17 +1447,78 @@ echo_pace(struct client *c)
 }
 
 static void
+echo_begin(struct client *c)
+{
+	client_settled(c);
+	if (stopping)
+		client_retire(c);
+	else
+		echo_pace(c);
+}
+
+/* The request counts as the first write, and the 101 as its echo. */
+static void
+echo_upgrade(struct client *c)
+{
+	struct echo *e = c->echo;
+	char head[1024];
+	int n = snprintf(head, sizeof head,
+	                 "GET %.500s HTTP/1.1\r\nHost: %.200s\r\nConnection: Upgrade\r\n"
+	                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	                 opt.path, opt.host);
+
+	if (budget == 0) {
+		stop_soon();
+		return;
+	}
+	budget--;
+	e->asked = true;
+	e->mark[0].at_us = c->since_us = now_us();
+	c->phase = PHASE_WAITING;
+	c->outstanding = 1;
+	total.sent++;
+	if (send(c->fd, head, (size_t)n, MSG_NOSIGNAL) == n)
+		total.bytes_sent += (uint64_t)n;
+	else
+		client_write_failed(c, errno);
+}
+
+static void
 echo_connected(struct client *c)
 {
 	struct echo *e = c->echo;
 
 	memset(e, 0, sizeof *e);
 	e->tx.state = e->rx.state = random_next(&c->chance);
-	client_settled(c);
-	if (stopping)
-		client_retire(c);
+	if (opt.upgrade)
+		echo_upgrade(c);
 	else
-		echo_pace(c);
+		echo_begin(c);
+}
+
+/* False: the 101 is not whole yet, or is none. */
+static bool
+echo_upgraded(struct client *c, const char **at, const char *end)
+{
+	uint64_t now = now_us();
+	const char *fault = answer_feed(&c->answer, at, end);
+
+	if (fault != NULL) {
+		client_bad(c, &total.bad_answer, "%s: '%.80s'", fault, c->answer.line);
+		return false;
+	}
+	if (c->answer.part != PART_COMPLETE)
+		return false;
+	tally_answer(c->echo->mark[0].at_us, now);
+	answer_reset(&c->answer);
+	c->echo->asked = false;
+	c->outstanding = 0;
+	c->phase = PHASE_IDLE;
+	c->since_us = now;
+	total.answered++;
+	echo_begin(c);
+	return c->fd >= 0;
 }
 
 /* Hands the rest of the newest write to the kernel. What it does not take is made again later:
@@ -1556,14 +1623,20 @@ static void
 echo_bytes(struct client *c, const char *data, size_t n)
 {
 	struct echo *e = c->echo;
+	const char *at = data;
 	size_t right;
 
+	if (e->asked && !echo_upgraded(c, &at, data + n))
+		return;
+	n -= (size_t)(at - data);
+	if (n == 0)
+		return;
 	if (n > e->written - e->echoed) {
 		client_bad(c, &total.wrong_bytes,
 		           "more came back than was sent, after %" PRIu64 " bytes", e->echoed);
 		return;
 	}
-	right = stream_check(&e->rx, data, n);
+	right = stream_check(&e->rx, at, n);
 	if (right < n) {
 		client_bad(c, &total.wrong_bytes, "byte %" PRIu64 " came back wrong",
 		           e->echoed + right);
@@ -2009,6 +2082,8 @@ static const struct row rows[] = {
 	 take_range, &opt.size, 1, 1 << 30},
 	{"pace", "A-B", "echo: ms between two writes (20)",
 	 take_range, &opt.pace, 0, HOUR_MS},
+	{"upgrade", NULL, "echo: a WebSocket's request first, and its 101", take_flag, &opt.upgrade, 0,
+	 0},
 	{"touch", NULL, "idle: one request first", take_flag, &opt.touch, 0, 0},
 	{"probe", "A-B", "idle: ms between two requests of a connection (0: none)",
 	 take_range, &opt.probe, 0, HOUR_MS},
@@ -2069,6 +2144,8 @@ options_take(int argc, char **argv)
 	if (argc - optind != 2)
 		die("one mode and one target are needed; try --help");
 	take_mode(argv[optind]);
+	if (opt.upgrade && strcmp(opt.mode->name, "echo") != 0)
+		die("--upgrade is for echo");
 	take_target(argv[optind + 1]);
 	if (opt.source.ss_family != AF_UNSPEC && opt.source.ss_family != opt.target.ss_family)
 		die("source and target are of different families");

@@ -679,6 +679,33 @@ def streams():
               run("echo", "--clients", 1, *stop, "--grace", 0.3, server.target), timeout=1)
 
 
+def upgrades():
+    """A stream behind a 101, which counts as one more write."""
+    good = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+    def switch(said, pieces=1):
+        def behave(server, connection, number):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(1)
+            check("upgrade: is asked for", b"\r\nUpgrade: websocket\r\n" in head)
+            for i in range(0, len(said), len(said) // pieces):
+                connection.sendall(said[i:i + len(said) // pieces])
+            echo(server, connection, number)
+        return behave
+
+    for name, pieces in (("at once", 1), ("byte by byte", len(good))):
+        single(f"upgrade: {name}", switch(good.encode(), pieces), "echo",
+               ["--upgrade", "--pace", 1, "--requests", 100], sent=100, answered=100)
+    for name, said in (("refused", answer()), ("no HTTP", b"SSH-2.0\r\n\r\n")):
+        single(f"upgrade: {name}", switch(said), "echo", ["--upgrade"], sent=1, answered=0,
+               bad_answer=1)
+    single("upgrade: a byte that nobody has sent", switch((good + "x").encode()), "echo",
+           ["--upgrade"], sent=1, answered=1, wrong_bytes=1)
+    single("upgrade: no answer", hangs, "echo", ["--upgrade", *LIMITED], sent=1, answered=0,
+           timeout=1)
+
+
 def gaps():
     """The longest wait: known from below, because the server or the limit made it so."""
     def late(server, connection, number):
@@ -794,6 +821,7 @@ def usage():
     for arguments in ((), ("new",), ("old", "127.0.0.1:1"), ("new", "127.0.0.1"),
                       ("new", "--clients", "0", "127.0.0.1:1"), ("new", "--think", "5-2", "a:1"),
                       ("new", "--nonsense", "127.0.0.1:1"),
+                      ("keep", "--upgrade", "127.0.0.1:1"),
                       ("new", "--source", "::1", "127.0.0.1:1")):
         done = subprocess.run([LOAD, *arguments], capture_output=True, text=True, check=False,
                               timeout=PATIENCE)
@@ -804,7 +832,7 @@ def usage():
 def main():
     for cases in (usage, good_servers, other_targets, closed_port, full_queue, lost_requests,
                   bad_answers, keep_alive, idle_connections, probes, last_requests, reopened,
-                  split_requests, streams, gaps, own_lateness, stops, end_of_file, signals):
+                  split_requests, streams, upgrades, gaps, own_lateness, stops, end_of_file, signals):
         cases()
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
