@@ -9,9 +9,21 @@ import socket
 import struct
 import threading
 
-from baton import PATIENCE, Client, Failure
+from baton import PATIENCE, Baton, Client, Failure
 
 RESET = struct.pack("ii", 1, 0)
+
+
+def proxied(upstreams, more="", **settings):
+    """A baton with a reverse proxy to these, beside its own echo and http."""
+    ups = "".join(f"upstream = {getattr(u, 'address', u)}\n" for u in upstreams)
+    text = ("\n[listen:px]\naddress = 127.0.0.1:0\nservice = px\n"
+            f"[service:px]\ntype = http\n{ups}{more}\n")
+    return Baton(more=text, **settings)
+
+
+def is_head(data):
+    return b"\r\n\r\n" in data
 
 
 class Gone(Exception):
