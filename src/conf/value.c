@@ -314,7 +314,7 @@ value_upstream(const char *s, struct conf_addr *addr, char **cause)
 {
 	const char *colon = strrchr(s, ':');
 	char *host = mem_strndup(s, colon != NULL ? (size_t)(colon - s) : 0);
-	bool named = is_name(host);
+	bool named = strncmp(s, "unix:", 5) != 0 && is_name(host);
 	int64_t port;
 
 	if (named && value_int(colon + 1, &port) == 0 && port > 0 && port <= UINT16_MAX) {
