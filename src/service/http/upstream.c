@@ -72,10 +72,11 @@ upstreams_free(struct upstreams **us)
 
 /* --- the choice --- */
 
+/* Those behind the 63rd share the last one: of them one is tried per request. */
 static uint64_t
 bit_of(size_t i)
 {
-	return i < 64 ? UINT64_C(1) << i : 0;
+	return UINT64_C(1) << (i < 63 ? i : 63);
 }
 
 static bool
@@ -117,8 +118,6 @@ upstreams_choose(struct upstreams *us, uint64_t *tried)
 		*tried |= bit_of(i);
 		if (u->breaker == NULL || baton_breaker_ask(u->breaker) == 0)
 			return u;
-		if (bit_of(i) == 0)
-			break;
 	}
 	return NULL;
 }

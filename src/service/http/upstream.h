@@ -38,8 +38,8 @@ struct upstreams {
 struct upstreams *upstreams_new(const struct conf_service *conf);
 void upstreams_free(struct upstreams **us);
 
-/* The next one that is not in `tried` (a bit for each of the first 64), which it joins;
- * NULL: there is none that may be asked. */
+/* The next one that is not in `tried` (a bit for each; the 64th and later share one), which
+ * it joins; NULL: there is none that may be asked. */
 struct upstream *upstreams_choose(struct upstreams *us, uint64_t *tried);
 
 /* How an attempt has ended: with an answer, or without; down: it could not be reached. */
