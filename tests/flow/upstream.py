@@ -46,9 +46,13 @@ class Request:
         self.raw = raw
         lines = raw.decode("latin-1").split("\r\n")
         self.method, self.target = lines[0].split(" ")[:2]
-        self.lines = [line.split(": ", 1) for line in lines[1:] if line]
-        self.headers = {name.lower(): value for name, value in self.lines}
+        self.headers = {name.lower(): value.strip() for name, value in self.lines_of_all()}
         self.body = b""
+
+    def lines_of_all(self):
+        """Whatever has a colon, as a reader sees it who is not strict."""
+        lines = self.raw.decode("latin-1").split("\r\n")[1:]
+        return [line.split(":", 1) for line in lines if ":" in line]
 
 
 class Peer:
