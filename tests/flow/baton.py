@@ -67,6 +67,13 @@ def pid_state(pid):
         return f.read().rsplit(")", 1)[1].split()[0]
 
 
+def cpu(pid):
+    """Seconds of processor time that a process has used."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
@@ -448,9 +455,10 @@ class Load:
         return report
 
     def clean(self):
-        """End it; every error count must be 0."""
+        """End it; every error count must be 0, and something was answered."""
         report = self.stop()
         check(report["exit"] == 0, f"load saw errors: {json.dumps(report)}")
+        check(report["answered"] > 0, f"load had no answer: {json.dumps(report)}")
         return report
 
 
