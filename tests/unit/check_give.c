@@ -180,6 +180,7 @@ set_up(void)
 	one.service = &service;
 	one.state = CONN_IDLE;
 	one.fd = 0;
+	one.watched = true;
 	TAILQ_INSERT_TAIL(&conns, &one, all);
 	ck_assert_int_eq(chan_pair(end), 0);
 	giver = end[0];
@@ -191,6 +192,7 @@ set_up(void)
 	taker_says(MSG_HELLO, &hello, sizeof hello);
 	spin();
 	ck_assert(one.moving); /* offered, not read by the taker yet */
+	ck_assert(!one.watched); /* and by nobody else */
 	setsockopt(end[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small); /* nothing more fits */
 }
 
@@ -248,6 +250,7 @@ START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
 	close(taker); /* the connection comes back */
 	spin();
 	ck_assert(!one.moving);
+	ck_assert(one.watched);
 	second = (struct conn){.service = &service, .state = CONN_IDLE, .fd = 0};
 	TAILQ_INSERT_TAIL(&conns, &second, all);
 	ck_assert_int_eq(chan_pair(end), 0);
@@ -259,6 +262,42 @@ START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
 	spin();
 	ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE);
 	ck_assert(second.moving);
+}
+END_TEST
+
+static size_t
+count_moving(const struct conn *c, size_t n)
+{
+	size_t moving = 0;
+
+	for (size_t i = 0; i < n; i++)
+		moving += c[i].moving;
+	return moving;
+}
+
+/* What the taker may have undecided is offered without waiting for its answers, and each
+ * answer makes room for one more. */
+START_TEST(the_window_is_filled_and_no_more)
+{
+	static struct conn many[50];
+	int roomy = 200000;
+	uint64_t id = 0;
+
+	setsockopt(giver, SOL_SOCKET, SO_SNDBUF, &roomy, sizeof roomy);
+	for (size_t i = 0; i < 50; i++) {
+		many[i] = (struct conn){.service = &service, .state = CONN_IDLE, .fd = 0};
+		TAILQ_INSERT_TAIL(&conns, &many[i], all);
+	}
+	give_look();
+	spin();
+	ck_assert_uint_eq(count_moving(many, 50), 31); /* WINDOW, and one was first */
+	for (size_t n = 1; n <= 3; n++) {
+		ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE);
+		taker_says(MSG_ACK, &id, sizeof id);
+		spin();
+		ck_assert_int_eq(let_go, (int)n);
+		ck_assert_uint_eq(count_moving(many, 50), 32);
+	}
 }
 END_TEST
 
@@ -275,6 +314,7 @@ main(void)
 	tcase_add_test(t, what_is_called_back_is_not_given_away);
 	tcase_add_test(t, a_taker_that_was_late_is_asked_again);
 	tcase_add_test(t, what_is_too_large_for_the_channel_does_not_stop_the_others);
+	tcase_add_test(t, the_window_is_filled_and_no_more);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
