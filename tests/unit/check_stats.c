@@ -39,6 +39,20 @@ START_TEST(a_sum_is_the_dead_and_the_living)
 }
 END_TEST
 
+START_TEST(a_fold_keeps_every_counter)
+{
+	for (uint64_t birth = 1; birth <= 3; birth++) {
+		struct stats_page *page = stats_page_open(stats, birth, 1, 0);
+
+		for (int c = 0; c < STATS_COUNTERS_N; c++)
+			stats_add(page, (enum stats_counter)c, (uint64_t)c + 1);
+		ck_assert_uint_eq(stats_page_fold(stats, page), 0);
+	}
+	for (int c = 0; c < STATS_COUNTERS_N; c++)
+		ck_assert_uint_eq(stats_sum(stats, (enum stats_counter)c), 3 * ((uint64_t)c + 1));
+}
+END_TEST
+
 START_TEST(what_a_dead_worker_held_is_cut_and_closed)
 {
 	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
@@ -271,6 +285,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_sum_is_the_dead_and_the_living);
+	tcase_add_test(t, a_fold_keeps_every_counter);
 	tcase_add_test(t, what_a_dead_worker_held_is_cut_and_closed);
 	tcase_add_test(t, what_a_dead_worker_had_offered_is_not_cut);
 	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
