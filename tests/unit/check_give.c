@@ -191,7 +191,7 @@ set_up(void)
 	give_begin();
 	taker_says(MSG_HELLO, &hello, sizeof hello);
 	spin();
-	ck_assert(one.moving); /* offered, not read by the taker yet */
+	ck_assert(one.moving);   /* offered, not read by the taker yet */
 	ck_assert(!one.watched); /* and by nobody else */
 	setsockopt(end[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small); /* nothing more fits */
 }

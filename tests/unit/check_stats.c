@@ -49,7 +49,8 @@ START_TEST(a_fold_keeps_every_counter)
 		ck_assert_uint_eq(stats_page_fold(stats, page), 0);
 	}
 	for (int c = 0; c < STATS_COUNTERS_N; c++)
-		ck_assert_uint_eq(stats_sum(stats, (enum stats_counter)c), 3 * ((uint64_t)c + 1));
+		ck_assert_uint_eq(stats_sum(stats, (enum stats_counter)c),
+		                  3 * ((uint64_t)c + 1));
 }
 END_TEST
 
