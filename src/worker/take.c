@@ -48,14 +48,16 @@ is_dead(const struct giver *g)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
 }
 
-/* Of a giver that is dead the connection ends with this. */
+/* Of a giver that is dead the connection ends with this.  One that has the refusal may find
+ * another taker, and leave, before we look again. */
 static void
 refuse(struct giver *g, uint64_t id, enum handoff_refusal why)
 {
 	struct msg_nack nack = {.id = id, .refusal = why};
+	bool dead = is_dead(g);
 
 	chan_send(g->chan, MSG_NACK, worker_birth(), &nack, sizeof nack, NULL, 0);
-	if (!is_dead(g))
+	if (!dead)
 		return;
 	log_warn("cut: a connection of worker birth %llu, which is dead: %s",
 	         (unsigned long long)g->birth, handoff_refusal_text(why));
