@@ -673,6 +673,7 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	r->left = r->reply.body == REPLY_LENGTH ? r->reply.length : 0;
 	upstream_good(r->upstream);
 	r->begun = true;
+	start_limits(r);
 	if (!pass_body(r, rest, n, &p))
 		give_up(r, 502, "its chunks are none");
 	else
