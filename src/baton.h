@@ -385,7 +385,7 @@ void baton_pool_free(struct baton_pool **pool);
  * A connection to target.  Who has to wait is served in order.  If 0 is returned, fn is called
  * once, on the loop's top level: with a link that is the caller's until baton_link_put;
  * or with a status and NULL: ctx's cause, BATON_UNREACHABLE, BATON_FULL (no thread for
- * the name).  Else fn is not called: BATON_FULL (max_waiting), BATON_INVALID (target), or
+ * the name, no descriptor).  Else fn is not called: BATON_FULL (max_waiting), BATON_INVALID (target), or
  * ctx's cause (NULL: the worker's ctx).
  */
 #define baton_pool_get(pool, ctx, target, fn, arg)                                             \

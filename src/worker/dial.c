@@ -48,6 +48,7 @@ struct dial {
 	struct dial_addr addr[ADDRS_MAX];
 	struct attempt attempt[ADDRS_MAX];
 	size_t n, tried, failed;
+	bool no_descriptor; /* of ours was left: nobody there is to blame */
 };
 
 /* --- targets --- */
@@ -162,7 +163,7 @@ failed(struct dial *d, struct attempt *a)
 	fd_close(&a->fd);
 	d->failed++;
 	if (d->failed == d->n)
-		finish(d, -1, BATON_UNREACHABLE);
+		finish(d, -1, d->no_descriptor ? BATON_FULL : BATON_UNREACHABLE);
 	else if (d->tried < d->n)
 		try_next(d);
 }
@@ -189,8 +190,10 @@ begin(struct attempt *a, const struct dial_addr *addr)
 	int one = 1;
 
 	a->fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (a->fd < 0)
+	if (a->fd < 0) {
+		a->dial->no_descriptor |= errno == EMFILE || errno == ENFILE;
 		return false;
+	}
 	if (addr->sa.ss_family != AF_UNIX)
 		setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (connect(a->fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 &&

@@ -106,6 +106,10 @@ on_dialled(void *arg, int fd, int status)
 	size_t n = strlen(h->request);
 
 	h->dial = NULL;
+	if (status == BATON_FULL) { /* our own want: it says nothing */
+		baton_timer_set(h->next, (uint64_t)h->conf->check_interval);
+		return;
+	}
 	if (fd < 0) {
 		conclude(h, baton_status_text(status));
 		return;
