@@ -238,8 +238,24 @@ take_forward(struct forwards *f, const struct line *l)
 	else if (is(&l->name, "x-forwarded-host"))
 		f->x_host = l->value;
 	else
-		return is(&l->name, "x-real-ip");
+		return false;
 	return true;
+}
+
+/* Of that kind, too: X-Real-IP, X-Forwarded-Port and its like; and what some upstreams take
+ * for the same, as '_' and '-' are one to them. */
+static bool
+tells_of_client(const struct request_text *name)
+{
+	static const char prefix[] = "x-forwarded-";
+	char text[16];
+	size_t n = name->n < sizeof text - 1 ? name->n : sizeof text - 1;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = name->p[i] == '_' ? '-' : name->p[i];
+	text[n] = '\0';
+	return strcasecmp(text, "x-real-ip") == 0 ||
+	       strncasecmp(text, prefix, sizeof prefix - 1) == 0;
 }
 
 static void
@@ -348,7 +364,7 @@ put_request_line(struct out *o, const struct request *r)
 
 /* Is this line told in another way, or not at all? */
 static bool
-is_ours(const struct connections *c, struct forwards *f, const struct line *l)
+is_ours(const struct connections *c, struct forwards *f, const struct line *l, bool trusted)
 {
 	switch (l->name.p[0] | 0x20) {
 	case 'c':
@@ -365,7 +381,7 @@ is_ours(const struct connections *c, struct forwards *f, const struct line *l)
 		break;
 	case 'f':
 	case 'x':
-		if (take_forward(f, l))
+		if (take_forward(f, l) || (!trusted && tells_of_client(&l->name)))
 			return true;
 		break;
 	default:
@@ -403,7 +419,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		put(&o, asked.p, asked.n);
 	put_text(&o, "\r\n");
 	while (next_line(&l))
-		if (!is_ours(&c, &f, &l))
+		if (!is_ours(&c, &f, &l, rules->trusted))
 			put(&o, l.all.p, l.all.n);
 	put_framing(&o, r);
 	put_forwards(&o, rules, &f, peer, &asked);
