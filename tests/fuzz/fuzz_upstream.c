@@ -68,8 +68,8 @@ confuses_the_parser(const char *head, size_t n)
 static void
 check_request(const char *head, size_t n, const struct request *before, bool upgrade)
 {
-	static const char *const hops[] = {"Keep-Alive",     "Proxy-Connection", "TE",
-	                                   "HTTP2-Settings", "Expect",           "X-Real-IP"};
+	static const char *const hops[] = {"Keep-Alive", "Proxy-Connection", "TE",
+	                                   "HTTP2-Settings", "Expect"};
 	struct request r;
 
 	MUST(request_head_length(head, n, 0) == (ptrdiff_t)n);

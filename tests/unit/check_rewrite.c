@@ -124,6 +124,13 @@ static const struct {
      BOTH, "1.2.3.4", false,
      UP "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n"
         "Forwarded: for=1.2.3.4;proto=http;host=\"h\"\r\n\r\n"},
+    {GET "X-Forwarded-Port: 1\r\nX_Forwarded_For: 6.6.6.6\r\nx-real_ip: 6.6.6.6\r\n"
+         "X-Forwarded-Prefix: /a\r\nX-Forwarded: 1\r\nX-Forward: 2\r\nX-Real-IPs: 3\r\n\r\n",
+     NO, "1.2.3.4", false, UP "X-Forwarded: 1\r\nX-Forward: 2\r\nX-Real-IPs: 3\r\n\r\n"},
+    {GET "X-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\n\r\n",
+     X_TRUSTED, "1.2.3.4", false,
+     UP "X-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7, 1.2.3.4\r\n"
+        "X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
     {GET "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\r\n", NO, "1.2.3.4", false,
      UP "\r\n"},
     {GET "X-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n\r\n", F, "1.2.3.4", false,
