@@ -254,6 +254,15 @@ survey_forget(const struct control_client *client)
 
 /* --- what comes in: of a length that was checked, with any bytes --- */
 
+/* Any number may come, but JSON has none above this. */
+static void
+leave_off(struct survey *s, uint64_t n)
+{
+	uint64_t room = (uint64_t)INT64_MAX - s->left_off;
+
+	s->left_off += n < room ? n : room;
+}
+
 static struct survey *
 find(uint64_t token)
 {
@@ -392,7 +401,7 @@ survey_line(const struct worker *w, const struct msg *m)
 		keep(s, a, line);
 	} else {
 		json_decref(line);
-		s->left_off++;
+		leave_off(s, 1);
 	}
 }
 
@@ -409,7 +418,7 @@ survey_end(const struct worker *w, const struct msg *m)
 	if (a == NULL)
 		return;
 	a->answered = true;
-	s->left_off += end.left_off;
+	leave_off(s, end.left_off);
 	if (complete(s))
 		answer(s);
 }

@@ -10,6 +10,7 @@
 #include <event2/event_struct.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "wire/handoff.h"
 #include "wire/msg.h"
@@ -239,6 +240,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	TAILQ_INSERT_TAIL(&ls.all, l, link); /* the others have their turn, too */
 	if (n < LINES_PER_TURN)
 		finish(l);
+	else
+		FAULT("list-piece");
 	if (!TAILQ_EMPTY(&ls.all))
 		schedule(0);
 }
