@@ -60,6 +60,7 @@ baton_background_at(const char *name, void (*drain)(void *arg), void *arg, const
 {
 	struct baton_background *b;
 
+	AN(runtime_on_loop());
 	if (bk.n >= bk.most) {
 		if (bk.refused++ == 0)
 			log_warn("background task '%s' (%s) is refused: there are %u already",

@@ -84,6 +84,7 @@ baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms, const char *plac
 	uint64_t deadline = UINT64_MAX;
 	int cause;
 
+	AN(runtime_on_loop());
 	ctx->parent = baton_ctx_hold(parent != NULL ? parent : cx.root);
 	TAILQ_INSERT_TAIL(&cx.all, ctx, all);
 	if (timeout_ms != 0 && timeout_ms < UINT64_MAX - ctx->born_ms)
@@ -150,6 +151,7 @@ baton_ctx_drop(struct baton_ctx **ctx)
 {
 	struct baton_ctx *c = *ctx;
 
+	AN(runtime_on_loop());
 	*ctx = NULL;
 	while (c != NULL) {
 		AN(c->holds > 0);
@@ -167,6 +169,7 @@ baton_ctx_cancel(struct baton_ctx *ctx, int cause)
 	struct baton_watch *w;
 	struct baton_ctx *child;
 
+	AN(runtime_on_loop());
 	AN(cause != 0);
 	if (ctx->cause != 0)
 		return;

@@ -1,6 +1,7 @@
 /* ctx, timer, group, offload, background, free lists: what a handler is given. */
 #include <check.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,7 +369,8 @@ START_TEST(a_background_task_may_end_with_its_ctx_also_when_the_worker_stops)
 	for (int i = 0; i < 2; i++) {
 		job[i] = baton_background("job", NULL, NULL);
 		watch[i] = (struct baton_watch){0};
-		baton_ctx_watch(baton_background_ctx(job[i]), &watch[i], end_background, &job[i]);
+		baton_ctx_watch(baton_background_ctx(job[i]), &watch[i], end_background,
+		                &job[i]);
 	}
 	baton_background_end(&job[0]); /* its watch ends it a second time */
 	ck_assert_int_eq(cause_seen, BATON_CANCELLED);
@@ -487,6 +489,45 @@ START_TEST(an_empty_group_ends_and_one_ended_from_above_says_why)
 	run_until(&group_done, 2);
 	ck_assert_int_eq(group_status, BATON_CLOSED);
 	baton_ctx_drop(&ctx);
+}
+END_TEST
+
+/* --- the loop's thread and others --- */
+
+static void *
+begin_background(void *arg)
+{
+	(void)arg;
+	baton_background("job", NULL, NULL);
+	return NULL;
+}
+
+static void *
+make_ctx(void *arg)
+{
+	(void)arg;
+	baton_ctx_new(NULL, 0);
+	return NULL;
+}
+
+static void *
+offload(void *arg)
+{
+	struct baton_task t = task(give_seven);
+
+	(void)arg;
+	baton_offload(NULL, &t);
+	return NULL;
+}
+
+static void *(*const loops_own[])(void *) = {begin_background, make_ctx, offload};
+
+START_TEST(what_is_the_loops_is_a_panic_in_a_thread)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, loops_own[_i], NULL);
+	pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -709,6 +750,8 @@ main(void)
 	tcase_add_test(tc, a_ctx_that_is_held_beyond_its_end_is_wrong);
 	tcase_add_test(tc, a_task_is_wrong_from_the_earlier_of_its_limit_and_its_ctxs_end);
 	tcase_add_test(tc, a_background_task_is_wrong_from_the_deadline_on);
+	tcase_add_loop_test_raise_signal(tc, what_is_the_loops_is_a_panic_in_a_thread, SIGABRT,
+	                                 0, 3);
 	tcase_add_test(tc, posts_of_a_thread_come_in_order);
 	tcase_add_test(tc, a_free_list_gives_zeroed_objects_again);
 	suite_add_tcase(s, tc);
