@@ -454,6 +454,28 @@ START_TEST(the_first_error_cancels_the_others)
 }
 END_TEST
 
+START_TEST(the_first_error_counts_and_the_end_waits_for_the_last)
+{
+	struct baton_group *g = baton_group_new(NULL, on_group, NULL);
+	int turned = 0;
+
+	group_done = 0;
+	for (int i = 0; i < 3; i++)
+		baton_group_begin(g);
+	baton_group_close(g);
+	baton_group_end(g, 7);
+	baton_group_end(g, 9);
+	for (int i = 0; i < 3; i++) { /* an end would be heard in the first turn */
+		baton_post(count_free, &turned);
+		run_until(&turned, i + 1);
+	}
+	ck_assert_int_eq(group_done, 0);
+	baton_group_end(g, 0);
+	run_until(&group_done, 1);
+	ck_assert_int_eq(group_status, 7);
+}
+END_TEST
+
 START_TEST(a_refused_task_fails_its_group)
 {
 	struct baton_group *g = baton_group_new(NULL, on_group, NULL);
@@ -744,6 +766,7 @@ main(void)
 	tcase_add_test(tc, a_drain_that_is_called_off_after_its_deadline_leaves_no_trace);
 	tcase_add_test(tc, a_group_ends_once_when_all_have_ended);
 	tcase_add_test(tc, the_first_error_cancels_the_others);
+	tcase_add_test(tc, the_first_error_counts_and_the_end_waits_for_the_last);
 	tcase_add_test(tc, a_refused_task_fails_its_group);
 	tcase_add_test(tc, an_empty_group_ends_and_one_ended_from_above_says_why);
 	tcase_add_test(tc, what_lives_is_told_with_its_place);
