@@ -8,484 +8,586 @@
 
 #define TEXT "text/plain"
 
-static void answer_text(baton_request r, int status, const char *text) {
-  baton_answer(r, status, TEXT, text, strlen(text));
+static void
+answer_text(baton_request r, int status, const char *text)
+{
+	baton_answer(r, status, TEXT, text, strlen(text));
 }
 
 /* --- plain --- */
 
-static void now(baton_request r) { answer_text(r, 200, "now"); }
-
-static void echo(baton_request r) {
-  size_t n;
-  const char *body = baton_request_body(r, &n);
-  char length[32];
-
-  snprintf(length, sizeof length, "%zu", n);
-  baton_answer_header(r, "X-Length", length);
-  if (baton_request_header(r, "x-bad") != NULL &&
-      baton_answer_header(r, "X-Bad", "a\r\nSet-Cookie: b") != BATON_INVALID)
-    abort();
-  baton_answer(r, 200, TEXT, body, n);
+static void
+now(baton_request r)
+{
+	answer_text(r, 200, "now");
 }
 
-static void tell(baton_request r, const char *what) {
-  char text[512];
-  const char *q = baton_request_query(r, "q");
+static void
+echo(baton_request r)
+{
+	size_t n;
+	const char *body = baton_request_body(r, &n);
+	char length[32];
 
-  snprintf(text, sizeof text, "%s %s %s %s", baton_request_method(r), what,
-           baton_request_var(r, "v") != NULL ? baton_request_var(r, "v") : "-",
-           q != NULL ? q : "-");
-  answer_text(r, 200, text);
+	snprintf(length, sizeof length, "%zu", n);
+	baton_answer_header(r, "X-Length", length);
+	if (baton_request_header(r, "x-bad") != NULL &&
+	    baton_answer_header(r, "X-Bad", "a\r\nSet-Cookie: b") != BATON_INVALID)
+		abort();
+	baton_answer(r, 200, TEXT, body, n);
 }
 
-static void user(baton_request r) { tell(r, "user"); }
+static void
+tell(baton_request r, const char *what)
+{
+	char text[512];
+	const char *q = baton_request_query(r, "q");
 
-static void me(baton_request r) { tell(r, "me"); }
+	snprintf(text, sizeof text, "%s %s %s %s", baton_request_method(r), what,
+	         baton_request_var(r, "v") != NULL ? baton_request_var(r, "v") : "-",
+	         q != NULL ? q : "-");
+	answer_text(r, 200, text);
+}
 
-static void files(baton_request r) { tell(r, "files"); }
+static void
+user(baton_request r)
+{
+	tell(r, "user");
+}
 
-static void big(baton_request r) {
-  size_t n = 3000000;
-  char *body = malloc(n);
+static void
+me(baton_request r)
+{
+	tell(r, "me");
+}
 
-  memset(body, 'b', n);
-  baton_answer(r, 200, TEXT, body, n);
-  free(body);
+static void
+files(baton_request r)
+{
+	tell(r, "files");
+}
+
+static void
+big(baton_request r)
+{
+	size_t n = 3000000;
+	char *body = malloc(n);
+
+	memset(body, 'b', n);
+	baton_answer(r, 200, TEXT, body, n);
+	free(body);
 }
 
 /* --- later, never, twice, late --- */
 
 struct later {
-  baton_request r;
-  struct baton_timer *timer;
-  struct baton_watch watch;
-  const char *name;
+	baton_request r;
+	struct baton_timer *timer;
+	struct baton_watch watch;
+	const char *name;
 };
 
-static struct later *later(baton_request r, const char *name,
-                           void (*fn)(void *), uint64_t ms) {
-  struct later *l = calloc(1, sizeof *l);
+static struct later *
+later(baton_request r, const char *name, void (*fn)(void *), uint64_t ms)
+{
+	struct later *l = calloc(1, sizeof *l);
 
-  l->r = r;
-  l->name = name;
-  l->timer = baton_timer_new(fn, l);
-  if (ms != 0)
-    baton_timer_set(l->timer, ms);
-  return l;
+	l->r = r;
+	l->name = name;
+	l->timer = baton_timer_new(fn, l);
+	if (ms != 0)
+		baton_timer_set(l->timer, ms);
+	return l;
 }
 
-static void answer_later(void *arg) {
-  struct later *l = arg;
-  int first = baton_answer(l->r, 200, TEXT, l->name, strlen(l->name));
-  int second = baton_answer(l->r, 200, TEXT, "no", 2);
+static void
+answer_later(void *arg)
+{
+	struct later *l = arg;
+	int first = baton_answer(l->r, 200, TEXT, l->name, strlen(l->name));
+	int second = baton_answer(l->r, 200, TEXT, "no", 2);
 
-  baton_log(BATON_INFO, "%s: %s, then %s", l->name, baton_status_text(first),
-            baton_status_text(second));
-  baton_ctx_unwatch(&l->watch);
-  baton_timer_free(&l->timer);
-  free(l);
+	baton_log(BATON_INFO, "%s: %s, then %s", l->name, baton_status_text(first),
+	          baton_status_text(second));
+	baton_ctx_unwatch(&l->watch);
+	baton_timer_free(&l->timer);
+	free(l);
 }
 
-static void after_return(baton_request r) {
-  later(r, "after return", answer_later, 20);
+static void
+after_return(baton_request r)
+{
+	later(r, "after return", answer_later, 20);
 }
 
-static void never(baton_request r) { (void)r; }
-
-static void twice(baton_request r) {
-  answer_text(r, 200, "once");
-  baton_log(BATON_INFO, "twice: %s",
-            baton_status_text(baton_answer(r, 200, TEXT, "again", 5)));
+static void
+never(baton_request r)
+{
+	(void)r;
 }
 
-static void late(baton_request r) { later(r, "late", answer_later, 200); }
+static void
+twice(baton_request r)
+{
+	answer_text(r, 200, "once");
+	baton_log(BATON_INFO, "twice: %s",
+	          baton_status_text(baton_answer(r, 200, TEXT, "again", 5)));
+}
+
+static void
+late(baton_request r)
+{
+	later(r, "late", answer_later, 200);
+}
 
 /* What tests/load expects: now, after a moment, or by a thread. */
 
-static void hello_later(void *arg) {
-  struct later *l = arg;
+static void
+hello_later(void *arg)
+{
+	struct later *l = arg;
 
-  answer_text(l->r, 200, "hello, world\n");
-  baton_timer_free(&l->timer);
-  free(l);
+	answer_text(l->r, 200, "hello, world\n");
+	baton_timer_free(&l->timer);
+	free(l);
 }
 
-static int no_work(void *arg) {
-  (void)arg;
-  return 0;
+static int
+no_work(void *arg)
+{
+	(void)arg;
+	return 0;
 }
 
-static void hello_done(void *arg, int status) {
-  struct later *l = arg;
+static void
+hello_done(void *arg, int status)
+{
+	struct later *l = arg;
 
-  answer_text(l->r, status == 0 ? 200 : 503, "hello, world\n");
+	answer_text(l->r, status == 0 ? 200 : 503, "hello, world\n");
 }
 
-static void hello(baton_request r) {
-  static unsigned n;
-  struct baton_task t = {
-      .name = "hello", .work = no_work, .done = hello_done, .release = free};
+static void
+hello(baton_request r)
+{
+	static unsigned n;
+	struct baton_task t = {
+	    .name = "hello", .work = no_work, .done = hello_done, .release = free};
 
-  if (++n % 3 == 0) {
-    answer_text(r, 200, "hello, world\n");
-  } else if (n % 3 == 1) {
-    later(r, "hello", hello_later, 1 + n % 7);
-  } else {
-    t.arg = calloc(1, sizeof(struct later));
-    ((struct later *)t.arg)->r = r;
-    if (baton_offload(baton_request_ctx(r), &t) != 0)
-      abort();
-  }
+	if (++n % 3 == 0) {
+		answer_text(r, 200, "hello, world\n");
+	} else if (n % 3 == 1) {
+		later(r, "hello", hello_later, 1 + n % 7);
+	} else {
+		t.arg = calloc(1, sizeof(struct later));
+		((struct later *)t.arg)->r = r;
+		if (baton_offload(baton_request_ctx(r), &t) != 0)
+			abort();
+	}
 }
 
 /* --- a slow downstream, and one that ignores its deadline --- */
 
 struct call {
-  baton_request r;
-  uint64_t begun_ms;
+	baton_request r;
+	uint64_t begun_ms;
 };
 
 /* These sleeps wait for nothing: they are the downstream. */
 
-static int sleep_long(void *arg) {
-  (void)arg;
-  while (baton_task_cause() == 0)
-    usleep(1000);
-  return 0;
+static int
+sleep_long(void *arg)
+{
+	(void)arg;
+	while (baton_task_cause() == 0)
+		usleep(1000);
+	return 0;
 }
 
-static int sleep_whatever(void *arg) {
-  (void)arg;
-  usleep(700000);
-  return 0;
+static int
+sleep_whatever(void *arg)
+{
+	(void)arg;
+	usleep(700000);
+	return 0;
 }
 
-static void call_done(void *arg, int status) {
-  struct call *c = arg;
+static void
+call_done(void *arg, int status)
+{
+	struct call *c = arg;
 
-  baton_log(BATON_INFO, "downstream: %s", baton_status_text(status));
-  baton_answer(c->r, status == 0 ? 200 : 503, TEXT, "downstream", 10);
+	baton_log(BATON_INFO, "downstream: %s", baton_status_text(status));
+	baton_answer(c->r, status == 0 ? 200 : 503, TEXT, "downstream", 10);
 }
 
-static void call(baton_request r, int (*work)(void *)) {
-  struct call *c = malloc(sizeof *c);
-  struct baton_task t = {.name = "downstream",
-                         .work = work,
-                         .done = call_done,
-                         .release = free,
-                         .arg = c};
-  int status;
+static void
+call(baton_request r, int (*work)(void *))
+{
+	struct call *c = malloc(sizeof *c);
+	struct baton_task t = {
+	    .name = "downstream", .work = work, .done = call_done, .release = free, .arg = c};
+	int status;
 
-  c->r = r;
-  status = baton_offload(baton_request_ctx(r), &t);
-  if (status == 0)
-    return;
-  free(c);
-  answer_text(r, 503, baton_status_text(status));
+	c->r = r;
+	status = baton_offload(baton_request_ctx(r), &t);
+	if (status == 0)
+		return;
+	free(c);
+	answer_text(r, 503, baton_status_text(status));
 }
 
-static void slow(baton_request r) { call(r, sleep_long); }
+static void
+slow(baton_request r)
+{
+	call(r, sleep_long);
+}
 
-static void deaf(baton_request r) { call(r, sleep_whatever); }
+static void
+deaf(baton_request r)
+{
+	call(r, sleep_whatever);
+}
 
 /* --- fan-out --- */
 
-static int part_fails(void *arg) {
-  (void)arg;
-  return 42;
+static int
+part_fails(void *arg)
+{
+	(void)arg;
+	return 42;
 }
 
-static int part_works(void *arg) {
-  (void)arg;
-  return 0;
+static int
+part_works(void *arg)
+{
+	(void)arg;
+	return 0;
 }
 
-static void part_done(void *arg, int status) {
-  (void)arg;
-  baton_log(BATON_INFO, "part: %d", status);
+static void
+part_done(void *arg, int status)
+{
+	(void)arg;
+	baton_log(BATON_INFO, "part: %d", status);
 }
 
-static void all_done(void *arg, int status) {
-  struct call *c = arg;
-  char text[64];
+static void
+all_done(void *arg, int status)
+{
+	struct call *c = arg;
+	char text[64];
 
-  snprintf(text, sizeof text, "all: %d", status);
-  answer_text(c->r, status == 0 ? 200 : 502, text);
-  free(c);
+	snprintf(text, sizeof text, "all: %d", status);
+	answer_text(c->r, status == 0 ? 200 : 502, text);
+	free(c);
 }
 
-static void fan(baton_request r) {
-  struct call *c = malloc(sizeof *c);
-  struct baton_group *g = baton_group_new(baton_request_ctx(r), all_done, c);
-  bool fails = strcmp(baton_request_query(r, "q"), "fails") == 0;
-  struct baton_task t = {.name = "part", .done = part_done};
+static void
+fan(baton_request r)
+{
+	struct call *c = malloc(sizeof *c);
+	struct baton_group *g = baton_group_new(baton_request_ctx(r), all_done, c);
+	bool fails = strcmp(baton_request_query(r, "q"), "fails") == 0;
+	struct baton_task t = {.name = "part", .done = part_done};
 
-  c->r = r;
-  t.work = fails ? sleep_long : part_works;
-  baton_group_offload(g, &t);
-  baton_group_offload(g, &t);
-  t.work = fails ? part_fails : part_works;
-  baton_group_offload(g, &t);
-  baton_group_close(g);
+	c->r = r;
+	t.work = fails ? sleep_long : part_works;
+	baton_group_offload(g, &t);
+	baton_group_offload(g, &t);
+	t.work = fails ? part_fails : part_works;
+	baton_group_offload(g, &t);
+	baton_group_close(g);
 }
 
 /* --- in pieces --- */
 
 struct stream {
-  baton_request r;
-  int n;
+	baton_request r;
+	int n;
 };
 
-static void more(void *arg) {
-  struct stream *s = arg;
-  char piece[4096];
+static void
+more(void *arg)
+{
+	struct stream *s = arg;
+	char piece[4096];
 
-  memset(piece, 's', sizeof piece);
-  while (s->n > 0) {
-    int status = baton_answer_write(s->r, piece, sizeof piece);
+	memset(piece, 's', sizeof piece);
+	while (s->n > 0) {
+		int status = baton_answer_write(s->r, piece, sizeof piece);
 
-    if (status == BATON_FULL && baton_answer_flushed(s->r, more, s) == 0)
-      return;
-    if (status != 0)
-      break;
-    s->n--;
-  }
-  baton_log(BATON_INFO, "stream: %s",
-            baton_status_text(baton_answer_end(s->r)));
-  free(s);
+		if (status == BATON_FULL && baton_answer_flushed(s->r, more, s) == 0)
+			return;
+		if (status != 0)
+			break;
+		s->n--;
+	}
+	baton_log(BATON_INFO, "stream: %s", baton_status_text(baton_answer_end(s->r)));
+	free(s);
 }
 
-static void stream(baton_request r) {
-  struct stream *s = malloc(sizeof *s);
+static void
+stream(baton_request r)
+{
+	struct stream *s = malloc(sizeof *s);
 
-  s->r = r;
-  s->n = atoi(baton_request_var(r, "n"));
-  baton_answer_begin(r, 200, TEXT);
-  more(s);
+	s->r = r;
+	s->n = atoi(baton_request_var(r, "n"));
+	baton_answer_begin(r, 200, TEXT);
+	more(s);
 }
 
-static void half(baton_request r) {
-  baton_answer_begin(r, 200, TEXT);
-  baton_answer_write(r, "half", 4);
+static void
+half(baton_request r)
+{
+	baton_answer_begin(r, 200, TEXT);
+	baton_answer_write(r, "half", 4);
 }
 
 /* --- a body in pieces --- */
 
 struct upload {
-  baton_request r;
-  struct baton_timer *timer;
-  bool slow, half, echo;
-  size_t n, reads;
-  bool wrong; /* byte i is not i % 251 */
+	baton_request r;
+	struct baton_timer *timer;
+	bool slow, half, echo;
+	size_t n, reads;
+	bool wrong; /* byte i is not i % 251 */
 };
 
 static struct upload *held; /* takes nothing until somebody asks for /release */
 
-static void upload_end(struct upload *u) {
-  baton_timer_free(&u->timer);
-  free(u);
+static void
+upload_end(struct upload *u)
+{
+	baton_timer_free(&u->timer);
+	free(u);
 }
 
-static void upload_answer(struct upload *u) {
-  char text[64];
+static void
+upload_answer(struct upload *u)
+{
+	char text[64];
 
-  if (u->echo) {
-    baton_answer_end(u->r);
-    return;
-  }
-  snprintf(text, sizeof text, "%zu %s", u->n, u->wrong ? "wrong" : "right");
-  answer_text(u->r, 200, text);
+	if (u->echo) {
+		baton_answer_end(u->r);
+		return;
+	}
+	snprintf(text, sizeof text, "%zu %s", u->n, u->wrong ? "wrong" : "right");
+	answer_text(u->r, 200, text);
 }
 
-static int upload_take(struct upload *u, const char *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    u->wrong |= (unsigned char)bytes[i] != (u->n + i) % 251;
-  u->n += n;
-  return u->echo ? baton_answer_write(u->r, bytes, n) : 0;
+static int
+upload_take(struct upload *u, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		u->wrong |= (unsigned char)bytes[i] != (u->n + i) % 251;
+	u->n += n;
+	return u->echo ? baton_answer_write(u->r, bytes, n) : 0;
 }
 
-static void upload_more(void *arg) {
-  struct upload *u = arg;
-  int status = 0;
+static void
+upload_more(void *arg)
+{
+	struct upload *u = arg;
+	int status = 0;
 
-  while (status == 0) {
-    char bytes[50000];
-    size_t n = sizeof bytes;
+	while (status == 0) {
+		char bytes[50000];
+		size_t n = sizeof bytes;
 
-    status = baton_request_read(u->r, bytes, &n);
-    if (status == 0 && n > 0)
-      status = upload_take(u, bytes, n);
-    if (status != 0)
-      break;
-    if (n == 0 || u->half) {
-      upload_answer(u);
-      upload_end(u);
-      return;
-    }
-    if (u->slow && ++u->reads % 4 == 0) { /* a downstream that takes its time */
-      baton_timer_set(u->timer, 1);
-      return;
-    }
-    if (u->echo && baton_answer_flushed(u->r, upload_more, u) == 0)
-      return;
-  }
-  if (status == BATON_AGAIN &&
-      baton_request_readable(u->r, upload_more, u) == 0)
-    return;
-  baton_log(BATON_INFO, "upload: %s after %zu", baton_status_text(status),
-            u->n);
-  upload_end(u);
+		status = baton_request_read(u->r, bytes, &n);
+		if (status == 0 && n > 0)
+			status = upload_take(u, bytes, n);
+		if (status != 0)
+			break;
+		if (n == 0 || u->half) {
+			upload_answer(u);
+			upload_end(u);
+			return;
+		}
+		if (u->slow && ++u->reads % 4 == 0) { /* a downstream that takes its time */
+			baton_timer_set(u->timer, 1);
+			return;
+		}
+		if (u->echo && baton_answer_flushed(u->r, upload_more, u) == 0)
+			return;
+	}
+	if (status == BATON_AGAIN && baton_request_readable(u->r, upload_more, u) == 0)
+		return;
+	baton_log(BATON_INFO, "upload: %s after %zu", baton_status_text(status), u->n);
+	upload_end(u);
 }
 
 /* Waits for what it does not take. */
-static void upload_spin(void *arg) {
-  struct upload *u = arg;
+static void
+upload_spin(void *arg)
+{
+	struct upload *u = arg;
 
-  if (baton_request_readable(u->r, upload_spin, u) != 0)
-    upload_end(u);
+	if (baton_request_readable(u->r, upload_spin, u) != 0)
+		upload_end(u);
 }
 
-static void upload(baton_request r) {
-  const char *kind = baton_request_var(r, "v");
-  struct upload *u;
+static void
+upload(baton_request r)
+{
+	const char *kind = baton_request_var(r, "v");
+	struct upload *u;
 
-  if (strcmp(kind, "early") == 0) {
-    answer_text(r, 403, "early");
-    return;
-  }
-  u = calloc(1, sizeof *u);
-  u->r = r;
-  u->timer = baton_timer_new(upload_more, u);
-  u->slow = strcmp(kind, "slow") == 0;
-  u->half = strcmp(kind, "half") == 0;
-  u->echo = strcmp(kind, "echo") == 0;
-  if (u->echo)
-    baton_answer_begin(r, 200, TEXT);
-  if (strcmp(kind, "held") == 0)
-    held = u;
-  else if (strcmp(kind, "spin") == 0)
-    upload_spin(u);
-  else
-    upload_more(u);
+	if (strcmp(kind, "early") == 0) {
+		answer_text(r, 403, "early");
+		return;
+	}
+	u = calloc(1, sizeof *u);
+	u->r = r;
+	u->timer = baton_timer_new(upload_more, u);
+	u->slow = strcmp(kind, "slow") == 0;
+	u->half = strcmp(kind, "half") == 0;
+	u->echo = strcmp(kind, "echo") == 0;
+	if (u->echo)
+		baton_answer_begin(r, 200, TEXT);
+	if (strcmp(kind, "held") == 0)
+		held = u;
+	else if (strcmp(kind, "spin") == 0)
+		upload_spin(u);
+	else
+		upload_more(u);
 }
 
-static void release_held(baton_request r) {
-  struct upload *u = held;
+static void
+release_held(baton_request r)
+{
+	struct upload *u = held;
 
-  held = NULL;
-  answer_text(r, u != NULL ? 200 : 404, "released");
-  if (u != NULL)
-    upload_more(u);
+	held = NULL;
+	answer_text(r, u != NULL ? 200 : 404, "released");
+	if (u != NULL)
+		upload_more(u);
 }
 
 /* --- counter, breaker, pool --- */
 
-static void count(baton_request r) {
-  char text[64];
+static void
+count(baton_request r)
+{
+	char text[64];
 
-  baton_counter_add(baton_counter("hits"), 1);
-  snprintf(text, sizeof text, "%llu",
-           (unsigned long long)baton_counter_sum("hits"));
-  answer_text(r, 200, text);
+	baton_counter_add(baton_counter("hits"), 1);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)baton_counter_sum("hits"));
+	answer_text(r, 200, text);
 }
 
 struct shared {
-  struct baton_breaker *breaker;
-  struct baton_pool *pool;
+	struct baton_breaker *breaker;
+	struct baton_pool *pool;
 };
 
-static struct shared *shared_of(baton_request r) {
-  return baton_service_data(baton_request_service(r));
+static struct shared *
+shared_of(baton_request r)
+{
+	return baton_service_data(baton_request_service(r));
 }
 
-static void try_breaker(baton_request r) {
-  struct baton_breaker *b = shared_of(r)->breaker;
-  int status = baton_breaker_ask(b);
+static void
+try_breaker(baton_request r)
+{
+	struct baton_breaker *b = shared_of(r)->breaker;
+	int status = baton_breaker_ask(b);
 
-  if (status != 0) {
-    answer_text(r, 503, baton_status_text(status));
-    return;
-  }
-  baton_breaker_tell(b, strcmp(baton_request_var(r, "v"), "good") == 0);
-  answer_text(r, 200, "let through");
+	if (status != 0) {
+		answer_text(r, 503, baton_status_text(status));
+		return;
+	}
+	baton_breaker_tell(b, strcmp(baton_request_var(r, "v"), "good") == 0);
+	answer_text(r, 200, "let through");
 }
 
 struct loan {
-  baton_request r;
-  struct baton_ctx *ctx;
-  struct baton_timer *timer;
-  struct baton_link *link;
-  uint64_t ms;
-  char name[8];
+	baton_request r;
+	struct baton_ctx *ctx;
+	struct baton_timer *timer;
+	struct baton_link *link;
+	uint64_t ms;
+	char name[8];
 };
 
-static void loan_end(struct loan *l) {
-  baton_timer_free(&l->timer);
-  baton_ctx_drop(&l->ctx);
-  free(l);
+static void
+loan_end(struct loan *l)
+{
+	baton_timer_free(&l->timer);
+	baton_ctx_drop(&l->ctx);
+	free(l);
 }
 
-static void give_back(void *arg) {
-  struct loan *l = arg;
+static void
+give_back(void *arg)
+{
+	struct loan *l = arg;
 
-  baton_log(BATON_INFO, "link: %s gives it back", l->name);
-  baton_link_put(l->link, true);
-  answer_text(l->r, 200, "held");
-  loan_end(l);
+	baton_log(BATON_INFO, "link: %s gives it back", l->name);
+	baton_link_put(l->link, true);
+	answer_text(l->r, 200, "held");
+	loan_end(l);
 }
 
-static void on_link(void *arg, int status, struct baton_link *link) {
-  struct loan *l = arg;
+static void
+on_link(void *arg, int status, struct baton_link *link)
+{
+	struct loan *l = arg;
 
-  baton_log(BATON_INFO, "link: %s gets %s", l->name,
-            link != NULL ? "it" : "none");
-  if (status != 0) {
-    answer_text(l->r, 503, baton_status_text(status));
-    loan_end(l);
-    return;
-  }
-  l->link = link;
-  l->timer = baton_timer_new(give_back, l);
-  baton_timer_set(l->timer, l->ms);
+	baton_log(BATON_INFO, "link: %s gets %s", l->name, link != NULL ? "it" : "none");
+	if (status != 0) {
+		answer_text(l->r, 503, baton_status_text(status));
+		loan_end(l);
+		return;
+	}
+	l->link = link;
+	l->timer = baton_timer_new(give_back, l);
+	baton_timer_set(l->timer, l->ms);
 }
 
 /* Hold the pool's only link for so long; wait for it at most 300 ms. */
-static void hold(baton_request r) {
-  struct loan *l = calloc(1, sizeof *l);
-  const char *target = baton_service_text(baton_request_service(r), "target");
-  int status;
+static void
+hold(baton_request r)
+{
+	struct loan *l = calloc(1, sizeof *l);
+	const char *target = baton_service_text(baton_request_service(r), "target");
+	int status;
 
-  l->r = r;
-  l->ms = (uint64_t)atoi(baton_request_var(r, "v"));
-  if (baton_request_query(r, "q") != NULL)
-    snprintf(l->name, sizeof l->name, "%s", baton_request_query(r, "q"));
-  l->ctx = baton_ctx_new(baton_request_ctx(r), 300);
-  status = baton_pool_get(shared_of(r)->pool, l->ctx, target, on_link, l);
-  if (status == 0)
-    return;
-  answer_text(r, 503, baton_status_text(status));
-  loan_end(l);
+	l->r = r;
+	l->ms = (uint64_t)atoi(baton_request_var(r, "v"));
+	if (baton_request_query(r, "q") != NULL)
+		snprintf(l->name, sizeof l->name, "%s", baton_request_query(r, "q"));
+	l->ctx = baton_ctx_new(baton_request_ctx(r), 300);
+	status = baton_pool_get(shared_of(r)->pool, l->ctx, target, on_link, l);
+	if (status == 0)
+		return;
+	answer_text(r, 503, baton_status_text(status));
+	loan_end(l);
 }
 
-static int start(struct baton_service *service) {
-  struct shared *s = calloc(1, sizeof *s);
+static int
+start(struct baton_service *service)
+{
+	struct shared *s = calloc(1, sizeof *s);
 
-  s->breaker = baton_breaker_new(
-      "test", &(struct baton_breaker_rules){
-                  .calls = 4, .window_ms = 60000, .open_ms = 300});
-  s->pool = baton_pool_new(
-      &(struct baton_pool_rules){.max_open = 1, .max_waiting = 2});
-  baton_service_set_data(service, s);
-  return 0;
+	s->breaker = baton_breaker_new(
+	    "test",
+	    &(struct baton_breaker_rules){.calls = 4, .window_ms = 60000, .open_ms = 300});
+	s->pool = baton_pool_new(&(struct baton_pool_rules){.max_open = 1, .max_waiting = 2});
+	baton_service_set_data(service, s);
+	return 0;
 }
 
-static void stop(struct baton_service *service) {
-  struct shared *s = baton_service_data(service);
+static void
+stop(struct baton_service *service)
+{
+	struct shared *s = baton_service_data(service);
 
-  baton_pool_free(&s->pool);
-  baton_breaker_free(&s->breaker);
-  free(s);
+	baton_pool_free(&s->pool);
+	baton_breaker_free(&s->breaker);
+	free(s);
 }
 
 static const struct baton_key keys[] = {
