@@ -447,6 +447,7 @@ upload(baton_request r)
 	u->echo = strcmp(kind, "echo") == 0;
 	if (u->echo)
 		baton_answer_begin(r, 200, TEXT);
+	baton_log(BATON_INFO, "upload: %s begins", kind);
 	if (strcmp(kind, "held") == 0)
 		held = u;
 	else if (strcmp(kind, "spin") == 0)
