@@ -17,8 +17,8 @@
  *	GET  /primes/{n}		is n a prime?  One task in a thread.
  *	GET  /primes?from=A&to=B	how many are there?  Four tasks, a group.
  *	POST /notes			how long is the body?  Answered at once.
- *	GET  /ping			does the upstream, an echo service, say back what it
- *hears? A pool of connections, and a breaker before them.
+ *	GET  /ping			does the backend, an echo service, say back what
+ *					it hears?  A pool, and a breaker before it.
  *
  * The loop never computes: what takes time is offloaded, with a ctx that ends when the
  * client hangs up or the budget is used up, and the work asks now and then whether

@@ -1,5 +1,6 @@
 #include "service/module/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -442,7 +443,7 @@ baton_conn_peer(const struct baton_conn *conn, char *buf, size_t len)
 {
 	if (conn->c != NULL)
 		return conn_peer(conn->c, buf, len);
-	strncpy(buf, "gone", len);
+	snprintf(buf, len, "gone");
 	return buf;
 }
 
