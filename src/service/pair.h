@@ -41,10 +41,8 @@ struct pair {
 };
 
 /* What a pair is beside its sockets and pipes, as bytes for the owner's blob. */
-#define PAIR_FROZEN_VERSION 2
-#define PAIR_FROZEN_OLDEST  1
-#define PAIR_KEPT_MAX       (32 * 1024) /* bytes that wait in memory, each way */
-#define PAIR_FROZEN_MAX     (64 + 2 * PAIR_KEPT_MAX)
+#define PAIR_KEPT_MAX   (32 * 1024) /* bytes that wait in memory, each way */
+#define PAIR_FROZEN_MAX (64 + 2 * PAIR_KEPT_MAX)
 
 /*
  * Make a pair of c and fd, which is connected, does not block, and is the pair's from

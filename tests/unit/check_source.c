@@ -26,8 +26,9 @@ static struct source *
 enter(struct sources *s, const char *text, uint64_t max)
 {
 	struct sockaddr_storage sa = address(text);
+	struct source_key key = source_key_of(&sa);
 
-	return sources_enter(s, &sa, max);
+	return sources_enter(s, &key, max);
 }
 
 START_TEST(each_address_has_its_own_count)

@@ -24,6 +24,8 @@
 #include "worker/conn.h"
 
 #define LOG_EVERY_MS 1000
+#define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */
+#define BLOB_OLDEST  1
 
 /* Per worker and service. */
 struct proxy {
@@ -247,16 +249,34 @@ dial(struct conn *c, struct client *cl)
 
 /* --- the client --- */
 
+/* Called once it is known who the client is. */
+static void
+admit(struct conn *c, struct client *cl)
+{
+	struct proxy *px = proxy_of(c);
+	struct source_key key = source_key_of(&cl->dialing->client.from);
+
+	cl->dialing->greets = false;
+	if (px->sources != NULL)
+		cl->source =
+		    sources_enter(px->sources, &key, (uint64_t)px->conf->max_per_source);
+	if (px->sources != NULL && cl->source == NULL)
+		fail(c, "its address has max_per_source clients already");
+	else
+		dial(c, cl);
+}
+
 static void
 read_greeting(struct conn *c, struct client *cl)
 {
 	char bytes[GREETING_MAX];
 	ssize_t n = recv(c->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+	struct greeting told;
 	int used;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	used = n > 0 ? greeting_read(bytes, (size_t)n, &cl->dialing->client) : -1;
+	used = n > 0 ? greeting_read(bytes, (size_t)n, &told) : -1;
 	if (used < 0) {
 		fail(c, n > 0 ? "it does not begin with a PROXY header"
 		              : "it ended before its PROXY header");
@@ -268,8 +288,9 @@ read_greeting(struct conn *c, struct client *cl)
 		fail(c, "its PROXY header went away");
 		return;
 	}
-	cl->dialing->greets = false;
-	dial(c, cl);
+	if (told.from.ss_family != AF_UNSPEC) /* else the one before us speaks for itself */
+		cl->dialing->client = told;
+	admit(c, cl);
 }
 
 static void
@@ -294,21 +315,6 @@ new_client(struct conn *c)
 	return cl;
 }
 
-/* NULL, or why not. */
-static const char *
-admit(struct conn *c, struct client *cl, const struct sockaddr_storage *from)
-{
-	struct proxy *px = proxy_of(c);
-	uint64_t max = (uint64_t)px->conf->max_clients;
-
-	if (max != 0 && px->clients > max)
-		return "there are max_clients already";
-	if (px->sources == NULL)
-		return NULL;
-	cl->source = sources_enter(px->sources, from, (uint64_t)px->conf->max_per_source);
-	return cl->source != NULL ? NULL : "its address has max_per_source clients already";
-}
-
 static void
 opened(struct conn *c)
 {
@@ -316,7 +322,7 @@ opened(struct conn *c)
 	struct client *cl = new_client(c);
 	struct dialing *d = mem_alloc(sizeof *d);
 	socklen_t from = sizeof d->client.from, to = from;
-	const char *no;
+	uint64_t max = (uint64_t)px->conf->max_clients;
 
 	cl->dialing = d;
 	d->conn = c;
@@ -324,12 +330,12 @@ opened(struct conn *c)
 	d->fd = -1;
 	getpeername(c->fd, (struct sockaddr *)&d->client.from, &from);
 	getsockname(c->fd, (struct sockaddr *)&d->client.to, &to);
-	if ((no = admit(c, cl, &d->client.from)) != NULL)
-		fail(c, no);
+	if (max != 0 && px->clients > max)
+		fail(c, "there are max_clients already");
 	else if (d->greets)
 		timelist_join(px->connect, &c->timed);
 	else
-		dial(c, cl);
+		admit(c, cl);
 }
 
 /* --- moving --- */
@@ -337,15 +343,18 @@ opened(struct conn *c)
 static bool
 freeze(struct conn *c, struct handoff_record *r)
 {
-	static char frozen[PAIR_FROZEN_MAX];
+	static char blob[sizeof(struct source_key) + PAIR_FROZEN_MAX];
 	const struct client *cl = c->data;
+	struct source_key key = source_key(cl->source);
+	size_t n;
 
 	if (cl->dialing != NULL)
 		return false;
-	r->blob.n = pair_freeze(&cl->pair, r, frozen);
-	r->blob.p = frozen;
-	r->blob_version = PAIR_FROZEN_VERSION;
-	return r->blob.n > 0;
+	memcpy(blob, &key, sizeof key);
+	n = pair_freeze(&cl->pair, r, blob + sizeof key);
+	r->blob = (struct handoff_bytes){blob, sizeof key + n};
+	r->blob_version = BLOB_VERSION;
+	return n > 0;
 }
 
 static void
@@ -356,23 +365,39 @@ rest(struct conn *c)
 	pair_rest(&cl->pair);
 }
 
-static const char *
-thaw(struct conn *c, struct handoff_record *r)
+/* A limit is for those who come, not for those who are there. */
+static void
+count_source(struct conn *c, struct client *cl, struct source_key key)
 {
 	struct proxy *px = proxy_of(c);
 	struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof from;
+
+	if (px->sources == NULL)
+		return;
+	if (key.family == AF_UNSPEC && !px->conf->accept_proxy) { /* it was not counted */
+		getpeername(c->fd, (struct sockaddr *)&from, &len);
+		key = source_key_of(&from);
+	}
+	cl->source = sources_enter(px->sources, &key, UINT64_MAX);
+}
+
+static const char *
+thaw(struct conn *c, struct handoff_record *r)
+{
+	struct proxy *px = proxy_of(c);
+	struct source_key key = {.family = AF_UNSPEC};
+	size_t head = r->blob_version == BLOB_VERSION ? sizeof key : 0;
 	struct client *cl;
 
-	if (r->blob_version < PAIR_FROZEN_OLDEST || r->blob_version > PAIR_FROZEN_VERSION ||
-	    r->unread.n > 0 || r->unsent.n > 0)
+	if (r->blob_version < BLOB_OLDEST || r->blob_version > BLOB_VERSION ||
+	    r->blob.n < head || r->unread.n > 0 || r->unsent.n > 0)
 		return "its state is not one of this proxy";
+	if (head > 0)
+		memcpy(&key, r->blob.p, head);
 	cl = new_client(c);
-	/* a limit is for those who come, not for those who are there */
-	getpeername(c->fd, (struct sockaddr *)&from, &len);
-	if (px->sources != NULL)
-		cl->source = sources_enter(px->sources, &from, UINT64_MAX);
-	return pair_thaw(&cl->pair, c, &px->home, r->blob.p, r->blob.n, r);
+	count_source(c, cl, key);
+	return pair_thaw(&cl->pair, c, &px->home, r->blob.p + head, r->blob.n - head, r);
 }
 
 static void

@@ -13,8 +13,7 @@
 
 struct source {
 	SLIST_ENTRY(source) link;
-	uint64_t key;
-	int family;
+	struct source_key key;
 	uint64_t n;
 };
 
@@ -22,22 +21,22 @@ struct sources {
 	SLIST_HEAD(, source) bucket[BUCKETS];
 };
 
-static uint64_t
-key_of(const struct sockaddr_storage *sa)
+struct source_key
+source_key_of(const struct sockaddr_storage *sa)
 {
-	uint64_t key = 0;
+	struct source_key key = {.family = sa->ss_family};
 
 	if (sa->ss_family == AF_INET)
-		memcpy(&key, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+		memcpy(&key.address, &((const struct sockaddr_in *)sa)->sin_addr, 4);
 	else if (sa->ss_family == AF_INET6)
-		memcpy(&key, &((const struct sockaddr_in6 *)sa)->sin6_addr, 8);
+		memcpy(&key.address, &((const struct sockaddr_in6 *)sa)->sin6_addr, 8);
 	return key;
 }
 
 static size_t
-bucket_of(uint64_t key)
+bucket_of(const struct source_key *key)
 {
-	return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 52) % BUCKETS;
+	return (size_t)(key->address * UINT64_C(0x9e3779b97f4a7c15) >> 52) % BUCKETS;
 }
 
 struct sources *
@@ -61,19 +60,17 @@ sources_free(struct sources **s)
 }
 
 struct source *
-sources_enter(struct sources *s, const struct sockaddr_storage *sa, uint64_t max)
+sources_enter(struct sources *s, const struct source_key *key, uint64_t max)
 {
-	uint64_t key = key_of(sa);
 	size_t b = bucket_of(key);
 	struct source *one;
 
 	SLIST_FOREACH (one, &s->bucket[b], link)
-		if (one->key == key && one->family == sa->ss_family)
+		if (one->key.address == key->address && one->key.family == key->family)
 			break;
 	if (one == NULL) {
 		one = mem_alloc(sizeof *one);
-		one->key = key;
-		one->family = sa->ss_family;
+		one->key = *key;
 		SLIST_INSERT_HEAD(&s->bucket[b], one, link);
 	}
 	if (one->n >= max)
@@ -90,6 +87,12 @@ source_leave(struct sources *s, struct source **one)
 	*one = NULL;
 	if (it == NULL || --it->n > 0)
 		return;
-	SLIST_REMOVE(&s->bucket[bucket_of(it->key)], it, source, link);
+	SLIST_REMOVE(&s->bucket[bucket_of(&it->key)], it, source, link);
 	free(it);
+}
+
+struct source_key
+source_key(const struct source *one)
+{
+	return one != NULL ? one->key : (struct source_key){.family = AF_UNSPEC};
 }

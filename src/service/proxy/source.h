@@ -13,12 +13,22 @@
 struct source;
 struct sources;
 
+/* What is counted as one.  Fixed: it travels with a connection. */
+struct source_key {
+	uint64_t address;
+	uint64_t family; /* AF_UNSPEC: not known */
+};
+
 struct sources *sources_new(void);
 void sources_free(struct sources **s);
 
+struct source_key source_key_of(const struct sockaddr_storage *sa);
+
 /* One client more; NULL when the address has max already.  source_leave gives it back. */
-struct source *sources_enter(struct sources *s, const struct sockaddr_storage *sa,
-                             uint64_t max);
+struct source *sources_enter(struct sources *s, const struct source_key *key, uint64_t max);
 void source_leave(struct sources *s, struct source **one);
+
+/* NULL: not known. */
+struct source_key source_key(const struct source *one);
 
 #endif
