@@ -183,29 +183,39 @@ restore(json_t *state)
 		give_up(cause);
 }
 
+/* NULL: there is none, or none that is good. */
+static json_t *
+find_state(void)
+{
+	json_t *state = NULL;
+	int fd;
+
+	for (unsigned i = 0; state == NULL && (fd = store_find("state", 0, i)) >= 0; i++) {
+		char *cause = NULL;
+
+		state = snapshot_read(fd, &cause);
+		if (state != NULL && state_check(state, &cause) < 0) {
+			json_decref(state);
+			state = NULL;
+		}
+		if (state == NULL)
+			log_error("what a crash has left in the descriptor store is of no use: %s",
+			          cause);
+		free(cause);
+	}
+	return state;
+}
+
 bool
 adopt_start(void)
 {
-	int fd = store_find("state", 0);
-	char *cause = NULL;
-	json_t *state;
+	json_t *state = find_state();
 
-	if (fd < 0) {
-		store_refuse();
+	if (state == NULL)
 		return false;
-	}
 	log_info("baton %s starts after a crash, pid %d, configuration %s",
 	         master.program->version, (int)getpid(), master.conf_path);
 	master.adopts = true;
-	state = snapshot_read(fd, &cause);
-	if (state == NULL || state_check(state, &cause) < 0) {
-		log_error("what a crash has left in the descriptor store is of no use: %s", cause);
-		store_refuse();
-		json_decref(state);
-		free(cause);
-		master.adopts = false;
-		return false;
-	}
 	restore(state);
 	json_decref(state);
 	store_refuse();

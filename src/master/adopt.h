@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-/* True: it is done, and the loop can run.  False: there is nothing, or nothing that can be
- * taken over (that is closed then): a start like any other. */
+/* True: it is done, and the loop can run.  False: there is nothing, or nothing but sockets: a
+ * start like any other. */
 bool adopt_start(void);
 
 #endif

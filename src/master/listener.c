@@ -82,6 +82,13 @@ add_socket(struct listener *l, int fd)
 	store_put("socket", last_id, fd);
 }
 
+static void
+close_socket(struct lsocket *s)
+{
+	store_drop("socket", s->id);
+	fd_close(&s->fd);
+}
+
 static struct listener *
 make(const char *text, enum conf_addr_kind kind)
 {
@@ -152,10 +159,8 @@ destroy(struct listener *l)
 	unlink_own(l);
 	remember_port(l);
 	TAILQ_REMOVE(&all, l, link);
-	for (size_t i = 0; i < l->nsock; i++) {
-		store_drop("socket", l->sock[i].id);
-		fd_close(&l->sock[i].fd);
-	}
+	for (size_t i = 0; i < l->nsock; i++)
+		close_socket(&l->sock[i]);
 	free(l->sock);
 	free(l->text);
 	free(l->bound);
@@ -190,12 +195,58 @@ bind_last_port(const char *id, int backlog)
 	return -1;
 }
 
+static bool
+is_listening(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof yes;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
+}
+
+static bool
+listens_at(int fd, const struct conf_addr *a)
+{
+	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof sa;
+
+	return is_listening(fd) && getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	       len == a->salen && memcmp(&sa, &a->sa, len) == 0;
+}
+
+/* After a crash that has left no state, its sockets are still there, and clients in them. */
+static struct listener *
+open_spare(const struct conf_addr *a)
+{
+	struct listener *l = NULL;
+	unsigned i = 0;
+	int fd;
+
+	while ((fd = store_spare("socket", i)) >= 0) {
+		if (!listens_at(fd, a)) {
+			i++;
+			continue;
+		}
+		store_take(fd);
+		if (l == NULL) {
+			l = make(a->text, CONF_ADDR_TCP);
+			l->bound = address_text(fd);
+		}
+		add_socket(l, fd);
+	}
+	return l;
+}
+
 static struct listener *
 open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 {
 	uint16_t port = address_port(&a->sa);
-	struct listener *l;
-	int fd = port == 0 ? bind_last_port(id, backlog) : -1;
+	struct listener *l = open_spare(a);
+	int fd;
+
+	if (l != NULL)
+		return l;
+	fd = port == 0 ? bind_last_port(id, backlog) : -1;
 
 	if (fd < 0 &&
 	    ((port != 0 && !port_is_ours(port) && address_probe(&a->sa, a->salen) < 0) ||
@@ -281,7 +332,7 @@ grow(struct listener *l, uint32_t slots, int backlog, char **cause)
 			cause_set(cause, "cannot add a socket for %s: %s", l->bound,
 			          strerror(errno));
 			while (l->nsock > had)
-				fd_close(&l->sock[--l->nsock].fd);
+				close_socket(&l->sock[--l->nsock]);
 			return -1;
 		}
 		add_socket(l, fd);
@@ -588,15 +639,6 @@ listener_save(struct fdlist *fds)
 		              l->filtered, "inode", (json_int_t)l->inode, "sockets", socks));
 	}
 	return json_pack("{s:i, s:o}", "last_id", (int)last_id, "list", list);
-}
-
-static bool
-is_listening(int fd)
-{
-	int yes = 0;
-	socklen_t len = sizeof yes;
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
 }
 
 /* A socket that is missing is a client's refusal: this is no state to go on with. */

@@ -573,6 +573,7 @@ start_first(void)
 	signals_start();
 	if (change_first(conf, &cause) < 0)
 		log_fatal("%s", cause);
+	store_refuse();
 }
 
 /* Executed by another image of ourselves: take over, or go back. */

@@ -127,15 +127,14 @@ store_barrier(void)
 /* --- what came back --- */
 
 int
-store_find(const char *kind, uint64_t id)
+store_find(const char *kind, uint64_t id, unsigned i)
 {
 	char name[NAME_MAX_];
 
 	name_of(kind, id, name);
-	for (size_t i = 0; i < st.n; i++) {
-		if (strcmp(st.v[i].name, name) == 0)
-			return st.v[i].fd;
-	}
+	for (size_t k = 0; k < st.n; k++)
+		if (strcmp(st.v[k].name, name) == 0 && i-- == 0)
+			return st.v[k].fd;
 	return -1;
 }
 
@@ -151,6 +150,31 @@ store_claim_inode(uint64_t inode)
 		return p->fd;
 	}
 	return -1;
+}
+
+int
+store_spare(const char *kind, unsigned i)
+{
+	size_t n = strlen(kind);
+
+	for (size_t k = 0; k < st.n; k++) {
+		const struct passed *p = &st.v[k];
+
+		if (!p->claimed && is_stored(p) &&
+		    strncmp(p->name + strlen(PREFIX), kind, n) == 0 && i-- == 0)
+			return p->fd;
+	}
+	return -1;
+}
+
+void
+store_take(int fd)
+{
+	for (size_t k = 0; k < st.n; k++)
+		if (st.v[k].fd == fd) {
+			st.v[k].claimed = true;
+			forget_name(st.v[k].name);
+		}
 }
 
 void

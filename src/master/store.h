@@ -27,10 +27,15 @@ void store_barrier(void);
 /* Forget all of it: what was kept, and what came back. */
 void store_forget(void);
 
-/* What came back: a look at it by its name; and by its inode (fdlist), the caller's from then
- * on.  -1. */
-int store_find(const char *kind, uint64_t id);
+/* What came back: a look at the i-th of that name; and by its inode (fdlist), the caller's
+ * from then on.  -1. */
+int store_find(const char *kind, uint64_t id, unsigned i);
 int store_claim_inode(uint64_t inode);
+
+/* The i-th of a kind that came back and is nobody's yet, -1; and take it: it is the caller's,
+ * and not kept any more. */
+int store_spare(const char *kind, unsigned i);
+void store_take(int fd);
 
 /* What came back and was not claimed: logged, closed, and forgotten there. */
 void store_refuse(void);
