@@ -137,6 +137,7 @@ struct conf_server {
 	char *pid_file;    /* NULL: none */
 	int64_t start_timeout;
 	int64_t probation;
+	int64_t worker_stall; /* 0: never */
 	int64_t max_generations;
 	int64_t max_connections; /* per worker; 0: what RLIMIT_NOFILE allows */
 };

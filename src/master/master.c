@@ -18,6 +18,7 @@
 #include "master/change.h"
 #include "master/control.h"
 #include "master/generation.h"
+#include "master/heartbeat.h"
 #include "master/history.h"
 #include "master/listener.h"
 #include "master/notify.h"
@@ -34,11 +35,10 @@
 #include "wire/chan.h"
 #include "wire/stats.h"
 
-#define PULSE_MS  200   /* progress, status line, systemd's patience */
 #define EXTEND_MS 10000 /* each time, while a stop drains */
 #define ROUNDS    10000 /* a policy that never settles is our bug */
 
-_Static_assert(EXTEND_MS > 10 * PULSE_MS,
+_Static_assert(EXTEND_MS > 10 * MASTER_PULSE_MS,
                "systemd is asked again long before it loses patience");
 
 struct master master;
@@ -77,6 +77,7 @@ list_workers(const struct generation *g, struct policy_gen *pg, struct worker **
 		                                   .ready = w->ready,
 		                                   .leaving = w->leaving,
 		                                   .cutting = w->page->state == STATS_CUTTING,
+		                                   .stuck = w->stuck,
 		                                   .killed = w->killed,
 		                                   .since_ms = w->since_ms,
 		                                   .deadline_ms = w->deadline_ms};
@@ -214,6 +215,8 @@ why_killed(const struct worker *w)
 {
 	if (master.stop == STOP_NOW)
 		return "baton stops now";
+	if (w->stuck)
+		return "its loop stands still";
 	return w->leaving ? "it has not left by its deadline" : "it is not ready in time";
 }
 
@@ -494,9 +497,11 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	notify_status(status_sentence());
+	if (heartbeat_look())
+		notify_watchdog();
 	change_tell_progress();
 	scale_settle();
-	if (aim_incomplete())
+	if (aim_incomplete() || heartbeat_any_stuck())
 		master_converge();
 	if (master.stop != STOP_NO) {
 		notify_extend(EXTEND_MS);
@@ -507,7 +512,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 static void
 start_loop(void)
 {
-	struct timeval tv = {.tv_usec = PULSE_MS * 1000};
+	struct timeval tv = {.tv_usec = MASTER_PULSE_MS * 1000};
 
 	master.base = event_base_new();
 	if (master.base == NULL)

@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "master/policy.h"
 
+#define MASTER_PULSE_MS 200 /* progress, status line, heartbeats, systemd's patience */
+
 struct event_base;
 struct heritage;
 struct stats;

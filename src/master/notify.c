@@ -56,6 +56,12 @@ notify_extend(uint64_t ms)
 }
 
 void
+notify_watchdog(void)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
+void
 notify_status(const char *text)
 {
 	if (strcmp(text, said) == 0)

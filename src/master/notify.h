@@ -22,6 +22,9 @@ bool notify_told_stopping(void);
 /* More time, in ms from now; to be repeated while it is needed. */
 void notify_extend(uint64_t ms);
 
+/* WATCHDOG=1: all is well. */
+void notify_watchdog(void);
+
 /* One line for `systemctl status`; said only when it has changed. */
 void notify_status(const char *text);
 

@@ -238,6 +238,16 @@ stopping(const struct policy_view *v, struct policy_plan *plan)
 		act(plan, POLICY_EXIT, 0, 0);
 }
 
+/* Whatever its state: what it holds is lost as it is. */
+static void
+kill_stuck(const struct policy_view *v, struct policy_plan *plan)
+{
+	for (size_t gi = 0; gi < v->ngen; gi++)
+		for (size_t i = 0; i < v->gen[gi].nworkers; i++)
+			if (v->gen[gi].worker[i].stuck && !v->gen[gi].worker[i].killed)
+				act(plan, POLICY_KILL, gi, i);
+}
+
 static void
 generation(const struct policy_view *v, size_t gi, struct policy_plan *plan)
 {
@@ -269,6 +279,7 @@ policy_next(const struct policy_view *view, struct policy_plan *plan)
 	plan->wake_ms = 0;
 	for (size_t i = 0; i < view->ngen; i++)
 		generation(view, i, plan);
+	kill_stuck(view, plan);
 	cap_generations(view, plan);
 	stopping(view, plan);
 }

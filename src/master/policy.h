@@ -50,6 +50,7 @@ struct policy_worker {
 	bool ready;
 	bool leaving;         /* was told to drain */
 	bool cutting;         /* says that it closes what is left */
+	bool stuck;           /* its loop stands still */
 	bool killed;          /* SIGKILL is sent */
 	uint64_t since_ms;    /* birth */
 	uint64_t deadline_ms; /* of its drain */

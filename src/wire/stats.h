@@ -105,6 +105,8 @@ struct stats_page {
 	struct stats_breaker breaker[STATS_BREAKERS];
 	uint64_t started; /* the time of the process's start (base/process.h) */
 	struct stats_overdue overdue[STATS_OVERDUE_N];
+	_Atomic uint64_t doing;          /* the id of the connection that it is with; 0: none */
+	_Atomic uint32_t doing_listener; /* and its listener */
 };
 
 _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a page holds its counters");

@@ -217,12 +217,21 @@ linger_read(struct conn *c)
 	}
 }
 
+/* For the master, if the loop stands still. */
+static void
+set_doing(uint64_t id, uint32_t listener)
+{
+	atomic_store_explicit(&cs.page->doing_listener, listener, memory_order_relaxed);
+	atomic_store_explicit(&cs.page->doing, id, memory_order_relaxed);
+}
+
 static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)fd;
+	set_doing(c->id, c->listener);
 	if (c->lingering)
 		linger_read(c);
 	else if (c->service->type->ready != NULL)
@@ -231,6 +240,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		c->service->type->writable(c);
 	else
 		c->service->type->readable(c);
+	set_doing(0, 0);
 }
 
 static void
@@ -286,8 +296,10 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 	while ((c = TAILQ_FIRST(&cs.opening)) != NULL) {
 		TAILQ_REMOVE(&cs.opening, c, opening);
 		c->is_opening = false;
+		set_doing(c->id, c->listener);
 		if (!c->lingering)
 			first_look(c);
+		set_doing(0, 0);
 		if (!c->closed && !c->moving)
 			conn_watch(c);
 		if (!c->closed && c->state == CONN_NEW && worker_stopping())

@@ -73,6 +73,21 @@ START_TEST(an_empty_slot_is_filled)
 }
 END_TEST
 
+START_TEST(a_stuck_worker_is_killed_in_any_state)
+{
+	for (int state = GEN_STARTING; state < GEN_GONE; state++) {
+		set_up();
+		add_gen((enum gen_state)state, 1);
+		add_worker(0, 0, true);
+		ck_assert_uint_eq(count(POLICY_KILL), 0);
+		workers[0][0].stuck = true;
+		ck_assert_uint_eq(count(POLICY_KILL), 1);
+		workers[0][0].killed = true;
+		ck_assert_uint_eq(count(POLICY_KILL), 0);
+	}
+}
+END_TEST
+
 START_TEST(a_leaving_worker_does_not_hold_its_slot)
 {
 	add_gen(GEN_ACTIVE, 1);
@@ -589,6 +604,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_add_test(t, an_empty_slot_is_filled);
+	tcase_add_test(t, a_stuck_worker_is_killed_in_any_state);
 	tcase_add_test(t, a_leaving_worker_does_not_hold_its_slot);
 	tcase_add_test(t, a_slot_waits_for_its_back_off);
 	tcase_add_test(t, another_binary_is_not_spawned);

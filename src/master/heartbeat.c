@@ -1,0 +1,94 @@
+#include "master/heartbeat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "master/generation.h"
+#include "master/master.h"
+#include "master/slot.h"
+#include "wire/stats.h"
+
+#define FRESH_MS 3000 /* a beat comes each second */
+
+/* One word of a file of /proc: the state, and where the kernel has it wait. */
+static void
+kernel_says(const struct worker *w, const char *file, const char *format, char *word)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)w->pid, file);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fscanf(f, format, word) != 1)
+		strcpy(word, "?");
+	fclose(f);
+}
+
+static void
+tell(const struct worker *w)
+{
+	char state[32] = "?", where[32] = "?";
+	uint64_t id = w->page->doing;
+	uint32_t listener = w->page->doing_listener;
+	const struct conf *conf = w->gen->conf;
+
+	kernel_says(w, "stat", "%*d (%*[^)]) %31s", state);
+	kernel_says(w, "wchan", "%31s", where);
+	if (id != 0 && listener < conf->nlisten)
+		log_error("worker %u of generation %u (pid %d) is stuck with connection %llu of "
+		          "listener %s; state %s, waits in %s",
+		          w->slot, w->gen->id, (int)w->pid, (unsigned long long)id,
+		          conf->listen[listener].name, state, where);
+	else
+		log_error("worker %u of generation %u (pid %d) is stuck with no connection at "
+		          "hand; state %s, waits in %s",
+		          w->slot, w->gen->id, (int)w->pid, state, where);
+}
+
+static bool
+look(struct worker *w)
+{
+	uint64_t beat = w->page->heartbeat_ms, limit = (uint64_t)w->gen->conf->server.worker_stall;
+	uint64_t silent_ms;
+
+	if (beat != w->beat || beat == 0) {
+		w->beat = beat;
+		w->silent = 0;
+		return true;
+	}
+	silent_ms = (uint64_t)++w->silent * MASTER_PULSE_MS;
+	if (limit > 0 && silent_ms >= limit && !w->stuck) {
+		w->stuck = true;
+		tell(w);
+	}
+	return silent_ms < FRESH_MS;
+}
+
+bool
+heartbeat_look(void)
+{
+	struct generation *g;
+	struct worker *w;
+	bool fresh = true;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			fresh &= !w->ready || look(w);
+	return fresh;
+}
+
+bool
+heartbeat_any_stuck(void)
+{
+	struct generation *g;
+	struct worker *w;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (w->stuck && !w->killed)
+				return true;
+	return false;
+}
