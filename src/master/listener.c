@@ -17,11 +17,10 @@
 #include "master/address.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
+#include "master/listener_own.h"
 #include "master/master.h"
 #include "master/record.h"
 #include "master/store.h"
-
-#define INHERITED "systemd:"
 
 static TAILQ_HEAD(, listener) all = TAILQ_HEAD_INITIALIZER(all);
 static uint32_t last_id; /* of sockets and of listeners */
@@ -51,18 +50,8 @@ listener_find(uint32_t id)
 	return NULL;
 }
 
-/* Port 0 is a wish for any port: such an address is only the same listener for
- * the same place in the file. */
-static char *
-identity(const struct conf_listen *conf, const struct conf_addr *a)
-{
-	if (a->kind == CONF_ADDR_TCP && address_port(&a->sa) == 0)
-		return mem_printf("%s/%zu/%s", conf->name, (size_t)(a - conf->addr), a->text);
-	return mem_strdup(a->text);
-}
-
-static struct listener *
-find_text(const char *text)
+struct listener *
+listener_named(const char *text)
 {
 	struct listener *l;
 
@@ -72,25 +61,31 @@ find_text(const char *text)
 	return NULL;
 }
 
+struct listener *
+listener_first(void)
+{
+	return TAILQ_FIRST(&all);
+}
+
 /* --- sockets --- */
 
-static void
-add_socket(struct listener *l, int fd)
+void
+listener_add_socket(struct listener *l, int fd)
 {
 	l->sock = mem_grow(l->sock, l->nsock, sizeof *l->sock);
 	l->sock[l->nsock++] = (struct lsocket){.id = ++last_id, .fd = fd};
 	store_put("socket", last_id, fd);
 }
 
-static void
-close_socket(struct lsocket *s)
+void
+listener_close_socket(struct lsocket *s)
 {
 	store_drop("socket", s->id);
 	fd_close(&s->fd);
 }
 
-static struct listener *
-make(const char *text, enum conf_addr_kind kind)
+struct listener *
+listener_make(const char *text, enum conf_addr_kind kind)
 {
 	struct listener *l = mem_alloc(sizeof *l);
 
@@ -127,7 +122,7 @@ remember_port(const struct listener *l)
 {
 	struct last_port *p = last_ports;
 
-	if (l->kind != CONF_ADDR_TCP || strchr(l->text, '/') == NULL)
+	if (l->kind != CONF_ADDR_TCP || l->nsock == 0 || strchr(l->text, '/') == NULL)
 		return;
 	while (p != NULL && strcmp(p->identity, l->text) != 0)
 		p = p->next;
@@ -153,41 +148,22 @@ forget_ports(void)
 	}
 }
 
-static void
-destroy(struct listener *l)
+void
+listener_destroy(struct listener *l)
 {
 	unlink_own(l);
 	remember_port(l);
 	TAILQ_REMOVE(&all, l, link);
 	for (size_t i = 0; i < l->nsock; i++)
-		close_socket(&l->sock[i]);
+		listener_close_socket(&l->sock[i]);
 	free(l->sock);
 	free(l->text);
 	free(l->bound);
 	free(l);
 }
 
-/* An address of ours with the same port explains why the probe must fail. */
-static bool
-port_is_ours(uint16_t port)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof sa;
-	struct listener *l;
-
-	TAILQ_FOREACH (l, &all, link) {
-		if (l->kind != CONF_ADDR_TCP || l->nsock == 0)
-			continue;
-		len = sizeof sa;
-		if (getsockname(l->sock[0].fd, (struct sockaddr *)&sa, &len) == 0 &&
-		    address_port(&sa) == port)
-			return true;
-	}
-	return false;
-}
-
-static int
-bind_last_port(const char *id, int backlog)
+int
+listener_bind_last_port(const char *id, int backlog)
 {
 	for (struct last_port *p = last_ports; p != NULL; p = p->next)
 		if (strcmp(p->identity, id) == 0)
@@ -195,8 +171,8 @@ bind_last_port(const char *id, int backlog)
 	return -1;
 }
 
-static bool
-is_listening(int fd)
+bool
+listener_is_listening(int fd)
 {
 	int yes = 0;
 	socklen_t len = sizeof yes;
@@ -204,262 +180,16 @@ is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
 }
 
-static bool
-listens_at(int fd, const struct conf_addr *a)
-{
-	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
-	socklen_t len = sizeof sa;
-
-	return is_listening(fd) && getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
-	       len == a->salen && memcmp(&sa, &a->sa, len) == 0;
-}
-
-/* After a crash that has left no state, its sockets are still there, and clients in them. */
-static struct listener *
-open_spare(const struct conf_addr *a)
-{
-	struct listener *l = NULL;
-	unsigned i = 0;
-	int fd;
-
-	while ((fd = store_spare("socket", i)) >= 0) {
-		if (!listens_at(fd, a)) {
-			i++;
-			continue;
-		}
-		store_take(fd);
-		if (l == NULL) {
-			l = make(a->text, CONF_ADDR_TCP);
-			l->bound = address_text(fd);
-		}
-		add_socket(l, fd);
-	}
-	return l;
-}
-
-static struct listener *
-open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
-{
-	uint16_t port = address_port(&a->sa);
-	struct listener *l = open_spare(a);
-	int fd;
-
-	if (l != NULL)
-		return l;
-	fd = port == 0 ? bind_last_port(id, backlog) : -1;
-
-	if (fd < 0 &&
-	    ((port != 0 && !port_is_ours(port) && address_probe(&a->sa, a->salen) < 0) ||
-	     (fd = address_bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
-		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
-		return NULL;
-	}
-	l = make(a->text, CONF_ADDR_TCP);
-	add_socket(l, fd);
-	l->bound = address_text(fd);
-	return l;
-}
-
-static struct listener *
-open_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause)
-{
-	int fd = address_bind_unix(a, conf, cause);
-	struct stat st;
-	struct listener *l;
-
-	if (fd < 0)
-		return NULL;
-	l = make(a->text, CONF_ADDR_UNIX);
-	add_socket(l, fd);
-	l->bound = mem_strdup(a->text);
-	if (lstat(a->text + strlen("unix:"), &st) == 0)
-		l->inode = st.st_ino;
-	return l;
-}
-
-static struct listener *
-open_inherited(const struct conf_addr *a, char **cause)
-{
-	char *names = NULL;
-	struct listener *l;
-
-	TAILQ_FOREACH (l, &all, link)
-		if (l->kind == CONF_ADDR_SYSTEMD) {
-			char *more =
-			    mem_printf("%s%s'%s'", names != NULL ? names : "",
-			               names != NULL ? ", " : "", l->text + strlen(INHERITED));
-
-			free(names);
-			names = more;
-		}
-	cause_set(cause,
-	          "%s: no socket of that name was passed by the service manager; passed: %s "
-	          "(FileDescriptorName= in the .socket unit)",
-	          a->text, names != NULL ? names : "none");
-	free(names);
-	return NULL;
-}
-
-static struct listener *
-open_address(const struct conf_listen *conf, const struct conf_addr *a, const char *id,
-             char **cause)
-{
-	switch (a->kind) {
-	case CONF_ADDR_TCP:
-		return open_tcp(a, id, (int)conf->backlog, cause);
-	case CONF_ADDR_UNIX:
-		return open_unix(a, conf, cause);
-	case CONF_ADDR_SYSTEMD:
-	case CONF_ADDR_NAME: /* only to connect to */
-		break;
-	}
-	return open_inherited(a, cause);
-}
-
-static int
-grow(struct listener *l, uint32_t slots, int backlog, char **cause)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof sa;
-	size_t had = l->nsock;
-
-	if (l->kind != CONF_ADDR_TCP || getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
-		return 0;
-	while (l->nsock < slots) {
-		int fd = address_bind_tcp(&sa, len, backlog);
-
-		if (fd < 0) {
-			cause_set(cause, "cannot add a socket for %s: %s", l->bound,
-			          strerror(errno));
-			while (l->nsock > had)
-				close_socket(&l->sock[--l->nsock]);
-			return -1;
-		}
-		add_socket(l, fd);
-	}
-	return 0;
-}
-
-static void filter_one(struct listener *l, bool on);
-
 /* --- what generations use --- */
 
-static void
-filter_one(struct listener *l, bool on)
+void
+listener_filter_one(struct listener *l, bool on)
 {
 	if (l->kind != CONF_ADDR_TCP || l->filtered == on)
 		return;
 	for (size_t i = 0; i < l->nsock; i++)
 		address_filter(l->sock[i].fd, on);
 	l->filtered = on;
-}
-
-static int
-acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t slots,
-            struct listener **out, char **cause)
-{
-	char *id = identity(conf, a);
-	struct listener *l = find_text(id);
-	bool fresh = l == NULL;
-
-	if (fresh && (l = open_address(conf, a, id, cause)) != NULL) {
-		free(l->text);
-		l->text = mem_strdup(id);
-	}
-	free(id);
-	if (l == NULL)
-		return -1;
-	if (grow(l, conf->reuseport ? slots : 1, (int)conf->backlog, cause) < 0) {
-		if (fresh)
-			destroy(l);
-		return -1;
-	}
-	if (l->retired) {
-		l->retired = false;
-		filter_one(l, false);
-	}
-	*out = l;
-	return 0;
-}
-
-static bool
-used_by_any(const struct listener *l)
-{
-	struct generation *g;
-
-	TAILQ_FOREACH (g, generation_all(), link)
-		if (generation_uses(g, l))
-			return true;
-	return false;
-}
-
-/* Close what was opened for a generation that is not to be. */
-static void
-undo(struct generation_use *use, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (use[i].listener->kind != CONF_ADDR_SYSTEMD && !used_by_any(use[i].listener))
-			destroy(use[i].listener);
-	free(use);
-}
-
-int
-listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use **use,
-                 size_t *nuse, char **cause)
-{
-	struct generation_use *list = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->nlisten; i++) {
-		const struct conf_listen *cl = &conf->listen[i];
-
-		for (size_t k = 0; k < cl->naddr; k++) {
-			struct generation_use u = {.listen_ix = (uint32_t)i,
-			                           .addr_ix = (uint32_t)k};
-
-			if (acquire_one(cl, &cl->addr[k], slots, &u.listener, cause) < 0) {
-				undo(list, n);
-				return -1;
-			}
-			list = mem_grow(list, n, sizeof *list);
-			list[n++] = u;
-		}
-	}
-	*use = list;
-	*nuse = n;
-	return 0;
-}
-
-int
-listener_grow(const struct generation *g, uint32_t slots, char **cause)
-{
-	for (size_t i = 0; i < g->nuse; i++) {
-		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
-
-		if (g->use[i].listener != NULL && cl->reuseport &&
-		    grow(g->use[i].listener, slots, (int)cl->backlog, cause) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int
-listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
-{
-	for (size_t i = 0; i < conf->nlisten; i++) {
-		const struct conf_listen *cl = &conf->listen[i];
-
-		for (size_t k = 0; k < cl->naddr && cl->reuseport; k++) {
-			char *id = identity(cl, &cl->addr[k]);
-			struct listener *l = find_text(id);
-
-			free(id);
-			if (l != NULL && !l->retired &&
-			    grow(l, slots, (int)cl->backlog, cause) < 0)
-				return -1;
-		}
-	}
-	return 0;
 }
 
 /* listen() again changes the backlog of a live queue; nothing else happens. */
@@ -500,7 +230,7 @@ listener_retire_unused(void)
 			continue;
 		log_debug("listener %s: its queue is served, then it is closed", l->bound);
 		l->retired = true;
-		filter_one(l, true);
+		listener_filter_one(l, true);
 	}
 }
 
@@ -549,7 +279,7 @@ listener_close_swept(void)
 			continue;
 		log_info("listener %s is closed", l->bound);
 		forget_uses(l);
-		destroy(l);
+		listener_destroy(l);
 	}
 }
 
@@ -561,13 +291,13 @@ listener_filter(bool on)
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link)
-		filter_one(l, on);
+		listener_filter_one(l, on);
 }
 
 bool
 listener_half_open(void)
 {
-	return address_half_open(port_is_ours);
+	return address_half_open(listener_port_is_ours);
 }
 
 void
@@ -577,7 +307,7 @@ listener_close_all(void)
 
 	while ((l = TAILQ_FIRST(&all)) != NULL) {
 		forget_uses(l);
-		destroy(l);
+		listener_destroy(l);
 	}
 }
 
@@ -591,7 +321,7 @@ listener_start(void)
 
 	for (unsigned i = 0; store_passed(i, &name, &fd); i++) {
 		char *text = mem_printf(INHERITED "%s", name);
-		struct listener *l = find_text(text);
+		struct listener *l = listener_named(text);
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
 			log_warn(
@@ -602,10 +332,10 @@ listener_start(void)
 		} else {
 			fd_nonblock(fd);
 			if (l == NULL) {
-				l = make(text, CONF_ADDR_SYSTEMD);
+				l = listener_make(text, CONF_ADDR_SYSTEMD);
 				l->bound = address_text(fd);
 			}
-			add_socket(l, fd);
+			listener_add_socket(l, fd);
 		}
 		free(text);
 	}
@@ -654,12 +384,12 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 		int fd = fdlist_get(json_object_get(j, "socket"));
 		char *bound;
 
-		if ((fd < 0 || !is_listening(fd)) && master.adopts) {
+		if ((fd < 0 || !listener_is_listening(fd)) && master.adopts) {
 			log_warn("a socket of %s did not come back; another takes its place",
 			         l->bound);
 			continue;
 		}
-		if (fd < 0 || !is_listening(fd))
+		if (fd < 0 || !listener_is_listening(fd))
 			return cause_set(cause, "a socket of %s did not come over", l->bound);
 		bound = address_text(fd);
 		if (strcmp(bound, l->bound) != 0 && l->kind == CONF_ADDR_TCP) {
@@ -700,7 +430,7 @@ restore_one(const json_t *j, char **cause)
 	    (text = record_read_text(json_object_get(j, "text"))) == NULL ||
 	    (bound = record_read_text(json_object_get(j, "bound"))) == NULL)
 		return cause_set(cause, "the record of a listener is damaged");
-	l = make(text, (enum conf_addr_kind)kind);
+	l = listener_make(text, (enum conf_addr_kind)kind);
 	free(text);
 	l->id = (uint32_t)id;
 	l->bound = bound;
@@ -710,7 +440,7 @@ restore_one(const json_t *j, char **cause)
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;
 	if (l->nsock == 0 || (master.adopts && path_is_lost(l)))
-		destroy(l); /* it will be bound again */
+		listener_destroy(l); /* it will be bound again */
 	return 0;
 }
 

@@ -1,0 +1,289 @@
+/* acquire: how the addresses of a configuration become listeners with sockets. */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "master/address.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/listener_own.h"
+#include "master/store.h"
+
+/* Port 0 is a wish for any port: such an address is only the same listener for
+ * the same place in the file. */
+static char *
+identity(const struct conf_listen *conf, const struct conf_addr *a)
+{
+	if (a->kind == CONF_ADDR_TCP && address_port(&a->sa) == 0)
+		return mem_printf("%s/%zu/%s", conf->name, (size_t)(a - conf->addr), a->text);
+	return mem_strdup(a->text);
+}
+
+/* An address of ours with the same port explains why the probe must fail. */
+bool
+listener_port_is_ours(uint16_t port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	struct listener *l;
+
+	for (l = listener_first(); l != NULL; l = TAILQ_NEXT(l, link)) {
+		if (l->kind != CONF_ADDR_TCP || l->nsock == 0)
+			continue;
+		len = sizeof sa;
+		if (getsockname(l->sock[0].fd, (struct sockaddr *)&sa, &len) == 0 &&
+		    address_port(&sa) == port)
+			return true;
+	}
+	return false;
+}
+
+static bool
+listens_at(int fd, const struct conf_addr *a)
+{
+	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof sa;
+
+	return listener_is_listening(fd) && getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	       len == a->salen && memcmp(&sa, &a->sa, len) == 0;
+}
+
+/* After a crash that has left no state, its sockets are still there, and clients in them. */
+static struct listener *
+open_spare(const struct conf_addr *a)
+{
+	struct listener *l = NULL;
+	unsigned i = 0;
+	int fd;
+
+	while ((fd = store_spare("socket", i)) >= 0) {
+		if (!listens_at(fd, a)) {
+			i++;
+			continue;
+		}
+		store_take(fd);
+		if (l == NULL) {
+			l = listener_make(a->text, CONF_ADDR_TCP);
+			l->bound = address_text(fd);
+		}
+		listener_add_socket(l, fd);
+	}
+	return l;
+}
+
+static struct listener *
+open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
+{
+	uint16_t port = address_port(&a->sa);
+	struct listener *l = open_spare(a);
+	int fd;
+
+	if (l != NULL)
+		return l;
+	fd = port == 0 ? listener_bind_last_port(id, backlog) : -1;
+
+	if (fd < 0 &&
+	    ((port != 0 && !listener_port_is_ours(port) && address_probe(&a->sa, a->salen) < 0) ||
+	     (fd = address_bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
+		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
+		return NULL;
+	}
+	l = listener_make(a->text, CONF_ADDR_TCP);
+	listener_add_socket(l, fd);
+	l->bound = address_text(fd);
+	return l;
+}
+
+static struct listener *
+open_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause)
+{
+	int fd = address_bind_unix(a, conf, cause);
+	struct stat st;
+	struct listener *l;
+
+	if (fd < 0)
+		return NULL;
+	l = listener_make(a->text, CONF_ADDR_UNIX);
+	listener_add_socket(l, fd);
+	l->bound = mem_strdup(a->text);
+	if (lstat(a->text + strlen("unix:"), &st) == 0)
+		l->inode = st.st_ino;
+	return l;
+}
+
+static struct listener *
+open_inherited(const struct conf_addr *a, char **cause)
+{
+	char *names = NULL;
+	struct listener *l;
+
+	for (l = listener_first(); l != NULL; l = TAILQ_NEXT(l, link))
+		if (l->kind == CONF_ADDR_SYSTEMD) {
+			char *more =
+			    mem_printf("%s%s'%s'", names != NULL ? names : "",
+			               names != NULL ? ", " : "", l->text + strlen(INHERITED));
+
+			free(names);
+			names = more;
+		}
+	cause_set(cause,
+	          "%s: no socket of that name was passed by the service manager; passed: %s "
+	          "(FileDescriptorName= in the .socket unit)",
+	          a->text, names != NULL ? names : "none");
+	free(names);
+	return NULL;
+}
+
+static struct listener *
+open_address(const struct conf_listen *conf, const struct conf_addr *a, const char *id,
+             char **cause)
+{
+	switch (a->kind) {
+	case CONF_ADDR_TCP:
+		return open_tcp(a, id, (int)conf->backlog, cause);
+	case CONF_ADDR_UNIX:
+		return open_unix(a, conf, cause);
+	case CONF_ADDR_SYSTEMD:
+	case CONF_ADDR_NAME: /* only to connect to */
+		break;
+	}
+	return open_inherited(a, cause);
+}
+
+static int
+grow(struct listener *l, uint32_t slots, int backlog, char **cause)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	size_t had = l->nsock;
+
+	if (l->kind != CONF_ADDR_TCP || getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
+		return 0;
+	while (l->nsock < slots) {
+		int fd = address_bind_tcp(&sa, len, backlog);
+
+		if (fd < 0) {
+			cause_set(cause, "cannot add a socket for %s: %s", l->bound,
+			          strerror(errno));
+			while (l->nsock > had)
+				listener_close_socket(&l->sock[--l->nsock]);
+			return -1;
+		}
+		listener_add_socket(l, fd);
+	}
+	return 0;
+}
+
+static int
+acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t slots,
+            struct listener **out, char **cause)
+{
+	char *id = identity(conf, a);
+	struct listener *l = listener_named(id);
+	bool fresh = l == NULL;
+
+	if (fresh && (l = open_address(conf, a, id, cause)) != NULL) {
+		free(l->text);
+		l->text = mem_strdup(id);
+	}
+	free(id);
+	if (l == NULL)
+		return -1;
+	if (grow(l, conf->reuseport ? slots : 1, (int)conf->backlog, cause) < 0) {
+		if (fresh)
+			listener_destroy(l);
+		return -1;
+	}
+	if (l->retired) {
+		l->retired = false;
+		listener_filter_one(l, false);
+	}
+	*out = l;
+	return 0;
+}
+
+static bool
+used_by_any(const struct listener *l)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (generation_uses(g, l))
+			return true;
+	return false;
+}
+
+/* Close what was opened for a generation that is not to be. */
+static void
+undo(struct generation_use *use, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (use[i].listener->kind != CONF_ADDR_SYSTEMD && !used_by_any(use[i].listener))
+			listener_destroy(use[i].listener);
+	free(use);
+}
+
+int
+listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use **use,
+                 size_t *nuse, char **cause)
+{
+	struct generation_use *list = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		const struct conf_listen *cl = &conf->listen[i];
+
+		for (size_t k = 0; k < cl->naddr; k++) {
+			struct generation_use u = {.listen_ix = (uint32_t)i,
+			                           .addr_ix = (uint32_t)k};
+
+			if (acquire_one(cl, &cl->addr[k], slots, &u.listener, cause) < 0) {
+				undo(list, n);
+				return -1;
+			}
+			list = mem_grow(list, n, sizeof *list);
+			list[n++] = u;
+		}
+	}
+	*use = list;
+	*nuse = n;
+	return 0;
+}
+
+int
+listener_grow(const struct generation *g, uint32_t slots, char **cause)
+{
+	for (size_t i = 0; i < g->nuse; i++) {
+		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
+
+		if (g->use[i].listener != NULL && cl->reuseport &&
+		    grow(g->use[i].listener, slots, (int)cl->backlog, cause) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
+{
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		const struct conf_listen *cl = &conf->listen[i];
+
+		for (size_t k = 0; k < cl->naddr && cl->reuseport; k++) {
+			char *id = identity(cl, &cl->addr[k]);
+			struct listener *l = listener_named(id);
+
+			free(id);
+			if (l != NULL && !l->retired &&
+			    grow(l, slots, (int)cl->backlog, cause) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}

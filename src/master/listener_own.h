@@ -1,0 +1,40 @@
+/*
+ * listener_own: what the two files of listener.h share.
+ */
+#ifndef BATON_MASTER_LISTENER_OWN_H
+#define BATON_MASTER_LISTENER_OWN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/listener.h"
+
+#define INHERITED "systemd:" /* begins the text of what the service manager has passed */
+
+/* All of them, by TAILQ_NEXT; NULL. */
+struct listener *listener_first(void);
+
+/* By its identity; NULL. */
+struct listener *listener_named(const char *text);
+
+/* One without sockets; and without a trace. */
+struct listener *listener_make(const char *text, enum conf_addr_kind kind);
+void listener_destroy(struct listener *l);
+
+/* fd is the listener's from then on. */
+void listener_add_socket(struct listener *l, int fd);
+void listener_close_socket(struct lsocket *s);
+
+/* Drop bare SYNs, or no more. */
+void listener_filter_one(struct listener *l, bool on);
+
+/* Bind again what a listener of that identity with port 0 was bound to; -1. */
+int listener_bind_last_port(const char *id, int backlog);
+
+/* An address of ours has that port. */
+bool listener_port_is_ours(uint16_t port);
+
+/* Is fd a socket that listens? */
+bool listener_is_listening(int fd);
+
+#endif
