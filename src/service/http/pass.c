@@ -1,0 +1,276 @@
+/* pass: the answer's way to the client. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <http_parser.h>
+
+#include "conf/conf.h"
+#include "service/http/exchange.h"
+#include "service/http/relay_own.h"
+#include "service/http/respond.h"
+#include "service/http/rewrite.h"
+#include "service/http/tunnel.h"
+#include "service/http/upstream.h"
+#include "worker/conn.h"
+#include "worker/pool.h"
+
+#define READ_MAX 65536 /* of an answer, per turn */
+
+static char buf[READ_MAX];
+
+static void
+send_down(struct relay *r, struct piece *p)
+{
+	struct conn *c = r->x->conn;
+	ssize_t n = p->n > 0 ? conn_write(c, p->iov, p->n, false) : 0;
+
+	if (n == CONN_ERROR) {
+		conn_close(c, "the answer could not be sent");
+		return;
+	}
+	tail_keep(&r->down, p->iov, p->n, n > 0 ? (size_t)n : 0);
+	if (!tail_is_empty(&r->down)) {
+		timelist_join(http_of(c)->send, &c->timed);
+		timelist_leave(&r->timed); /* it is the client who is slow */
+	} else if (r->state == ANSWERED) {
+		relay_finish(r);
+	}
+}
+
+void
+relay_flush_down(struct relay *r)
+{
+	struct conn *c = r->x->conn;
+	struct iovec iov = tail_rest(&r->down);
+	ssize_t n = conn_write(c, &iov, 1, false);
+
+	if (n == CONN_ERROR) {
+		conn_close(c, "the answer could not be sent");
+		return;
+	}
+	if (n > 0) {
+		tail_sent(&r->down, (size_t)n);
+		timelist_join(http_of(c)->send, &c->timed);
+	}
+	if (!tail_is_empty(&r->down))
+		return;
+	if (r->state == ANSWERED) {
+		relay_finish(r);
+		return;
+	}
+	timelist_leave(&c->timed);
+	relay_start_limits(r);
+}
+
+/* A chunk's bytes go as they are, but to a client that does not know them.  False: they are
+ * none. */
+static bool
+pass_chunks(struct relay *r, char *bytes, size_t n, struct piece *p)
+{
+	size_t used = 0, kept = 0;
+	enum chunked_result result = chunked_take(&r->chunked, bytes, n, &used,
+	                                          r->unwrapped ? bytes : NULL, &kept);
+
+	piece_add(p, bytes, r->unwrapped ? kept : used);
+	r->surplus = used < n;
+	if (result == CHUNKED_DONE)
+		r->state = ANSWERED;
+	return result != CHUNKED_BAD;
+}
+
+/* False: the answer is broken. */
+static bool
+pass_body(struct relay *r, char *bytes, size_t n, struct piece *p)
+{
+	size_t m = n;
+
+	switch (r->reply.body) {
+	case REPLY_CHUNKED:
+		return n == 0 || pass_chunks(r, bytes, n, p);
+	case REPLY_TO_CLOSE:
+		if (r->wrapped && n > 0)
+			piece_add_chunk(p, bytes, n, false);
+		else
+			piece_add(p, bytes, n);
+		return true;
+	case REPLY_LENGTH:
+	case REPLY_NONE:
+		break;
+	}
+	if (m > r->left)
+		m = (size_t)r->left;
+	piece_add(p, bytes, m);
+	r->left -= m;
+	r->surplus = m < n;
+	if (r->left == 0)
+		r->state = ANSWERED;
+	return true;
+}
+
+/* The final answer begins: its head, and what is there of its body. */
+static void
+begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n)
+{
+	struct exchange *x = r->x;
+	struct http *h = http_of(x->conn);
+	struct piece p = {.n = 0};
+	bool to_close = r->reply.body == REPLY_TO_CLOSE;
+	bool chunked = r->reply.body == REPLY_CHUNKED;
+	enum answer_connection connection;
+
+	r->unwrapped = chunked && x->request.http10;
+	r->wrapped = to_close && !x->request.http10;
+	if (r->unwrapped || (to_close && !r->wrapped) || !r->read_all)
+		x->close = true; /* whether the rest of the request comes, who knows */
+	connection = respond_connection(x);
+	piece_add(&p, h->scratch,
+	    rewrite_reply(head, len, &r->reply, connection, (chunked || to_close) && !x->request.http10,
+	                  h->scratch, h->scratch_size));
+	if (p.n == 0) {
+		relay_failed(r, 502, "its answer's head grows too long", false);
+		return;
+	}
+	r->state = ANSWERING;
+	r->left = r->reply.body == REPLY_LENGTH ? r->reply.length : 0;
+	upstream_good(r->upstream);
+	r->begun = true;
+	relay_start_limits(r);
+	if (!pass_body(r, rest, n, &p))
+		relay_give_up(r, 502, "its chunks are none");
+	else
+		send_down(r, &p);
+}
+
+/* 101: from here on the bytes mean nothing to us. */
+static void
+begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, size_t n)
+{
+	struct exchange *x = r->x;
+	struct conn *c = x->conn;
+	struct http *h = http_of(c);
+	struct tunnel_bytes down[2] = {{h->scratch, 0}, {rest, n}};
+	struct tunnel_bytes up = {x->in + x->from, x->to - x->from};
+	int fd;
+
+	down[0].n = rewrite_reply(head, len, &r->reply, ANSWER_KEEP, false, h->scratch,
+	                          h->scratch_size);
+	upstream_good(r->upstream);
+	fd = link_steal(r->link);
+	r->link = NULL;
+	tunnel_begin(c, fd, &up, down);
+}
+
+/* A whole head.  False: it was one before the answer (1xx), and more may follow. */
+static bool
+take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
+{
+	struct exchange *x = r->x;
+	const char *wrong =
+	    reply_parse(head, len, x->request.method == HTTP_HEAD, &r->reply);
+
+	if (wrong == NULL && r->reply.status == 101 && !r->upgrade)
+		wrong = "another protocol than was asked for";
+	if (wrong != NULL) {
+		relay_failed(r, 502, wrong, false);
+		return true;
+	}
+	if (r->reply.status == 101)
+		begin_tunnel(r, head, len, rest, n);
+	else if (r->reply.status < 200)
+		return false;
+	else
+		begin_answer(r, head, len, rest, n);
+	return true;
+}
+
+/* Is this no beginning of an answer? */
+static bool
+is_garbage(const char *bytes, size_t n)
+{
+	return memcmp(bytes, "HTTP/1.", n < 7 ? n : 7) != 0;
+}
+
+/* Heads until one is final; what is a part of one is kept.  bytes are writable, and stay
+ * where they are while they are used. */
+static void
+take_heads(struct relay *r, char *bytes, size_t n)
+{
+	struct exchange *x = r->x;
+	size_t max = (size_t)http_of(x->conn)->conf->max_header;
+	ptrdiff_t len;
+
+	while (n > 0 && x->relay == r && r->state == ASKING) {
+		len = request_head_length(bytes, n, 0);
+		if (len < 0 || is_garbage(bytes, n)) {
+			relay_failed(r, 502, "its answer is not HTTP's", false);
+			return;
+		}
+		if (len > (ptrdiff_t)max || (len == 0 && n >= max)) {
+			relay_failed(r, 502, "its answer's head is longer than max_header", false);
+			return;
+		}
+		if (len == 0) {
+			tail_add(&r->head, bytes, n);
+			return;
+		}
+		if (take_head(r, bytes, (size_t)len, bytes + len, n - (size_t)len))
+			return;
+		bytes += len;
+		n -= (size_t)len;
+	}
+}
+
+static void
+take_answer(struct relay *r, size_t n)
+{
+	struct piece p = {.n = 0};
+	struct tail whole;
+
+	if (r->state == ASKING && r->head.n > 0) {
+		tail_add(&r->head, buf, n);
+		whole = r->head;
+		r->head = (struct tail){NULL, 0, 0, 0};
+		take_heads(r, whole.p, whole.n);
+		tail_clear(&whole);
+	} else if (r->state == ASKING) {
+		take_heads(r, buf, n);
+	} else if (pass_body(r, buf, n, &p)) {
+		relay_start_limits(r);
+		send_down(r, &p);
+	} else {
+		relay_give_up(r, 502, "its chunks are none");
+	}
+}
+
+/* The upstream has closed; error: an errno, or 0. */
+static void
+ended(struct relay *r, int error)
+{
+	struct piece p = {.n = 0};
+
+	if (r->state == ASKING) {
+		relay_failed(r, 502, error != 0 ? strerror(error) : "it closed without an answer",
+		       baton_link_reused(r->link) && r->head.n == 0);
+	} else if (r->reply.body == REPLY_TO_CLOSE && error == 0) {
+		r->state = ANSWERED;
+		if (r->wrapped)
+			piece_add_chunk(&p, NULL, 0, true);
+		send_down(r, &p);
+	} else {
+		upstream_bad(r->upstream, false);
+		relay_give_up(r, 502, "it closed amid its answer");
+	}
+}
+
+void
+relay_read_answer(struct relay *r)
+{
+	ssize_t n = recv(baton_link_fd(r->link), buf, sizeof buf, MSG_DONTWAIT);
+
+	if (n > 0)
+		take_answer(r, (size_t)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		ended(r, n < 0 ? errno : 0);
+}
