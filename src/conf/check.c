@@ -145,8 +145,9 @@ check_behind(const struct seat *s)
 
 		if (o != NULL && o->fate != CONF_GUESSED && (row->flags & KEYS_BEHIND) &&
 		    keys_fits(row, s->types))
-			flaw_add(s->flaws, o->line, "key '%s' in %s means nothing without 'upstream'",
-			         row->name, s->title);
+			flaw_add(s->flaws, o->line,
+			         "key '%s' in %s means nothing without 'upstream'", row->name,
+			         s->title);
 	}
 }
 

@@ -50,8 +50,9 @@ listens_at(int fd, const struct conf_addr *a)
 	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof sa;
 
-	return listener_is_listening(fd) && getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
-	       len == a->salen && memcmp(&sa, &a->sa, len) == 0;
+	return listener_is_listening(fd) &&
+	       getsockname(fd, (struct sockaddr *)&sa, &len) == 0 && len == a->salen &&
+	       memcmp(&sa, &a->sa, len) == 0;
 }
 
 /* After a crash that has left no state, its sockets are still there, and clients in them. */
@@ -88,9 +89,9 @@ open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 		return l;
 	fd = port == 0 ? listener_bind_last_port(id, backlog) : -1;
 
-	if (fd < 0 &&
-	    ((port != 0 && !listener_port_is_ours(port) && address_probe(&a->sa, a->salen) < 0) ||
-	     (fd = address_bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
+	if (fd < 0 && ((port != 0 && !listener_port_is_ours(port) &&
+	                address_probe(&a->sa, a->salen) < 0) ||
+	               (fd = address_bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
 		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 		return NULL;
 	}

@@ -67,7 +67,7 @@ watch_stranger(const struct stats_page *page)
 		return;
 	}
 	log_warn("worker birth %llu (pid %d) is not in the snapshot: it leaves by itself",
-		 (unsigned long long)page->birth, (int)page->pid);
+	         (unsigned long long)page->birth, (int)page->pid);
 	s = mem_alloc(sizeof *s);
 	s->birth = page->birth;
 	s->pidfd = pidfd;
@@ -199,8 +199,9 @@ find_state(void)
 			state = NULL;
 		}
 		if (state == NULL)
-			log_error("what a crash has left in the descriptor store is of no use: %s",
-			          cause);
+			log_error(
+			    "what a crash has left in the descriptor store is of no use: %s",
+			    cause);
 		free(cause);
 	}
 	return state;

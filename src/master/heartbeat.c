@@ -38,10 +38,11 @@ tell(const struct worker *w)
 	kernel_says(w, "stat", "%*d (%*[^)]) %31s", state);
 	kernel_says(w, "wchan", "%31s", where);
 	if (id != 0 && listener < conf->nlisten)
-		log_error("worker %u of generation %u (pid %d) is stuck with connection %llu of "
-		          "listener %s; state %s, waits in %s",
-		          w->slot, w->gen->id, (int)w->pid, (unsigned long long)id,
-		          conf->listen[listener].name, state, where);
+		log_error(
+		    "worker %u of generation %u (pid %d) is stuck with connection %llu of "
+		    "listener %s; state %s, waits in %s",
+		    w->slot, w->gen->id, (int)w->pid, (unsigned long long)id,
+		    conf->listen[listener].name, state, where);
 	else
 		log_error("worker %u of generation %u (pid %d) is stuck with no connection at "
 		          "hand; state %s, waits in %s",
@@ -51,7 +52,8 @@ tell(const struct worker *w)
 static bool
 look(struct worker *w)
 {
-	uint64_t beat = w->page->heartbeat_ms, limit = (uint64_t)w->gen->conf->server.worker_stall;
+	uint64_t beat = w->page->heartbeat_ms,
+	         limit = (uint64_t)w->gen->conf->server.worker_stall;
 	uint64_t silent_ms;
 
 	if (beat != w->beat || beat == 0) {

@@ -409,9 +409,10 @@ adopt(struct worker *w)
 		return false;
 	}
 	if (w->chan == NULL)
-		log_warn("the channel of worker %u of generation %u (pid %d) did not come back: "
-		         "it leaves by itself",
-		         w->slot, w->gen->id, (int)w->pid);
+		log_warn(
+		    "the channel of worker %u of generation %u (pid %d) did not come back: "
+		    "it leaves by itself",
+		    w->slot, w->gen->id, (int)w->pid);
 	w->leaving |= w->chan == NULL;
 	return true;
 }

@@ -37,14 +37,14 @@ struct worker {
 	uint64_t deadline_ms;
 	uint32_t *held; /* ids of the sockets it accepts on or sweeps */
 	size_t nheld;
-	bool unsure; /* what it holds is not known: say it again */
-	uint64_t *aims;  /* births of the workers that it hands connections to */
+	bool unsure;    /* what it holds is not known: say it again */
+	uint64_t *aims; /* births of the workers that it hands connections to */
 	size_t naims;
 	bool aim_unsure; /* they are not known: say it again */
 	uint64_t beat;   /* heartbeat_ms, as last seen */
 	uint32_t silent; /* looks since then */
 	bool stuck;      /* too many */
-	int pidfd;       /* of one that is no child of ours: a master before was its parent; -1 */
+	int pidfd; /* of one that is no child of ours: a master before was its parent; -1 */
 	struct event *gone;
 	char *last_words;
 };

@@ -37,23 +37,22 @@ record(const char *tag, json_t *body)
 static json_t *
 save_master(struct fdlist *fds)
 {
-	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "image",
-	                 (int)master.image, "scale", (int)master.scale, "stop",
-	                 (int)master.stop, "stop_since_ms", (json_int_t)master.stop_since_ms,
-	                 "cut_at_stop", (json_int_t)master.cut_at_stop, "started_ms",
-	                 (json_int_t)master.started_ms, "exe_path",
-	                 record_text(master.exe_path), "stats",
-	                 fdlist_put(fds, stats_fd(master.stats)), "pid_file", pidfile_save(),
-	                 "snapshot", snapshot_save(fds));
+	return json_pack(
+	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "image", (int)master.image,
+	    "scale", (int)master.scale, "stop", (int)master.stop, "stop_since_ms",
+	    (json_int_t)master.stop_since_ms, "cut_at_stop", (json_int_t)master.cut_at_stop,
+	    "started_ms", (json_int_t)master.started_ms, "exe_path",
+	    record_text(master.exe_path), "stats", fdlist_put(fds, stats_fd(master.stats)),
+	    "pid_file", pidfile_save(), "snapshot", snapshot_save(fds));
 }
 
 json_t *
 state_collect(struct fdlist *fds)
 {
 	return json_pack(
-	    "{s:s, s:i, s:s, s:[o, o, o, o, o, o]}", "format", FORMAT, "version",
-	    VERSION, "from", master.program->version, "records",
-	    record("master", save_master(fds)), record("listeners", listener_save(fds)),
+	    "{s:s, s:i, s:s, s:[o, o, o, o, o, o]}", "format", FORMAT, "version", VERSION,
+	    "from", master.program->version, "records", record("master", save_master(fds)),
+	    record("listeners", listener_save(fds)),
 	    record("generations", generation_save(fds)), record("control", control_save(fds)),
 	    record("change", change_save()), record("history", history_save()));
 }

@@ -23,8 +23,8 @@
 #include "master/master.h"
 #include "master/state.h"
 
-#define VARIABLE      "BATON_HANDOVER" /* ROLE:STATE:OLD:REASON */
-#define REASON_MAX    4000
+#define VARIABLE   "BATON_HANDOVER" /* ROLE:STATE:OLD:REASON */
+#define REASON_MAX 4000
 
 /*
  * What a signal handler needs to execute the old binary again: prepared while

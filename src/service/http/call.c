@@ -26,8 +26,8 @@
 #include "worker/ctx.h"
 #include "worker/runtime.h"
 
-#define CALLS_KEPT  128
-#define LAST_TURNS  4 /* a task's end, and its group's, are heard by then */
+#define CALLS_KEPT 128
+#define LAST_TURNS 4 /* a task's end, and its group's, are heard by then */
 
 static struct {
 	bool on;

@@ -52,7 +52,7 @@ struct http {
 	char *scratch; /* heads are written here */
 	size_t scratch_size;
 	uint64_t told_ms; /* the last fault in the log */
-	time_t date_of;                             /* what `date` says */
+	time_t date_of;   /* what `date` says */
 	char date[ANSWER_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
 	SLIST_HEAD(, exchange) unused;
@@ -75,12 +75,12 @@ struct exchange {
 	enum phase phase;
 	struct request request;
 	struct chunked chunked;
-	struct call *call;  /* with a module: its side of the request; else NULL */
+	struct call *call;   /* with a module: its side of the request; else NULL */
 	struct relay *relay; /* with an upstream: likewise */
-	size_t head_len;    /* of the head, which ends at body_at */
-	uint64_t body_left; /* of a body with a length */
-	bool close;         /* after this answer */
-	bool last;          /* the client said itself that it sends no more requests */
+	size_t head_len;     /* of the head, which ends at body_at */
+	uint64_t body_left;  /* of a body with a length */
+	bool close;          /* after this answer */
+	bool last;           /* the client said itself that it sends no more requests */
 	/* what is unsent */
 	const char *out;
 	size_t out_len;

@@ -59,8 +59,8 @@ conclude(struct health *h, const char *why)
 	end_look(h);
 	h->failed = why == NULL ? 0 : h->failed < FAILED_MAX ? h->failed + 1 : FAILED_MAX;
 	if (before && !health_is_good(h))
-		log_warn("service %s: upstream %s fails its check: %s", h->conf->name, h->target,
-		         why);
+		log_warn("service %s: upstream %s fails its check: %s", h->conf->name,
+		         h->target, why);
 	else if (!before && health_is_good(h))
 		log_info("service %s: upstream %s is well again", h->conf->name, h->target);
 	baton_timer_set(h->next, (uint64_t)h->conf->check_interval);

@@ -70,8 +70,8 @@ static bool
 pass_chunks(struct relay *r, char *bytes, size_t n, struct piece *p)
 {
 	size_t used = 0, kept = 0;
-	enum chunked_result result = chunked_take(&r->chunked, bytes, n, &used,
-	                                          r->unwrapped ? bytes : NULL, &kept);
+	enum chunked_result result =
+	    chunked_take(&r->chunked, bytes, n, &used, r->unwrapped ? bytes : NULL, &kept);
 
 	piece_add(p, bytes, r->unwrapped ? kept : used);
 	r->surplus = used < n;
@@ -126,8 +126,9 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 		x->close = true; /* whether the rest of the request comes, who knows */
 	connection = respond_connection(x);
 	piece_add(&p, h->scratch,
-	    rewrite_reply(head, len, &r->reply, connection, (chunked || to_close) && !x->request.http10,
-	                  h->scratch, h->scratch_size));
+	          rewrite_reply(head, len, &r->reply, connection,
+	                        (chunked || to_close) && !x->request.http10, h->scratch,
+	                        h->scratch_size));
 	if (p.n == 0) {
 		relay_failed(r, 502, "its answer's head grows too long", false);
 		return;
@@ -167,8 +168,7 @@ static bool
 take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 {
 	struct exchange *x = r->x;
-	const char *wrong =
-	    reply_parse(head, len, x->request.method == HTTP_HEAD, &r->reply);
+	const char *wrong = reply_parse(head, len, x->request.method == HTTP_HEAD, &r->reply);
 
 	if (wrong == NULL && r->reply.status == 101 && !r->upgrade)
 		wrong = "another protocol than was asked for";
@@ -208,7 +208,8 @@ take_heads(struct relay *r, char *bytes, size_t n)
 			return;
 		}
 		if (len > (ptrdiff_t)max || (len == 0 && n >= max)) {
-			relay_failed(r, 502, "its answer's head is longer than max_header", false);
+			relay_failed(r, 502, "its answer's head is longer than max_header",
+			             false);
 			return;
 		}
 		if (len == 0) {
@@ -251,8 +252,9 @@ ended(struct relay *r, int error)
 	struct piece p = {.n = 0};
 
 	if (r->state == ASKING) {
-		relay_failed(r, 502, error != 0 ? strerror(error) : "it closed without an answer",
-		       baton_link_reused(r->link) && r->head.n == 0);
+		relay_failed(r, 502,
+		             error != 0 ? strerror(error) : "it closed without an answer",
+		             baton_link_reused(r->link) && r->head.n == 0);
 	} else if (r->reply.body == REPLY_TO_CLOSE && error == 0) {
 		r->state = ANSWERED;
 		if (r->wrapped)

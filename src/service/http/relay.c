@@ -25,7 +25,7 @@
 #include "worker/runtime.h"
 
 #define LOG_EVERY_MS 1000
-#define THREADS      2     /* to look up names, unless a module wants more */
+#define THREADS      2 /* to look up names, unless a module wants more */
 #define LOOKUPS      256
 #define RELAYS_KEPT  256
 
@@ -166,8 +166,8 @@ void
 relay_failed(struct relay *r, int status, const char *why, bool stale)
 {
 	struct exchange *x = r->x;
-	bool again = !r->begun && !r->passed && status != 504 &&
-	             r->head.n == 0 && is_idempotent(x->request.method);
+	bool again = !r->begun && !r->passed && status != 504 && r->head.n == 0 &&
+	             is_idempotent(x->request.method);
 
 	if (!stale)
 		upstream_bad(r->upstream, false);
@@ -245,7 +245,8 @@ unreachable(struct relay *r, int status)
 
 	if (status == BATON_DRAIN || status == BATON_FULL ||
 	    (status == BATON_DEADLINE && full)) {
-		relay_give_up(r, 503, full ? "all its connections are in use" : "no connection to it");
+		relay_give_up(r, 503,
+		              full ? "all its connections are in use" : "no connection to it");
 		return;
 	}
 	upstream_bad(r->upstream, true);
@@ -310,7 +311,8 @@ next_upstream(struct relay *r)
 
 	r->state = CONNECTING;
 	if (u == NULL && r->upstream == NULL) {
-		relay_give_up(r, 503, "none may be asked: their breakers are open or their checks fail");
+		relay_give_up(
+		    r, 503, "none may be asked: their breakers are open or their checks fail");
 		return;
 	}
 	if (u == NULL) {

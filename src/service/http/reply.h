@@ -26,7 +26,7 @@ struct reply {
 	unsigned status;
 	struct request_text reason; /* perhaps empty */
 	enum reply_body body;
-	uint64_t length;  /* with REPLY_LENGTH; and of HEAD, if length_told */
+	uint64_t length; /* with REPLY_LENGTH; and of HEAD, if length_told */
 	bool length_told;
 	bool keep_alive; /* the upstream takes another request after it */
 };

@@ -26,7 +26,8 @@ tail_keep(struct tail *t, const struct iovec *iov, int n, size_t sent)
 
 		sent -= gone;
 		if (gone < iov[i].iov_len)
-			tail_add(t, (const char *)iov[i].iov_base + gone, iov[i].iov_len - gone);
+			tail_add(t, (const char *)iov[i].iov_base + gone,
+			         iov[i].iov_len - gone);
 	}
 }
 

@@ -96,7 +96,8 @@ look(struct upstreams *us, uint64_t tried, bool down)
 		size_t i = (us->next + k) % us->n;
 		struct upstream *u = &us->v[i];
 
-		if ((tried & bit_of(i)) != 0 || !is_well(u) || (!down && u->down_until_ms > now))
+		if ((tried & bit_of(i)) != 0 || !is_well(u) ||
+		    (!down && u->down_until_ms > now))
 			continue;
 		if (best == NULL || pool_busy(u->target) < pool_busy(best->target))
 			best = u;
