@@ -148,6 +148,18 @@ aim_run(void)
 	free(takers.worker);
 }
 
+void
+aim_again(struct worker *worker)
+{
+	struct generation *g;
+	struct worker *w;
+
+	worker->aim_unsure = true;
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			w->aim_unsure |= aimed_at(w, worker->birth);
+}
+
 bool
 aim_incomplete(void)
 {

@@ -16,4 +16,9 @@ void aim_run(void);
 /* Something could not be had (descriptors): it is to be run again. */
 bool aim_incomplete(void);
 
+/* A worker may have missed an end: pair it anew with those whom it gives to, and with those
+ * who give to it. */
+struct worker;
+void aim_again(struct worker *worker);
+
 #endif

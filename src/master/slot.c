@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/spawn.h"
+#include "master/aim.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
 #include "master/listener.h"
@@ -232,6 +233,10 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 			break;
 		case MSG_SWEPT:
 			swept(w);
+			break;
+		case MSG_LACKS:
+			w->unsure = true;
+			aim_again(w);
 			break;
 		case MSG_CONN:
 		case MSG_TASK:

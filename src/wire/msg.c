@@ -28,6 +28,7 @@ static const struct shape {
     {MSG_CONN, "conn", MSG_CONN_MIN, MSG_BODY_MAX, 1, NO_FD},
     {MSG_LIST_END, "list-end", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
     {MSG_TASK, "task", sizeof(struct msg_task), MSG_BODY_MAX, 1, NO_FD},
+    {MSG_LACKS, "lacks", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_HELLO, "hello", sizeof(struct msg_hello), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PREPARE, "prepare", sizeof(uint64_t), MSG_BODY_MAX, 1, ANY_FD},
     {MSG_ACK, "ack", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
@@ -78,7 +79,7 @@ msg_check(const void *bytes, size_t len, size_t nfd, struct msg *m)
 		return "of an unknown type";
 	if (head.length < s->min || head.length > s->max || head.length % s->unit != 0)
 		return "of a length that its type does not have";
-	if (!fds_fit(s, head.length, nfd))
+	if (!m->lost_fds && !fds_fit(s, head.length, nfd))
 		return "with the wrong number of descriptors";
 	m->type = s->type;
 	m->birth = head.birth;

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "worker/conn.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
@@ -45,9 +46,22 @@ static struct {
 	uint64_t limit;           /* as RLIMIT_NOFILE allows */
 	bool paused;              /* for want of descriptors or connections */
 	struct event resume;
+	struct event again; /* sweeps go on */
 	uint64_t logged_ms;
 	void (*swept)(void); /* NULL: no sweep */
 } ac;
+
+/* One with an upstream has two descriptors. */
+static uint64_t
+descriptors_each(void)
+{
+	const struct conf *conf = worker_conf();
+
+	for (size_t i = 0; i < conf->nservice; i++)
+		if (conf->service[i].nupstream > 0)
+			return 2;
+	return 1;
+}
 
 static void
 find_limit(void)
@@ -57,7 +71,7 @@ find_limit(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		rl.rlim_cur = 1024;
-	ac.limit = rl.rlim_cur > headroom ? rl.rlim_cur - headroom : 1;
+	ac.limit = rl.rlim_cur > headroom ? (rl.rlim_cur - headroom) / descriptors_each() : 1;
 	if (ac.max_connections != 0 && ac.max_connections < ac.limit)
 		ac.limit = ac.max_connections;
 }
@@ -145,6 +159,7 @@ static void
 unpause(void)
 {
 	ac.paused = false;
+	find_limit();
 	event_del(&ac.resume);
 	converge_all();
 	wake_sweeps();
@@ -209,6 +224,24 @@ adapt(struct socket *s, int accepted)
 	}
 }
 
+/* In the next turn of the loop: others come first. */
+static void
+look_again(void)
+{
+	static const struct timeval next_turn;
+
+	event_add(&ac.again, &next_turn);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	wake_sweeps();
+}
+
 static void
 on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
@@ -226,7 +259,7 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 		drop(s);
 		finish_sweep();
 	} else if (last == ACCEPTED) {
-		event_active(&s->ev, EV_READ, 0); /* the queue may be empty now, and silent */
+		look_again(); /* the queue may be empty now, and silent */
 	}
 }
 
@@ -237,6 +270,7 @@ accept_start(uint64_t max_connections)
 	ac.max_connections = max_connections;
 	find_limit();
 	evtimer_assign(&ac.resume, worker_base(), on_resume, NULL);
+	evtimer_assign(&ac.again, worker_base(), on_again, NULL);
 }
 
 void
@@ -244,6 +278,7 @@ accept_stop(void)
 {
 	accept_close_all();
 	event_del(&ac.resume);
+	event_del(&ac.again);
 }
 
 static struct socket *

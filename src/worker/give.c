@@ -254,8 +254,11 @@ conn_moves(struct conn *c)
 static void
 wake(void)
 {
+	static const struct timeval next_turn;
+
+	/* Not event_active: that would run once more in this turn. */
 	if (gv.on && !TAILQ_EMPTY(&gv.takers))
-		event_active(&gv.pump, EV_TIMEOUT, 0);
+		event_add(&gv.pump, &next_turn);
 }
 
 /* Go on where the last turn ended.  Who cannot move now comes by itself when it can, or

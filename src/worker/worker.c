@@ -30,6 +30,7 @@
 #include "worker/take.h"
 #include "worker/waitgroup.h"
 
+#define LACK_MS      500
 #define HEARTBEAT_MS 500
 
 static struct {
@@ -39,6 +40,7 @@ static struct {
 	struct service *service; /* one per conf.service */
 	bool lame;
 	struct event heartbeat;
+	struct event lack; /* time to ask again for what there was no room for */
 	struct event *sigterm;
 } w;
 
@@ -219,6 +221,16 @@ orphaned(void)
 		drain_begin(&order);
 }
 
+/* There was no room for the descriptors of an order; in a moment there may be. */
+static void
+lacks(const struct msg *m)
+{
+	struct timeval tv = {.tv_usec = LACK_MS * 1000};
+
+	log_warn("there is no room for the descriptors of '%s'", msg_name(m->type));
+	event_add(&w.lack, &tv);
+}
+
 static void
 on_message(struct chan *ch, struct msg *m, void *arg)
 {
@@ -226,6 +238,10 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	(void)arg;
 	if (m == NULL) {
 		orphaned();
+		return;
+	}
+	if (m->lost_fds) {
+		lacks(m);
 		return;
 	}
 	switch (m->type) {
@@ -262,6 +278,15 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	default:
 		log_warn("message '%s' is not for a worker; dropped", msg_name(m->type));
 	}
+}
+
+static void
+on_lack(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	worker_tell(MSG_LACKS, NULL, 0);
 }
 
 static void
@@ -359,6 +384,7 @@ start(const struct heritage *h)
 	listing_start();
 	overdue_start();
 	start_heartbeat();
+	evtimer_assign(&w.lack, w.base, on_lack, NULL);
 }
 
 /* A task that ignores its end runs in a thread of its module: nothing that it may use
@@ -387,6 +413,7 @@ stop(void)
 	chan_free(&w.chan);
 	event_free(w.sigterm);
 	event_del(&w.heartbeat);
+	event_del(&w.lack);
 	event_base_free(w.base);
 }
 

@@ -31,6 +31,16 @@ move_freeze(struct conn *c, struct handoff_record *r)
 	return true;
 }
 
+/* A head that was allowed where it began shall be read to its end there. */
+static bool
+is_too_long(const struct http *h, const struct handoff_record *r)
+{
+	size_t max = (size_t)h->conf->max_header;
+	ptrdiff_t head = request_head_length(r->unread.p, r->unread.n, 0);
+
+	return head > (ptrdiff_t)max || (head == 0 && r->unread.n >= max);
+}
+
 /* A request that is not there yet has no limit that runs. */
 const char *
 move_thaw(struct conn *c, struct handoff_record *r)
@@ -46,6 +56,8 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	timelist_join(c->state == CONN_IDLE ? h->idle : h->header, &c->timed);
 	if (r->unread.n == 0)
 		return NULL;
+	if (is_too_long(h, r))
+		return "what it has sent already is more than max_header allows here";
 	x = exchange_borrow(c);
 	if (r->blob.n != sizeof blob || r->unread.n > exchange_room(c, x))
 		return "what it has sent already is more than max_header allows here";
