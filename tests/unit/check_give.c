@@ -301,6 +301,35 @@ START_TEST(the_window_is_filled_and_no_more)
 }
 END_TEST
 
+/* What a turn of the loop may take is bounded, however many takers there are: others have
+ * their turn in between. */
+START_TEST(a_turn_has_its_share)
+{
+	static struct conn many[200];
+	struct msg_hello hello = {HANDOFF_VERSION_OLDEST, HANDOFF_VERSION};
+	uint64_t birth[2] = {TAKER, TAKER + 1};
+	struct msg_pair pair = {.birth = TAKER + 1, .generation = 2};
+	int end[2], roomy = 200000, first = taker;
+
+	setsockopt(giver, SOL_SOCKET, SO_SNDBUF, &roomy, sizeof roomy);
+	ck_assert_int_eq(chan_pair(end), 0);
+	give_pair(&pair, end[0]);
+	give_aim(birth, 2);
+	taker = end[1];
+	taker_says(MSG_HELLO, &hello, sizeof hello);
+	spin();
+	for (size_t i = 0; i < 200; i++) {
+		many[i] = (struct conn){.service = &service, .state = CONN_IDLE, .fd = 0};
+		TAILQ_INSERT_TAIL(&conns, &many[i], all);
+	}
+	give_look();
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	ck_assert_uint_gt(count_moving(many, 200), 0);
+	ck_assert_uint_le(count_moving(many, 200), 32); /* PER_TURN */
+	close(first);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -315,6 +344,7 @@ main(void)
 	tcase_add_test(t, a_taker_that_was_late_is_asked_again);
 	tcase_add_test(t, what_is_too_large_for_the_channel_does_not_stop_the_others);
 	tcase_add_test(t, the_window_is_filled_and_no_more);
+	tcase_add_test(t, a_turn_has_its_share);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
