@@ -159,7 +159,6 @@ static void
 unpause(void)
 {
 	ac.paused = false;
-	find_limit();
 	event_del(&ac.resume);
 	converge_all();
 	wake_sweeps();
@@ -187,6 +186,8 @@ accept_one(struct socket *s)
 {
 	int fd;
 
+	if (accept_full())
+		find_limit(); /* it may have been raised */
 	if (accept_full()) {
 		pause_accepting("the worker holds as many connections as it may", false);
 		return PAUSED;
