@@ -348,6 +348,7 @@ int baton_breaker_ask(struct baton_breaker *breaker);
 /* The outcome of a call that was let through. */
 void baton_breaker_tell(struct baton_breaker *breaker, bool good);
 
+/* As it stands now, for all workers; asking changes nothing. */
 enum baton_breaker_state baton_breaker_state(const struct baton_breaker *breaker);
 
 /* --- pool: connections to others ---------------------------------------------------------- */
@@ -394,6 +395,7 @@ int baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char
                       void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
                       const char *place);
 
+/* What its connections are at now, and how many there were, into *stats. */
 void baton_pool_stats(const struct baton_pool *pool, struct baton_pool_stats *stats);
 
 /* Its descriptor, which does not block; it stays the pool's. */
@@ -629,7 +631,8 @@ struct baton_service *baton_request_service(baton_request r);
  * answered (BATON_ANSWERED): then what still runs below it is in vain. */
 struct baton_ctx *baton_request_ctx(baton_request r);
 
-const char *baton_request_method(baton_request r); /* a literal */
+/* "GET" and the like; a literal. */
+const char *baton_request_method(baton_request r);
 
 /* The path as it was sent; the value of a variable, of a parameter of the query, decoded;
  * the first header of that name.  NULL: there is none. */
