@@ -21,7 +21,7 @@ from baton import (BATON, BATONCTL, BUILD, FAULTY, LOAD, SOURCE, Answer, Client,
 
 SKIP = 77  # automake's
 BOX = os.path.join(SOURCE, "tests", "systemd-box")
-PASSED_ON = ("BUILD", "SOURCE", "LOAD", "BATON", "BATONCTL", "BATON_FAULTY", "ASAN_OPTIONS")
+PASSED_ON = ("BUILD", "SOURCE", "LOAD", "BATON", "BATONCTL", "BATON_FAULTY", "PACKAGES", "ASAN_OPTIONS")
 
 MASTER = "/usr/local/sbin/baton"
 CTL = "/usr/local/bin/batonctl"
@@ -78,8 +78,9 @@ def skip(why):
     sys.exit(SKIP)
 
 
-def clean_up_after(parent, name):
-    """In a process of its own: end the box when parent has gone, however it went."""
+def clean_up_after(parent, name, folder):
+    """In a process of its own: end the box and remove the folder when parent has gone, however
+    it went."""
     gone = os.pidfd_open(parent)
     if os.fork() != 0:
         os.close(gone)
@@ -89,11 +90,13 @@ def clean_up_after(parent, name):
     for fd in range(3):
         os.dup2(null, fd)
     select.select([gone], [], [])
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
     os.execv(BOX, [BOX, "--name", name, "stop"])
 
 
-def enter():
-    """Return inside of a box."""
+def enter(folder=None):
+    """Return inside of a box, in which the folder is seen, too; it is removed in the end."""
     if "SYSTEMD_BOX" in os.environ:
         return
     if os.geteuid() != 0:
@@ -104,13 +107,14 @@ def enter():
                            capture_output=True, text=True)
     if tried.returncode != 0:
         skip("no box: " + (tried.stderr.strip().splitlines() or ["it says nothing"])[-1])
-    clean_up_after(os.getpid(), name)
+    clean_up_after(os.getpid(), name, folder)
     programs = (BATON, BATONCTL, FAULTY, LOAD)
     folders = {os.path.realpath(x) for x in (BUILD, SOURCE, *map(os.path.dirname, programs))}
+    folders |= {folder} - {None}
     settings = [f"{key}={os.environ[key]}" for key in PASSED_ON if key in os.environ]
     command = [BOX, "--name", name]
-    for folder in sorted(folders):
-        command += ["--bind-ro", folder]
+    for shown in sorted(folders):
+        command += ["--bind-ro", shown]
     command += ["run", "env", *settings, f"BUILD={BUILD}", "/usr/bin/python3"]
     os.execv(BOX, command + [os.path.abspath(sys.argv[0])] + sys.argv[1:])
 
