@@ -323,7 +323,7 @@ START_TEST(a_turn_has_its_share)
 		TAILQ_INSERT_TAIL(&conns, &many[i], all);
 	}
 	give_look();
-	event_base_loop(base, EVLOOP_NONBLOCK);
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	ck_assert_uint_gt(count_moving(many, 200), 0);
 	ck_assert_uint_le(count_moving(many, 200), 32); /* PER_TURN */
 	close(first);

@@ -112,7 +112,7 @@ static const struct {
 
 START_TEST(each_shape_is_checked)
 {
-	struct msg m;
+	struct msg m = {.lost_fds = false};
 	size_t len = build(cases[_i].type, cases[_i].body);
 	const char *fault = msg_check(bytes, len, cases[_i].fds, &m);
 
@@ -127,9 +127,22 @@ START_TEST(each_shape_is_checked)
 }
 END_TEST
 
+/* Who has no room for them shall know what he has missed. */
+START_TEST(lost_descriptors_are_told_not_refused)
+{
+	struct msg m = {.lost_fds = true};
+	size_t len = build(MSG_GIVE, 2 * sizeof(struct msg_socket));
+
+	ck_assert_ptr_null(msg_check(bytes, len, 1, &m));
+	ck_assert_uint_eq(m.type, MSG_GIVE);
+	m.lost_fds = false;
+	ck_assert_ptr_nonnull(msg_check(bytes, len, 1, &m));
+}
+END_TEST
+
 START_TEST(every_truncation_is_refused)
 {
-	struct msg m;
+	struct msg m = {.lost_fds = false};
 	size_t len = build(MSG_DRAIN, sizeof(struct msg_drain));
 
 	for (size_t n = 0; n < len; n++)
@@ -141,7 +154,7 @@ END_TEST
 
 START_TEST(another_version_is_refused)
 {
-	struct msg m;
+	struct msg m = {.lost_fds = false};
 	size_t len = build(MSG_READY, 0);
 
 	((struct msg_head *)(void *)bytes)->version = MSG_VERSION + 1;
@@ -171,6 +184,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(t, each_shape_is_checked, 0, sizeof cases / sizeof *cases);
+	tcase_add_test(t, lost_descriptors_are_told_not_refused);
 	tcase_add_test(t, every_truncation_is_refused);
 	tcase_add_test(t, another_version_is_refused);
 	tcase_add_test(t, types_have_names);
