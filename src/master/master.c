@@ -23,6 +23,7 @@
 #include "master/listener.h"
 #include "master/notify.h"
 #include "master/pidfile.h"
+#include "master/publish.h"
 #include "master/scale.h"
 #include "master/signals.h"
 #include "master/slot.h"
@@ -330,6 +331,7 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	aim_run();
 	listener_close_swept();
 	scale_settle();
+	publish();
 	wake_at(wake_ms);
 	snapshot_take();
 }
@@ -501,6 +503,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 		notify_watchdog();
 	change_tell_progress();
 	scale_settle();
+	publish();
 	if (aim_incomplete() || heartbeat_any_stuck())
 		master_converge();
 	if (master.stop != STOP_NO) {
@@ -632,6 +635,7 @@ stop_parts(void)
 	control_stop();
 	listener_stop();
 	history_stop();
+	publish_stop();
 	snapshot_stop();
 	store_drop("stats", 0);
 	stats_free(&master.stats);

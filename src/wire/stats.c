@@ -11,10 +11,33 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/latency.h"
 
 #define STATS_MAGIC   0x6e6f7461622d7473ull /* "st-baton" */
 #define STATS_VERSION 1
 #define STATS_SIZE    ((size_t)STATS_PAGE_SIZE * STATS_PAGES)
+
+/*
+ * Which page is what.  The first versions knew pages of births only and took them from
+ * the low end, so that what came later lies where they never got to:
+ *
+ *	0             the head
+ *	1..1339       births
+ *	1346..4023    their annexes, two pages each
+ *	4024..4087    the board
+ *	4088..4095    the annex of the dead
+ */
+#define ANNEX_PAGES 2
+#define ANNEX_FIRST 1344 /* of page 0, so to speak */
+#define BOARD_FIRST 4024
+#define BOARD_PAGES 64
+#define DEAD_FIRST  (BOARD_FIRST + BOARD_PAGES)
+#define READ_TRIES  1000 /* of a page that seems to be folded */
+
+_Static_assert(ANNEX_FIRST > STATS_BIRTHS, "births end before the annexes");
+_Static_assert(ANNEX_FIRST + ANNEX_PAGES * (STATS_BIRTHS + 1) <= BOARD_FIRST,
+               "the annexes end before the board");
+_Static_assert(DEAD_FIRST < STATS_PAGES, "and all of it in the memory");
 
 /* Page 0.  Grows at the end only. */
 struct stats_head {
@@ -25,6 +48,7 @@ struct stats_head {
 	uint64_t pages; /* pages 1..pages have been used; the rest is untouched memory */
 	_Atomic uint64_t total[STATS_SLOTS];
 	struct stats_named named[STATS_NAMED]; /* totals of the dead; no room: lost */
+	_Atomic uint64_t folds;                /* odd: a page is being folded */
 };
 
 _Static_assert(sizeof(struct stats_head) <= STATS_PAGE_SIZE, "the head is one page");
@@ -35,13 +59,19 @@ struct stats {
 };
 
 static const char *const counter_names[] = {
-#define X(id, name, help) name,
+#define X(id, name, unit, help) name,
+    STATS_COUNTERS(X)
+#undef X
+};
+
+static const char *const counter_units[] = {
+#define X(id, name, unit, help) unit,
     STATS_COUNTERS(X)
 #undef X
 };
 
 static const char *const counter_helps[] = {
-#define X(id, name, help) help,
+#define X(id, name, unit, help) help,
     STATS_COUNTERS(X)
 #undef X
 };
@@ -149,14 +179,32 @@ stats_next_generation(struct stats *stats)
 	return (uint32_t)++head(stats)->last_generation;
 }
 
+/* A master that was killed amid a fold has left it odd. */
+static void
+begin_fold(struct stats *stats)
+{
+	head(stats)->folds |= 1;
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void
+end_fold(struct stats *stats)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	head(stats)->folds = (head(stats)->folds | 1) + 1;
+}
+
 struct stats_page *
 stats_page_open(struct stats *stats, uint64_t birth, uint32_t generation, uint32_t slot)
 {
-	for (size_t i = 1; i < STATS_PAGES; i++) {
+	for (size_t i = 1; i <= STATS_BIRTHS; i++) {
 		struct stats_page *page = page_at(stats, i);
 
 		if (page->birth != 0)
 			continue;
+		begin_fold(stats); /* a master of another version may have left it */
+		latency_fold(stats, page);
+		end_fold(stats);
 		if (i > head(stats)->pages)
 			head(stats)->pages = i;
 		memset(page, 0, sizeof *page);
@@ -179,7 +227,7 @@ stats_page_find(struct stats *stats, uint64_t birth)
 }
 
 struct stats_page *
-stats_page_next(struct stats *stats, const struct stats_page *page)
+stats_page_next(const struct stats *stats, const struct stats_page *page)
 {
 	size_t i = page != NULL
 	               ? (size_t)((const char *)page - (char *)stats->map) / STATS_PAGE_SIZE
@@ -316,6 +364,24 @@ stats_breakers(const struct stats *stats, uint64_t hash, const struct stats_brea
 	return n;
 }
 
+void
+stats_read_begin(const struct stats *stats, struct stats_reading *r)
+{
+	r->seq = head(stats)->folds;
+	r->tries = 0;
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool
+stats_read_again(const struct stats *stats, struct stats_reading *r)
+{
+	uint64_t before = r->seq;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	r->seq = head(stats)->folds;
+	return (before % 2 != 0 || before != r->seq) && r->tries++ < READ_TRIES;
+}
+
 uint64_t
 stats_page_fold(struct stats *stats, struct stats_page *page)
 {
@@ -323,12 +389,15 @@ stats_page_fold(struct stats *stats, struct stats_page *page)
 	uint64_t others = page->moving + page->tasks;
 	uint64_t lost = held > others ? held - others : 0;
 
+	begin_fold(stats);
 	stats_add(page, STATS_CLOSED, lost);
 	stats_add(page, STATS_CUT, lost);
 	for (int c = 0; c < STATS_SLOTS; c++)
 		head(stats)->total[c] += page->counter[c];
 	fold_named(head(stats), page);
+	latency_fold(stats, page);
 	memset(page, 0, sizeof *page);
+	end_fold(stats);
 	return lost;
 }
 
@@ -349,11 +418,48 @@ stats_sum(const struct stats *stats, enum stats_counter c)
 	return sum;
 }
 
+size_t
+stats_pages(const struct stats *stats)
+{
+	uint64_t n = head(stats)->pages;
+
+	return n < STATS_BIRTHS ? n : STATS_BIRTHS;
+}
+
+const struct stats_page *
+stats_page_number(const struct stats *stats, size_t i)
+{
+	return page_at(stats, i);
+}
+
+void *
+stats_annex(const struct stats *stats, const struct stats_page *page, size_t *size)
+{
+	size_t i =
+	    page != NULL ? (size_t)((const char *)page - stats->map) / STATS_PAGE_SIZE : 0;
+	size_t at = page != NULL ? ANNEX_FIRST + ANNEX_PAGES * i : DEAD_FIRST;
+
+	AN(i <= STATS_BIRTHS);
+	*size = STATS_PAGE_SIZE * (page != NULL ? ANNEX_PAGES : STATS_PAGES - DEAD_FIRST);
+	return stats->map + at * STATS_PAGE_SIZE;
+}
+
+void *
+stats_board(const struct stats *stats, size_t *size)
+{
+	*size = STATS_PAGE_SIZE * (size_t)BOARD_PAGES;
+	return stats->map + (size_t)BOARD_FIRST * STATS_PAGE_SIZE;
+}
+
 void
 stats_protect(struct stats *stats, const struct stats_page *own)
 {
+	size_t size;
+	void *annex = stats_annex(stats, own, &size);
+
 	if (mprotect(stats->map, STATS_SIZE, PROT_READ) < 0 ||
-	    mprotect((void *)(uintptr_t)own, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE) < 0)
+	    mprotect((void *)(uintptr_t)own, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE) < 0 ||
+	    mprotect(annex, size, PROT_READ | PROT_WRITE) < 0)
 		log_fatal("cannot protect the statistics memory: %s", strerror(errno));
 }
 
@@ -361,6 +467,12 @@ const char *
 stats_counter_name(enum stats_counter c)
 {
 	return counter_names[c];
+}
+
+const char *
+stats_counter_unit(enum stats_counter c)
+{
+	return counter_units[c];
 }
 
 const char *

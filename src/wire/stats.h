@@ -16,23 +16,38 @@
 #include <stdint.h>
 
 #define STATS_PAGE_SIZE 4096
-#define STATS_PAGES     4096 /* births alive at one time, and the head */
+#define STATS_PAGES     4096 /* all there are; which is what: stats.c */
+#define STATS_BIRTHS    1339 /* workers alive at one time */
 #define STATS_SLOTS     192  /* room for counters in a page */
 
-/* name, help: the table that status, metrics and manual come from. */
+/* name, unit, help: the table that status, metrics and manual come from. */
 #define STATS_COUNTERS(X)                                                                      \
-	X(ACCEPTED, "accepted", "connections accepted")                                        \
-	X(CLOSED, "closed", "connections closed, for any reason")                              \
-	X(CUT, "cut", "connections closed by force: drain deadline or death of their worker")  \
-	X(HANDED_OFF, "handed_off", "connections handed to another process")                   \
-	X(REFUSED, "refused", "connections closed unserved for want of descriptors")           \
-	X(REQUESTS, "requests", "requests received in full or answered with an error")         \
-	X(BYTES_IN, "bytes_in", "bytes read from clients")                                     \
-	X(BYTES_OUT, "bytes_out", "bytes written to clients")                                  \
-	X(WORKER_DEATHS, "worker_deaths", "workers that ended without being asked to")
+	X(ACCEPTED, "accepted", "connections", "connections accepted")                         \
+	X(CLOSED, "closed", "connections", "connections closed, for any reason")               \
+	X(CUT, "cut", "connections",                                                           \
+	  "connections closed by force: drain deadline or death of their worker")              \
+	X(HANDED_OFF, "handed_off", "connections", "connections handed to another process")    \
+	X(REFUSED, "refused", "connections",                                                   \
+	  "connections closed unserved for want of descriptors")                               \
+	X(REQUESTS, "requests", "requests",                                                    \
+	  "requests received in full or answered with an error")                               \
+	X(BYTES_IN, "bytes_in", "bytes", "bytes read from clients")                            \
+	X(BYTES_OUT, "bytes_out", "bytes", "bytes written to clients")                         \
+	X(WORKER_DEATHS, "worker_deaths", "workers",                                           \
+	  "workers that ended without being asked to")                                         \
+	X(RELOADS_COMMITTED, "reloads_committed", "changes", "reloads that were committed")    \
+	X(RELOADS_REFUSED, "reloads_refused", "changes", "reloads refused: nothing changed")   \
+	X(RELOADS_ROLLED_BACK, "reloads_rolled_back", "changes",                               \
+	  "reloads after which the generation before took over again")                         \
+	X(UPGRADES_COMMITTED, "upgrades_committed", "changes", "upgrades that were committed") \
+	X(UPGRADES_REFUSED, "upgrades_refused", "changes",                                     \
+	  "upgrades refused: nothing changed")                                                 \
+	X(UPGRADES_ROLLED_BACK, "upgrades_rolled_back", "changes",                             \
+	  "upgrades after which the binary before took over again")                            \
+	X(ABORTS, "aborts", "changes", "changes undone by request after their commit")
 
 enum stats_counter {
-#define X(id, name, help) STATS_##id,
+#define X(id, name, unit, help) STATS_##id,
 	STATS_COUNTERS(X)
 #undef X
 	    STATS_COUNTERS_N
@@ -138,7 +153,7 @@ struct stats_page *stats_page_open(struct stats *stats, uint64_t birth, uint32_t
 struct stats_page *stats_page_find(struct stats *stats, uint64_t birth);
 
 /* The pages of the living, one after the other: NULL begins, and ends. */
-struct stats_page *stats_page_next(struct stats *stats, const struct stats_page *page);
+struct stats_page *stats_page_next(const struct stats *stats, const struct stats_page *page);
 
 /* The page of a process; NULL when there is none. */
 struct stats_page *stats_page_of_pid(struct stats *stats, int pid);
@@ -173,10 +188,30 @@ void stats_named_each(const struct stats *stats, stats_named_fn *fn, void *arg);
 size_t stats_breakers(const struct stats *stats, uint64_t hash,
                       const struct stats_breaker **cell, size_t max);
 
-/* Make every page but own unwritable for this process. */
+/*
+ * For readers beside the master: while a page is folded its numbers stand in two places.
+ * What was read between the two calls counts if `again` says no; it does not say yes for
+ * ever, as the writer may be dead.
+ */
+struct stats_reading {
+	uint64_t seq;
+	unsigned tries;
+};
+void stats_read_begin(const struct stats *stats, struct stats_reading *r);
+bool stats_read_again(const struct stats *stats, struct stats_reading *r);
+
+/* Memory beside the pages, for wire/ only: what a worker records of its services
+ * (latency.h; NULL page: of the dead) and what the master has to tell (board.h). */
+size_t stats_pages(const struct stats *stats); /* that have been used */
+const struct stats_page *stats_page_number(const struct stats *stats, size_t i);
+void *stats_annex(const struct stats *stats, const struct stats_page *page, size_t *size);
+void *stats_board(const struct stats *stats, size_t *size);
+
+/* Make every page but own and its annex unwritable for this process. */
 void stats_protect(struct stats *stats, const struct stats_page *own);
 
 const char *stats_counter_name(enum stats_counter c);
+const char *stats_counter_unit(enum stats_counter c);
 const char *stats_counter_help(enum stats_counter c);
 const char *stats_state_name(enum stats_state s);
 

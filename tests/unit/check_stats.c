@@ -200,7 +200,7 @@ START_TEST(pages_end)
 
 	while (stats_page_open(stats, n + 1, 1, 0) != NULL)
 		n++;
-	ck_assert_uint_eq(n, STATS_PAGES - 1);
+	ck_assert_uint_eq(n, STATS_BIRTHS);
 }
 END_TEST
 
@@ -268,6 +268,7 @@ START_TEST(every_counter_and_state_has_a_name)
 {
 	for (enum stats_counter c = 0; c < STATS_COUNTERS_N; c++) {
 		ck_assert_ptr_nonnull(stats_counter_name(c));
+		ck_assert_ptr_nonnull(stats_counter_unit(c));
 		ck_assert_ptr_nonnull(stats_counter_help(c));
 	}
 	ck_assert_str_eq(stats_counter_name(STATS_WORKER_DEATHS), "worker_deaths");
