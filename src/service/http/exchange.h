@@ -34,6 +34,8 @@ struct canned {
 };
 
 struct call;
+struct events;
+struct latency;
 struct relay;
 struct tunnels;
 struct upstreams;
@@ -47,6 +49,8 @@ struct http {
 	struct baton_service *owner;                /* the module */
 	struct upstreams *upstreams;                /* of a proxy; NULL: it is none */
 	struct tunnels *tunnels;                    /* and these are its own, too */
+	struct events *events;                      /* of an admin: its streams */
+	struct latency *latency; /* its row in the statistics; NULL: no room */
 	struct timelist *answer;
 	struct baton_freelist relays;
 	char *scratch; /* heads are written here */
@@ -77,6 +81,7 @@ struct exchange {
 	struct chunked chunked;
 	struct call *call;   /* with a module: its side of the request; else NULL */
 	struct relay *relay; /* with an upstream: likewise */
+	uint64_t began_us;   /* its first byte was read, or it was the turn of what had come */
 	size_t head_len;     /* of the head, which ends at body_at */
 	uint64_t body_left;  /* of a body with a length */
 	bool close;          /* after this answer */

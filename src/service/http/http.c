@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "service/http/call.h"
@@ -11,7 +12,9 @@
 #include "service/http/receive.h"
 #include "service/http/relay.h"
 #include "service/http/respond.h"
+#include "wire/latency.h"
 #include "worker/conn.h"
+#include "worker/worker.h"
 
 #define LATER_MS       1000 /* a limit of a connection that is on its way is looked at again */
 #define MODULE_IDLE_MS 75000
@@ -61,6 +64,7 @@ start(struct service *service, char **cause)
 	h = mem_alloc(sizeof *h);
 	h->conf = conf;
 	h->root = root;
+	h->latency = latency_row(worker_stats(), worker_page(), conf->name);
 	respond_prepare(h);
 	h->header = timelist_new(service->base, (uint64_t)conf->header_timeout, on_header_late);
 	h->body = timelist_new(service->base, (uint64_t)conf->body_timeout, on_body_late);
@@ -110,6 +114,18 @@ want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew
 		timelist_join(http_of(c)->total, &x->total);
 }
 
+/* How long it took.  What has been sent ahead begins now. */
+static void
+record_latency(struct conn *c, struct exchange *x)
+{
+	struct latency *row = http_of(c)->latency;
+	uint64_t now = clock_us();
+
+	if (row != NULL)
+		latency_record(row, now - x->began_us);
+	x->began_us = now;
+}
+
 /* What was to be sent is with the kernel.  False: the connection is finished. */
 static bool
 all_sent(struct conn *c, struct exchange *x)
@@ -124,6 +140,7 @@ all_sent(struct conn *c, struct exchange *x)
 	}
 	if (x->call != NULL && call_continues(x))
 		return true;
+	record_latency(c, x);
 	file_close(&x->file);
 	if (x->last && x->from == x->to) {
 		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
@@ -235,6 +252,8 @@ readable(struct conn *c)
 		ended(c, x);
 		return;
 	}
+	if (x->from == x->to && x->phase == PHASE_HEAD)
+		x->began_us = clock_us();
 	x->to += (size_t)got;
 	conn_set_state(c, CONN_BUSY);
 	process(c, x);

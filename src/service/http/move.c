@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "service/http/exchange.h"
 #include "service/http/tunnel.h"
 #include "wire/handoff.h"
@@ -64,6 +65,7 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	memcpy(&blob, r->blob.p, sizeof blob);
 	memcpy(x->in, r->unread.p, r->unread.n);
 	x->to = r->unread.n;
+	x->began_us = clock_us();
 	timelist_join_left(h->total, &x->total, blob.left_ms);
 	return NULL;
 }
