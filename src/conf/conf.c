@@ -462,6 +462,16 @@ static const struct sample samples[] = {
      .type = "module",
      .off = true,
      .set = {{"type", "module"}}},
+    {.section = CONF_LISTEN,
+     .name = "admin",
+     .brief = true,
+     .off = true,
+     .set = {{"address", "127.0.0.1:9180"}, {"service", "admin"}}},
+    {.section = CONF_SERVICE,
+     .name = "admin",
+     .type = "admin",
+     .off = true,
+     .set = {{"type", "admin"}}},
 };
 
 static bool

@@ -9,13 +9,14 @@
 
 const char *const keys_sections[] = {"server", "drain", "listen", "service", NULL};
 
-const char *const keys_service_types[] = {"echo", "http", "proxy", "module", NULL};
+const char *const keys_service_types[] = {"echo", "http", "proxy", "module", "admin", NULL};
 
 /* Bits in the order of keys_service_types. */
 #define ECHO   (1u << 0)
 #define HTTP   (1u << 1)
 #define PROXY  (1u << 2)
 #define MODULE (1u << 3)
+#define ADMIN  (1u << 4)
 
 static const char *const proxy_words[] = {"no", "v1", "v2", NULL};
 
@@ -95,7 +96,7 @@ const struct keys_row keys_table[] = {
 
 	{ IN_SERVICE(type), .type = KEYS_WORD, .words = keys_service_types, .flags = KEYS_REQUIRED,
 	  .example = "http",
-	  .help = "echo, http, proxy or module" },
+	  .help = "echo, http, proxy, module or admin" },
 	{ IN_SERVICE(respond), .type = KEYS_TEXT, .types = HTTP, .flags = KEYS_ONE_OF,
 	  .example = "hello, world",
 	  .help = "the answer to every request; or root = DIRECTORY" },
@@ -105,20 +106,20 @@ const struct keys_row keys_table[] = {
 	  .help = "the file that answers for a directory" },
 	{ IN_SERVICE(health), .type = KEYS_URL, .types = HTTP | MODULE, .flags = KEYS_MAY_EMPTY, .example = "/health",
 	  .help = "path of the health check; empty: none" },
-	{ IN_SERVICE(max_header), .type = KEYS_SIZE, .types = HTTP | MODULE, .min = 256, .max = 1 << 20, .dflt = "16k",
+	{ IN_SERVICE(max_header), .type = KEYS_SIZE, .types = HTTP | MODULE | ADMIN, .min = 256, .max = 1 << 20, .dflt = "16k",
 	  .help = "request line and headers" },
-	{ IN_SERVICE(max_body), .type = KEYS_SIZE, .types = HTTP | MODULE, .min = 0, .max = INT64_C(1) << 40, .dflt = "1m",
+	{ IN_SERVICE(max_body), .type = KEYS_SIZE, .types = HTTP | MODULE | ADMIN, .min = 0, .max = INT64_C(1) << 40, .dflt = "1m",
 	  .help = "of a request" },
-	{ IN_SERVICE(header_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = HOUR, .dflt = "10s",
+	{ IN_SERVICE(header_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE | ADMIN, .min = 10, .max = HOUR, .dflt = "10s",
 	  .help = "for a request's headers, and for a first byte" },
-	{ IN_SERVICE(body_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = HOUR, .dflt = "30s",
+	{ IN_SERVICE(body_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE | ADMIN, .min = 10, .max = HOUR, .dflt = "30s",
 	  .help = "without a byte of the body coming" },
-	{ IN_SERVICE(send_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = HOUR, .dflt = "60s",
+	{ IN_SERVICE(send_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE | ADMIN, .min = 10, .max = HOUR, .dflt = "60s",
 	  .help = "without the client taking a byte of the answer" },
-	{ IN_SERVICE(request_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE, .min = 10, .max = 24 * HOUR,
+	{ IN_SERVICE(request_timeout), .type = KEYS_DURATION, .types = HTTP | MODULE | ADMIN, .min = 10, .max = 24 * HOUR,
 	  .dflt = "60s",
 	  .help = "to receive a whole request" },
-	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = HTTP, .min = 0, .max = 168 * HOUR,
+	{ IN_SERVICE(idle_timeout), .type = KEYS_DURATION, .types = HTTP | ADMIN, .min = 0, .max = 168 * HOUR,
 	  .dflt = "75s",
 	  .help = "between requests; 0: none" },
 	{ IN_SERVICE(upstream), .type = KEYS_UPSTREAM, .types = HTTP | PROXY,

@@ -209,8 +209,8 @@ static const struct value_case {
 
     {CONF_SERVICE, "type", "echo", NULL},
     {CONF_SERVICE, "type", "htpp", "did you mean 'http'?"},
-    {CONF_SERVICE, "type", "gopher", "expected echo, http, proxy or module"},
-    {CONF_SERVICE, "type", "", "expected echo, http, proxy or module"},
+    {CONF_SERVICE, "type", "gopher", "expected echo, http, proxy, module or admin"},
+    {CONF_SERVICE, "type", "", "expected echo, http, proxy, module or admin"},
     {CONF_SERVICE, "respond", "any thing: a;b = [c]", NULL},
     {CONF_SERVICE, "respond", "", "expected some text"},
     {CONF_SERVICE, "root", "www", "expected an absolute path"},

@@ -319,6 +319,28 @@ call_hung_up(struct conn *c, struct exchange *x)
 	conn_close(c, "the client hung up");
 }
 
+struct conn *
+call_connection(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+
+	return call != NULL ? call->x->conn : NULL;
+}
+
+struct conn *
+call_leave(baton_request r, bool *chunked)
+{
+	struct call *call = handle_look_up(r);
+	struct conn *c;
+
+	if (call == NULL || call->state != CALL_STREAMING || call->x->phase != PHASE_CALL)
+		return NULL;
+	c = call->x->conn;
+	*chunked = call->chunked;
+	exchange_give_back(c);
+	return c;
+}
+
 /* --- the end of its time --- */
 
 void

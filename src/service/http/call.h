@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "baton.h"
+
 struct conn;
 struct exchange;
 
@@ -46,5 +48,13 @@ bool call_continues(struct exchange *x);
 
 /* The connection is gone, or another request's. */
 void call_gone(struct exchange *x);
+
+/* The connection of a request; NULL: it is over. */
+struct conn *call_connection(baton_request r);
+
+/* The head of an answer in pieces is with the kernel, and nothing else was said: the
+ * connection leaves http, without its exchange.  chunked: is the rest to be framed so?
+ * NULL: it is gone. */
+struct conn *call_leave(baton_request r, bool *chunked);
 
 #endif
