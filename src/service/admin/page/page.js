@@ -11,7 +11,7 @@ const CHANGES = 20;
 
 const $ = id => document.getElementById(id);
 const known = new Map(); // changes by seq
-const drains = new Map(); // generation -> connections when its drain was first seen
+const drains = new Map(); // generation -> connections when its drain began, as far as was seen
 let samples = []; // {ms, uptime, totals, open, latency: Map(service -> buckets)}
 let latest = null, heard = 0, paused = false, told = "";
 
@@ -104,7 +104,7 @@ function newGeneration() {
 function showDrain(el, g) {
   const open = openOf(g), leaving = g.state === "draining" || g.state === "failed";
   if (!leaving) {
-    drains.delete(g.id);
+    drains.set(g.id, open);
     el.hidden = true;
     return;
   }
