@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -305,6 +306,11 @@ is_known(struct dial *d, const char *target)
 		sun->sun_family = AF_UNIX;
 		strncpy(sun->sun_path, target + 5, sizeof sun->sun_path - 1);
 		d->addr[0].len = sizeof *sun;
+		if (target[5] == '@') { /* abstract: as long as its name, which NUL begins */
+			sun->sun_path[0] = '\0';
+			d->addr[0].len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			                             strlen(target + 5));
+		}
 		return true;
 	}
 	split(target, host, port);

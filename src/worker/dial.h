@@ -17,7 +17,7 @@ struct dial;
 /* fd: connected, the callee's; or -1 with a status of baton.h.  The dial is gone then. */
 typedef void dial_fn(void *arg, int fd, int status);
 
-/* "host:port", "[::1]:port", "unix:/path"? */
+/* "host:port", "[::1]:port", "unix:/path", "unix:@name"? */
 bool dial_target_is_good(const char *target);
 
 /* fn is called once, from the loop, not from within. */

@@ -139,8 +139,9 @@ class Backend:
         self.lock = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         if path:
-            self.listener.bind(path)
-            os.chmod(path, 0o777)
+            self.listener.bind(path.replace("@", "\0"))
+            if path.startswith("/"):
+                os.chmod(path, 0o777)
             self.address = "unix:" + path
         else:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
