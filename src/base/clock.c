@@ -18,6 +18,15 @@ clock_ms(void)
 }
 
 uint64_t
+clock_wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t
 clock_tick_ms(void)
 {
 	struct timespec ts;

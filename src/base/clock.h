@@ -14,6 +14,9 @@ uint64_t clock_ms(void);
 /* Now, in us, exact. */
 uint64_t clock_us(void);
 
+/* Now by the wall clock, in ms since 1970: for people only, it can jump. */
+uint64_t clock_wall_ms(void);
+
 /* Now, in ms, as of the last timer tick (at most 10 ms old) and without a
  * system call: for the hot path. */
 uint64_t clock_tick_ms(void);

@@ -7,13 +7,16 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "conf/conf.h"
+#include "master/asker.h"
 #include "master/change.h"
 #include "master/control.h"
+#include "master/course.h"
 #include "master/generation.h"
 #include "master/listener.h"
 #include "master/master.h"
@@ -183,6 +186,20 @@ restore(json_t *state)
 		give_up(cause);
 }
 
+static void
+note_in_history(const json_t *state, uint64_t took_ms)
+{
+	const char *what = change_interrupted(state_record(state, "change"));
+	char *reason = what == NULL
+	                   ? mem_strdup("the master before this one ended without a word")
+	                   : mem_printf("the master before this one ended without a word, and "
+	                                "its %s with it",
+	                                what);
+
+	course_event("crash", "adopted", reason, NULL, took_ms);
+	free(reason);
+}
+
 /* NULL: there is none, or none that is good. */
 static json_t *
 find_state(void)
@@ -210,6 +227,8 @@ find_state(void)
 bool
 adopt_start(void)
 {
+	struct asker by = {.how = ASKER_START};
+	uint64_t begun = clock_ms();
 	json_t *state = find_state();
 
 	if (state == NULL)
@@ -218,10 +237,11 @@ adopt_start(void)
 	         master.program->version, (int)getpid(), master.conf_path);
 	master.adopts = true;
 	restore(state);
+	note_in_history(state, clock_ms() - begun);
 	json_decref(state);
 	store_refuse();
 	signals_start();
 	notify_ready();
-	change_request(CHANGE_RELOAD, NULL, false, NULL);
+	change_request(CHANGE_RELOAD, NULL, false, &by);
 	return true;
 }

@@ -6,15 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "master/asker.h"
 #include "master/control.h"
+#include "master/course.h"
 #include "master/generation.h"
-#include "master/history.h"
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/notify.h"
@@ -38,9 +38,8 @@ static struct {
 	enum change_kind kind;
 	struct generation *gen; /* the new one */
 	struct generation *old; /* the one to go back to */
-	uint64_t since_ms;
-	char *binary; /* of an upgrade */
-	char *text;   /* the bytes that were checked */
+	char *binary;           /* of an upgrade */
+	char *text;             /* the bytes that were checked */
 	size_t len;
 	struct preflight *preflight;
 	enum change_kind next_kind;
@@ -126,7 +125,7 @@ end_badly(const char *outcome, const char *reason)
 
 	log_error("%s %s: %s", kind_name(),
 	          strcmp(outcome, "refused") == 0 ? outcome : "rolled back", why);
-	history_add(kind_name(), outcome, why, clock_ms() - ch.since_ms);
+	course_end(kind_name(), outcome, why, requests_askers(), 0);
 	clear();
 	requests_answer(REQUESTS_NOW, 1, why);
 	free(why);
@@ -239,6 +238,7 @@ preflight_done(void *arg, bool yes, const char *text)
 		return;
 	}
 	ch.phase = ROOM;
+	course_step(COURSE_ROOM);
 	master_converge();
 }
 
@@ -253,6 +253,7 @@ change_begin(void)
 {
 	AN(ch.phase == ROOM);
 	ch.phase = PREFLIGHT; /* nothing has changed yet */
+	course_step(COURSE_START);
 	if (ch.kind == CHANGE_UPGRADE)
 		execute_upgrade();
 	else
@@ -321,13 +322,14 @@ run(enum change_kind kind)
 {
 	ch.kind = kind;
 	ch.phase = PREFLIGHT;
-	ch.since_ms = clock_ms();
+	course_begin(COURSE_CHECK);
 	notify_reload_begun();
 	log_info("%s begins", kind_name());
 	if (kind == CHANGE_UPGRADE)
 		begin_upgrade();
 	else
 		begin_reload();
+	master_converge(); /* who comes after a crash knows of it */
 }
 
 static void
@@ -351,22 +353,21 @@ coalesce(enum change_kind kind, const char *binary)
 }
 
 void
-change_request(enum change_kind kind, const char *binary, bool wait,
-               struct control_client *client)
+change_request(enum change_kind kind, const char *binary, bool wait, const struct asker *by)
 {
 	if (master.stop != STOP_NO) {
 		log_warn("a request for a change is refused: baton is stopping");
-		if (client != NULL)
-			control_answer(client, 1, NULL, "baton is stopping");
+		if (by->client != NULL)
+			control_answer(by->client, 1, NULL, "baton is stopping");
 		return;
 	}
 	if (ch.phase != IDLE) {
 		coalesce(kind, binary);
-		requests_add(REQUESTS_NEXT, client, wait);
+		requests_add(REQUESTS_NEXT, by, wait);
 		return;
 	}
 	set_binary(&ch.binary, binary);
-	requests_add(REQUESTS_NOW, client, wait);
+	requests_add(REQUESTS_NOW, by, wait);
 	run(kind);
 }
 
@@ -374,7 +375,7 @@ int
 change_first(struct conf *conf, char **cause)
 {
 	ch.kind = CHANGE_START;
-	ch.since_ms = clock_ms();
+	course_begin(COURSE_START);
 	return begin_generation(conf, cause);
 }
 
@@ -384,6 +385,7 @@ change_promote(struct generation *g)
 	AN(g == ch.gen && ch.phase == STARTING);
 	FAULT("promote");
 	ch.phase = PROBATION;
+	course_step(COURSE_PROBATION);
 	generation_activate(g);
 	if (ch.old != NULL)
 		generation_pause(ch.old);
@@ -397,7 +399,7 @@ change_promote(struct generation *g)
 void
 change_commit(struct generation *g)
 {
-	uint64_t took = clock_ms() - ch.since_ms;
+	uint64_t took = course_took();
 	struct generation *old = ch.old;
 	char text[128];
 
@@ -412,7 +414,7 @@ change_commit(struct generation *g)
 	log_info("%s committed: generation %u serves, after %llu ms", kind_name(), g->id,
 	         (unsigned long long)took);
 	if (ch.kind != CHANGE_START)
-		history_add(kind_name(), "committed", "", took);
+		course_end(kind_name(), "committed", "", requests_askers(), g->id);
 	snprintf(text, sizeof text, "generation %u serves (version %s), after %llu ms", g->id,
 	         g->version, (unsigned long long)took);
 	clear();
@@ -461,7 +463,8 @@ change_fail(struct generation *g, const char *reason)
 
 /* After the commit: the generation before, still draining, becomes active. */
 static int
-take_over(struct generation *old, struct generation *active, char **cause)
+take_over(struct generation *old, struct generation *active, const struct asker *by,
+          char **cause)
 {
 	struct generation_use *use;
 	size_t nuse;
@@ -479,13 +482,14 @@ take_over(struct generation *old, struct generation *active, char **cause)
 	active->aborted = true;
 	generation_drain(active);
 	listener_retire_unused();
-	history_add("abort", "committed", "aborted by request", 0);
+	course_event("abort", "committed", "aborted by request",
+	             json_pack("[o]", asker_json(by)), 0);
 	master_converge();
 	return 0;
 }
 
 static int
-abort_drain(struct control_client *client, char **cause)
+abort_drain(const struct asker *by, char **cause)
 {
 	struct generation *active = generation_active();
 	struct generation *old = active != NULL ? generation_before(active) : NULL;
@@ -497,31 +501,31 @@ abort_drain(struct control_client *client, char **cause)
 		if (!upgrade_has_old() || upgrade_old_image() != old->image)
 			return cause_set(
 			    cause, "the binary of generation %u is no longer at hand", old->id);
-		ch.since_ms = clock_ms();
+		course_begin(COURSE_START);
 		ch.kind = CHANGE_UPGRADE;
-		requests_add_abort(client);
+		requests_add_abort(by);
 		scale_undo_change();
 		upgrade_back("aborted by request");
 		requests_answer(REQUESTS_NOW, 1, "");
 		return cause_set(cause, "the old binary cannot be executed again");
 	}
-	if (take_over(old, active, cause) < 0)
+	if (take_over(old, active, by, cause) < 0)
 		return -1;
-	control_answer(client, 0, NULL, "generation %u takes over again", old->id);
+	control_answer(by->client, 0, NULL, "generation %u takes over again", old->id);
 	return 0;
 }
 
 int
-change_abort(struct control_client *client, char **cause)
+change_abort(const struct asker *by, char **cause)
 {
 	if (ch.phase == IDLE)
-		return abort_drain(client, cause);
+		return abort_drain(by, cause);
 	if (ch.phase <= ROOM)
 		return cause_set(cause, "the %s has changed nothing yet; it is being checked",
 		                 kind_name());
 	if (ch.old == NULL)
 		return cause_set(cause, "there is no generation to go back to");
-	requests_add_abort(client);
+	requests_add_abort(by);
 	roll_back("aborted by request");
 	return 0;
 }
@@ -549,9 +553,17 @@ change_stop(void)
 json_t *
 change_save(void)
 {
-	return json_pack("{s:I, s:o, s:i, s:o}", "since_ms", (json_int_t)ch.since_ms,
-	                 "requests", requests_save(), "next_kind", (int)ch.next_kind,
-	                 "next_binary", record_text(ch.next_binary));
+	return json_pack("{s:I, s:o, s:i, s:o, s:o, s:s?}", "since_ms",
+	                 (json_int_t)course_since(), "requests", requests_save(), "next_kind",
+	                 (int)ch.next_kind, "next_binary", record_text(ch.next_binary),
+	                 "course", course_save(), "under_way",
+	                 ch.phase != IDLE ? kind_name() : NULL);
+}
+
+const char *
+change_interrupted(const json_t *j)
+{
+	return json_string_value(json_object_get(j, "under_way"));
 }
 
 int
@@ -566,7 +578,7 @@ change_restore(const json_t *j, char **cause)
 		return cause_set(cause, "the record of the change is damaged");
 	ch.kind = CHANGE_UPGRADE;
 	ch.phase = PREFLIGHT;
-	ch.since_ms = (uint64_t)since;
+	course_restore((uint64_t)since, json_object_get(j, "course"));
 	ch.next_kind = (enum change_kind)next_kind;
 	free(ch.next_binary);
 	ch.next_binary = record_read_text(json_object_get(j, "next_binary"));
@@ -658,6 +670,19 @@ phase_text(int *percent)
 		break;
 	}
 	return "waiting";
+}
+
+json_t *
+change_json(void)
+{
+	int percent;
+	const char *text;
+
+	if (ch.phase == IDLE)
+		return json_null();
+	text = phase_text(&percent);
+	return json_pack("{s:s, s:s, s:i, s:I}", "what", kind_name(), "text", text, "percent",
+	                 percent, "took_ms", (json_int_t)course_took());
 }
 
 void

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct asker;
 struct conf;
 struct control_client;
 struct generation;
@@ -25,12 +26,12 @@ enum change_kind { CHANGE_START, CHANGE_RELOAD, CHANGE_UPGRADE };
 int change_first(struct conf *conf, char **cause);
 
 /*
- * Ask for a change.  client (NULL: a signal) is answered when it has ended, with
+ * Ask for a change.  The client of who asks is answered when it has ended, with
  * wait when the generations before it are gone too.  binary: of an upgrade, NULL:
  * the path that baton was started by.
  */
 void change_request(enum change_kind kind, const char *binary, bool wait,
-                    struct control_client *client);
+                    const struct asker *by);
 
 /* It is checked, and waits until there is room under max_generations. */
 bool change_waiting(void);
@@ -41,9 +42,9 @@ void change_promote(struct generation *g);
 void change_commit(struct generation *g);
 void change_fail(struct generation *g, const char *reason);
 
-/* batonctl abort: the old generation takes over again.  0: the client is, or will
- * be, answered; -1 with *cause: refused, and the answer is the caller's. */
-int change_abort(struct control_client *client, char **cause);
+/* batonctl abort: the old generation takes over again.  0: the client of who asks is, or
+ * will be, answered; -1 with *cause: refused, and the answer is the caller's. */
+int change_abort(const struct asker *by, char **cause);
 
 /* A stop has begun: nothing new is started, who waits is answered. */
 void change_stop(void);
@@ -58,8 +59,14 @@ struct generation *change_old(void);
 bool change_busy(void);
 enum change_kind change_kind(void);
 
+/* {what, text, percent, took_ms} of the change under way, or null; a new reference. */
+json_t *change_json(void);
+
 /* A progress line to everybody who waits. */
 void change_tell_progress(void);
+
+/* What the record calls the change that was under way; NULL: there was none. */
+const char *change_interrupted(const json_t *j);
 
 json_t *change_save(void);
 int change_restore(const json_t *j, char **cause);

@@ -18,9 +18,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/asker.h"
 #include "master/change.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
+#include "master/history.h"
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/preflight.h"
@@ -211,6 +213,13 @@ do_status(struct control_client *c, const json_t *request)
 	control_answer(c, 0, status_json(), "%s", status_sentence());
 }
 
+static void
+do_history(struct control_client *c, const json_t *request)
+{
+	(void)request;
+	control_answer(c, 0, history_json(), "the last changes");
+}
+
 static const char *
 argument(const json_t *request)
 {
@@ -220,14 +229,19 @@ argument(const json_t *request)
 static void
 do_reload(struct control_client *c, const json_t *request)
 {
-	change_request(CHANGE_RELOAD, NULL, json_is_true(json_object_get(request, "wait")), c);
+	struct asker by = asker_peer(bufferevent_getfd(c->bev), c);
+
+	change_request(CHANGE_RELOAD, NULL, json_is_true(json_object_get(request, "wait")),
+	               &by);
 }
 
 static void
 do_upgrade(struct control_client *c, const json_t *request)
 {
+	struct asker by = asker_peer(bufferevent_getfd(c->bev), c);
+
 	change_request(CHANGE_UPGRADE, argument(request),
-	               json_is_true(json_object_get(request, "wait")), c);
+	               json_is_true(json_object_get(request, "wait")), &by);
 }
 
 static void
@@ -284,11 +298,12 @@ do_tasks(struct control_client *c, const json_t *request)
 static void
 do_abort(struct control_client *c, const json_t *request)
 {
+	struct asker by = asker_peer(bufferevent_getfd(c->bev), c);
 	char *cause = NULL;
 
 	(void)request;
 	if (master.stop == STOP_NO) {
-		if (change_abort(c, &cause) < 0)
+		if (change_abort(&by, &cause) < 0)
 			control_answer(c, 1, NULL, "%s", cause);
 	} else if (master_unstop(&cause) < 0) {
 		control_answer(c, 1, NULL, "%s", cause);
@@ -347,7 +362,7 @@ static const struct verb {
     {"scale", do_scale, scale_again}, {"drain", do_drain, do_drain},
     {"abort", do_abort, NULL},        {"check", do_check, do_check},
     {"reopen", do_reopen, do_reopen}, {"conns", do_conns, do_conns},
-    {"tasks", do_tasks, do_tasks},
+    {"tasks", do_tasks, do_tasks},    {"history", do_history, do_history},
 };
 
 static const struct verb *

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "master/asker.h"
 #include "master/control.h"
 #include "master/generation.h"
 #include "wire/stats.h"
@@ -14,8 +15,8 @@
 struct request {
 	TAILQ_ENTRY(request) link;
 	struct control_client *client; /* NULL: a signal, or it hung up */
+	struct asker by;               /* abort: a rollback is its success */
 	bool wait;                     /* for the generations before, too */
-	bool abort;                    /* asked for the way back: a rollback is its success */
 	uint32_t gen;                  /* waits until those before this one are gone */
 	uint64_t cut;                  /* connections cut in those gone since */
 };
@@ -29,26 +30,52 @@ static struct request_list lists[REQUESTS_N] = {
 };
 
 static struct request *
-add(enum requests_list which, struct control_client *client, bool wait)
+add(enum requests_list which, const struct asker *by, bool wait)
 {
 	struct request *r = mem_alloc(sizeof *r);
 
-	r->client = client;
+	r->by = *by;
+	r->client = by->client;
 	r->wait = wait;
 	TAILQ_INSERT_TAIL(&lists[which], r, link);
 	return r;
 }
 
 void
-requests_add(enum requests_list which, struct control_client *client, bool wait)
+requests_add(enum requests_list which, const struct asker *by, bool wait)
 {
-	add(which, client, wait);
+	add(which, by, wait);
 }
 
 void
-requests_add_abort(struct control_client *client)
+requests_add_abort(const struct asker *by)
 {
-	add(REQUESTS_NOW, client, false)->abort = true;
+	add(REQUESTS_NOW, by, false)->by.abort = true;
+}
+
+static bool
+is_listed(const json_t *list, const json_t *asker)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (json_equal(json_array_get(list, i), asker))
+			return true;
+	return false;
+}
+
+json_t *
+requests_askers(void)
+{
+	json_t *list = json_array();
+	const struct request *r;
+
+	TAILQ_FOREACH (r, &lists[REQUESTS_NOW], link) {
+		json_t *asker = asker_json(&r->by);
+
+		if (!is_listed(list, asker))
+			json_array_append(list, asker);
+		json_decref(asker);
+	}
+	return list;
 }
 
 bool
@@ -71,7 +98,7 @@ requests_answer(enum requests_list which, int exit_code, const char *text)
 
 	while ((r = TAILQ_FIRST(list)) != NULL) {
 		struct control_client *client = r->client;
-		bool abort = r->abort;
+		bool abort = r->by.abort;
 
 		TAILQ_REMOVE(list, r, link);
 		free(r);
@@ -217,10 +244,10 @@ save_requests(const struct request_list *list)
 
 	TAILQ_FOREACH (r, list, link)
 		json_array_append_new(
-		    j, json_pack("{s:i, s:b, s:b, s:i, s:I}", "client",
+		    j, json_pack("{s:i, s:b, s:b, s:i, s:I, s:o}", "client",
 		                 r->client != NULL ? (int)control_id(r->client) : 0, "wait",
-		                 r->wait, "abort", r->abort, "gen", (int)r->gen, "cut",
-		                 (json_int_t)r->cut));
+		                 r->wait, "abort", r->by.abort, "gen", (int)r->gen, "cut",
+		                 (json_int_t)r->cut, "by", asker_json(&r->by)));
 	return j;
 }
 
@@ -235,12 +262,14 @@ restore_requests(enum requests_list which, const json_t *j)
 		int client, wait, abort, gen;
 		json_int_t cut;
 		struct request *r;
+		struct asker by = asker_read(json_object_get(one, "by"));
 
 		if (json_unpack(one, "{s:i, s:b, s:b, s:i, s:I}", "client", &client, "wait",
 		                &wait, "abort", &abort, "gen", &gen, "cut", &cut) < 0)
 			continue;
-		r = add(which, control_find((uint32_t)client), wait);
-		r->abort = abort;
+		by.client = control_find((uint32_t)client);
+		by.abort = abort;
+		r = add(which, &by, wait);
 		r->gen = (uint32_t)gen;
 		r->cut = (uint64_t)cut;
 	}

@@ -13,16 +13,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct asker;
 struct control_client;
 struct generation;
 
 enum requests_list { REQUESTS_NOW, REQUESTS_NEXT, REQUESTS_WAITING, REQUESTS_N };
 
-/* client NULL: a signal asked. */
-void requests_add(enum requests_list which, struct control_client *client, bool wait);
+void requests_add(enum requests_list which, const struct asker *by, bool wait);
 
 /* The client asks for the way back: the failure of this run is its success. */
-void requests_add_abort(struct control_client *client);
+void requests_add_abort(const struct asker *by);
+
+/* Who asked for the run under way: an array, each of them once. */
+json_t *requests_askers(void);
 
 bool requests_any(enum requests_list which);
 

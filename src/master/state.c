@@ -117,8 +117,8 @@ state_read(int fd, char **cause)
 	return state;
 }
 
-static json_t *
-body_of(const json_t *state, const char *tag)
+json_t *
+state_record(const json_t *state, const char *tag)
 {
 	size_t i;
 	json_t *r;
@@ -173,7 +173,7 @@ state_check(const json_t *state, char **cause)
 	                                   "control", "change",    "history"};
 
 	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
-		if (body_of(state, tags[i]) == NULL)
+		if (state_record(state, tags[i]) == NULL)
 			return cause_set(cause, "the state handed over lacks the record '%s'",
 			                 tags[i]);
 	return 0;
@@ -196,18 +196,18 @@ state_claim(const json_t *j, struct fdlist *fds)
 int
 state_restore(const json_t *state, char **cause)
 {
-	if (restore_master(body_of(state, "master"), cause) < 0 ||
-	    listener_restore(body_of(state, "listeners"), cause) < 0 ||
-	    generation_restore(body_of(state, "generations"), cause) < 0)
+	if (restore_master(state_record(state, "master"), cause) < 0 ||
+	    listener_restore(state_record(state, "listeners"), cause) < 0 ||
+	    generation_restore(state_record(state, "generations"), cause) < 0)
 		return -1;
-	history_restore(body_of(state, "history"));
+	history_restore(state_record(state, "history"));
 	return 0;
 }
 
 int
 state_restore_requests(const json_t *state, char **cause)
 {
-	if (control_restore(body_of(state, "control"), cause) < 0)
+	if (control_restore(state_record(state, "control"), cause) < 0)
 		return -1;
-	return change_restore(body_of(state, "change"), cause);
+	return change_restore(state_record(state, "change"), cause);
 }

@@ -26,6 +26,9 @@ json_t *state_read(int fd, char **cause);
 /* Is every record there?  0 or -1 with *cause. */
 int state_check(const json_t *state, char **cause);
 
+/* The body of the record with that tag; NULL.  The state's. */
+json_t *state_record(const json_t *state, const char *tag);
+
 /* Add to fds every descriptor that j names anywhere. */
 void state_claim(const json_t *j, struct fdlist *fds);
 

@@ -44,6 +44,22 @@ workers(const struct generation *g)
 	return list;
 }
 
+/* Until what is left of its connections is cut; null: it does not drain. */
+static json_t *
+time_left(const struct generation *g, uint64_t now)
+{
+	bool drains = g->state == GEN_DRAINING || g->state == GEN_FAILED;
+	uint64_t end = 0;
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		if (w->leaving && w->deadline_ms > end)
+			end = w->deadline_ms;
+	if (!drains || end == 0)
+		return json_null();
+	return json_integer(end > now ? (json_int_t)(end - now) : 0);
+}
+
 static json_t *
 generations(void)
 {
@@ -56,12 +72,12 @@ generations(void)
 
 		count(g, &n);
 		json_array_append_new(
-		    list,
-		    json_pack("{s:i, s:s, s:s, s:I, s:i, s:o, s:I, s:I, s:I}", "id", (int)g->id,
-		              "state", policy_gen_name(g->state), "version", g->version,
-		              "age_ms", (json_int_t)(now - g->born_ms), "slots", (int)g->want,
-		              "workers", workers(g), "new", (json_int_t)n.fresh, "idle",
-		              (json_int_t)n.idle, "busy", (json_int_t)n.busy));
+		    list, json_pack("{s:i, s:s, s:s, s:I, s:i, s:o, s:I, s:I, s:I, s:o}", "id",
+		                    (int)g->id, "state", policy_gen_name(g->state), "version",
+		                    g->version, "age_ms", (json_int_t)(now - g->born_ms),
+		                    "slots", (int)g->want, "workers", workers(g), "new",
+		                    (json_int_t)n.fresh, "idle", (json_int_t)n.idle, "busy",
+		                    (json_int_t)n.busy, "left_ms", time_left(g, now)));
 	}
 	return list;
 }
@@ -120,13 +136,13 @@ status_json(void)
 {
 	const struct generation *g = generation_active();
 
-	return json_pack("{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
+	return json_pack("{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
 	                 (int)getpid(), "version", master.program->version, "uptime_ms",
 	                 (json_int_t)(clock_ms() - master.started_ms), "state",
 	                 master_state_name(), "generation", g != NULL ? (int)g->id : 0,
 	                 "generations", generations(), "listeners", listeners(), "last",
-	                 history_last(), "totals", totals(), "counters", counters(), "warnings",
-	                 warnings_json());
+	                 history_last(), "change", change_json(), "totals", totals(),
+	                 "counters", counters(), "warnings", warnings_json());
 }
 
 const char *

@@ -1,0 +1,38 @@
+/*
+ * asker: who asked for a change, as the kernel tells it.
+ *
+ * The name of a user is not looked up here: it may stand in a directory somewhere in the
+ * network, which the master does not wait for.
+ */
+#ifndef BATON_MASTER_ASKER_H
+#define BATON_MASTER_ASKER_H
+
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include <stdbool.h>
+
+struct control_client;
+
+enum asker_how { ASKER_START, ASKER_SIGNAL, ASKER_CONTROL };
+
+struct asker {
+	enum asker_how how;
+	bool abort;                    /* asked for the way back */
+	uid_t uid;                     /* of ASKER_SIGNAL and ASKER_CONTROL */
+	pid_t pid;                     /* the same; 0: the kernel does not tell who it was */
+	struct control_client *client; /* who waits for the answer; NULL: nobody */
+};
+
+/* The peer of a control socket. */
+struct asker asker_peer(int fd, struct control_client *client);
+
+/* {how, uid, pid, abort}: what is not known is null. */
+json_t *asker_json(const struct asker *a);
+
+/* And back, without the client; what is missing (a record of a version that did not know
+ * of askers) is a signal of nobody. */
+struct asker asker_read(const json_t *j);
+
+#endif
