@@ -15,7 +15,8 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-#define CONNECT_S   5    /* a stopped master with a full queue answers nobody */
+#define CONNECT_S   5 /* a stopped master with a full queue answers nobody */
+#define NOW_MS      50
 #define PATIENCE_MS 1000 /* of silence, until a terminal is told whom we wait for */
 #define GONE_MS     1000 /* from the last line of a stop to the end of the process */
 #define SNIPPET     60   /* bytes shown of what is no answer */
@@ -35,11 +36,13 @@ struct client {
 
 /* --- connecting --- */
 
+static const struct timeval usual = {.tv_sec = CONNECT_S};
+
 static int
-try_connect(const char *path, char **cause)
+try_connect(const char *path, const struct timeval *limit, char **cause)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = CONNECT_S}, none = {0};
+	struct timeval none = {0};
 	int fd;
 
 	if (strlen(path) > CONTROL_PATH_MAX)
@@ -50,12 +53,15 @@ try_connect(const char *path, char **cause)
 	if (fd < 0)
 		return cause_set(cause, "cannot make a socket: %s", strerror(errno));
 	/* connect() waits for room in the queue as long as a write would. */
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof *limit);
 	if (connect(fd, (struct sockaddr *)&un, sizeof un) < 0) {
-		if (errno == EAGAIN)
+		if (errno == EAGAIN && limit->tv_sec == 0)
+			cause_set(cause, "%s: has no room for us; is the master stopped?",
+			          path);
+		else if (errno == EAGAIN)
 			cause_set(cause,
-			          "%s: no connection within %d s; is the master stopped?", path,
-			          CONNECT_S);
+			          "%s: no connection within %ld s; is the master stopped?",
+			          path, (long)limit->tv_sec);
 		else
 			cause_set(cause, "%s: %s", path, strerror(errno));
 		fd_close(&fd);
@@ -80,10 +86,10 @@ check_owner(int fd, const char *path, struct ucred *peer, char **cause)
 }
 
 static struct client *
-client_new(const char *path, char **cause)
+client_new(const char *path, const struct timeval *limit, char **cause)
 {
 	struct ucred peer = {0};
-	int fd = try_connect(path, cause);
+	int fd = try_connect(path, limit, cause);
 	struct client *c;
 
 	if (fd < 0)
@@ -110,7 +116,7 @@ connect_anywhere(char **cause)
 	for (char **p = paths; *p != NULL && c == NULL; p++) {
 		char *more;
 
-		if ((c = client_new(*p, &why)) != NULL)
+		if ((c = client_new(*p, &usual, &why)) != NULL)
 			break;
 		more = mem_printf("%s\n  %s", tried, why);
 		free(tried);
@@ -132,18 +138,44 @@ client_connect(const char *path, char **cause)
 
 	if (path == NULL)
 		return connect_anywhere(cause);
-	if ((c = client_new(path, &why)) == NULL)
+	if ((c = client_new(path, &usual, &why)) == NULL)
 		cause_set(cause, "no baton at %s", why);
 	free(why);
 	return c;
+}
+
+struct client *
+client_connect_now(const char *path, char **cause)
+{
+	struct timeval limit = {.tv_usec = NOW_MS * 1000};
+
+	return client_new(path, &limit, cause);
+}
+
+const char *
+client_path(const struct client *c)
+{
+	return c->path;
+}
+
+pid_t
+client_pid(const struct client *c)
+{
+	return c->pid;
+}
+
+int
+client_fd(const struct client *c)
+{
+	return c->fd;
 }
 
 /* --- asking --- */
 
 /* A master that has no ear for us answers without reading: what it has said
  * counts, not that it did not listen. */
-static void
-send_line(struct client *c, const char *request)
+void
+client_send(struct client *c, const char *request)
 {
 	char *line = mem_printf("%s\n", request), *p = line;
 	size_t left = strlen(line);
@@ -277,28 +309,31 @@ take_end(const struct client *c, struct client_answer *a)
 	    "baton (pid %d) hung up before it had answered; its log tells more", (int)c->pid);
 }
 
+bool
+client_take(struct client *c, client_progress_fn *progress, struct client_answer *a)
+{
+	ssize_t len;
+
+	if (fill(c) == 0) {
+		take_end(c, a);
+		return true;
+	}
+	while ((len = line_length(c)) >= 0) {
+		if (take_line(c, (size_t)len, progress, a))
+			return true;
+		drop_line(c, (size_t)len);
+	}
+	return false;
+}
+
 void
 client_ask(struct client *c, const char *request, client_progress_fn *progress,
            struct client_answer *a)
 {
-	bool last = false;
-
-	send_line(c, request);
-	while (!last) {
-		ssize_t len = line_length(c);
-
-		if (len >= 0) {
-			last = take_line(c, (size_t)len, progress, a);
-			if (!last)
-				drop_line(c, (size_t)len);
-			continue;
-		}
+	client_send(c, request);
+	do
 		wait_readable(c, progress);
-		if (fill(c) == 0) {
-			take_end(c, a);
-			return;
-		}
-	}
+	while (!client_take(c, progress, a));
 }
 
 void

@@ -7,7 +7,11 @@
 #ifndef BATON_CTL_CLIENT_H
 #define BATON_CTL_CLIENT_H
 
+#include <sys/types.h>
+
 #include <jansson.h>
+
+#include <stdbool.h>
 
 #include "wire/control.h"
 
@@ -26,9 +30,24 @@ typedef void client_progress_fn(const char *text, int percent);
  * NULL with the places tried and why in *cause. */
 struct client *client_connect(const char *path, char **cause);
 
+/* The same at one place, where who has no room for us at once is not waited for. */
+struct client *client_connect_now(const char *path, char **cause);
+
 /* Send the request, wait for the last line.  Fills *answer in any case. */
 void client_ask(struct client *c, const char *request, client_progress_fn *progress,
                 struct client_answer *answer);
+
+/*
+ * The same in steps, for who has more to wait for: send the request; and whenever there is
+ * something to read at the descriptor, take it: true when *answer is filled in.
+ */
+void client_send(struct client *c, const char *request);
+int client_fd(const struct client *c);
+bool client_take(struct client *c, client_progress_fn *progress, struct client_answer *answer);
+
+/* Where it is connected to; as long as c. */
+const char *client_path(const struct client *c);
+pid_t client_pid(const struct client *c);
 
 /* The master has said that it ends: wait until it has.  It is a matter of
  * milliseconds; one that takes longer is not waited for. */

@@ -22,6 +22,7 @@
 #include "ctl/options.h"
 #include "ctl/progress.h"
 #include "ctl/verbs.h"
+#include "ctl/watch.h"
 #include "ctl/words.h"
 #include "wire/control.h"
 
@@ -154,6 +155,8 @@ ask(const struct options *o, const char *request)
 	if (o->verb->ends && (a.exit == CONTROL_DONE || a.exit == CONTROL_CUT))
 		client_wait_gone(c);
 	progress_end();
+	if (o->verb->complete != NULL && a.data != NULL)
+		o->verb->complete(a.data);
 	status = tell(o, &a);
 	client_answer_free(&a);
 	client_free(&c);
@@ -176,6 +179,19 @@ run(const struct options *o)
 	return status;
 }
 
+static int
+watch(const struct options *o)
+{
+	struct client_answer a = {0};
+	int status = CONTROL_DONE;
+
+	watch_run(o->socket, &a);
+	if (a.exit != CONTROL_DONE)
+		status = fail(o, a.exit, mem_strdup(a.text));
+	client_answer_free(&a);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -192,6 +208,8 @@ main(int argc, char **argv)
 		printf("batonctl %s\n", PACKAGE_VERSION);
 	else if (o.wish == OPTIONS_COMPLETION)
 		options_completion(stdout);
+	else if (o.verb->watches)
+		status = watch(&o);
 	else
 		status = run(&o);
 	options_free(&o);

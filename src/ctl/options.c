@@ -150,6 +150,11 @@ check_options(const struct options *o, char **cause)
 
 	if (o->wait && !(v->options & VERBS_WAIT))
 		return cause_set(cause, "--wait means nothing to %s", v->name);
+	if (o->json && v->watches)
+		return cause_set(cause,
+		                 "--json means nothing to %s; status --json and "
+		                 "history --json tell the same",
+		                 v->name);
 	if (o->now && !(v->options & VERBS_NOW))
 		return cause_set(cause, "--now means nothing to %s", v->name);
 	return 0;
@@ -215,8 +220,8 @@ options_completion(FILE *out)
 	      "\t\tcase $word in\n",
 	      out);
 	for (const struct verbs_row *v = verbs_table; v->name != NULL; v++)
-		fprintf(out, "\t\t%s) verb=$word words='-s --json%s%s' files='%s' ;;\n",
-		        v->name, v->options & VERBS_WAIT ? " --wait" : "",
+		fprintf(out, "\t\t%s) verb=$word words='-s%s%s%s' files='%s' ;;\n", v->name,
+		        v->watches ? "" : " --json", v->options & VERBS_WAIT ? " --wait" : "",
 		        v->options & VERBS_NOW ? " --now" : "",
 		        v->arg == VERBS_PATH ? "-f" : "");
 	fputs("\t\tesac\n\tdone\n\t[ -n \"$verb\" ] || words=\"$words --help --version", out);

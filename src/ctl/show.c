@@ -6,65 +6,21 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ctl/field.h"
 #include "ctl/table.h"
 #include "ctl/words.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define LINE     78 /* columns that a list of totals is wrapped at */
 
-/* --- fields --- */
-
-static const char *
-string(const json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	return s != NULL ? s : "-";
-}
-
-/* Below zero: there is none. */
-static int64_t
-integer(const json_t *j, const char *key)
-{
-	const json_t *value = json_object_get(j, key);
-
-	return json_is_integer(value) ? json_integer_value(value) : -1;
-}
-
-static char *
-number(const json_t *j, const char *key)
-{
-	int64_t n = integer(j, key);
-
-	return n < 0 ? mem_strdup("-") : mem_printf("%lld", (long long)n);
-}
-
-static char *
-duration(const json_t *j, const char *key)
-{
-	return words_duration(integer(j, key));
-}
-
-/* The JSON's names are words with '_'. */
-static char *
-plain(const char *name)
-{
-	char *text = words_clean(name, "");
-
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '_')
-			*p = ' ';
-	return text;
-}
-
 /* --- status --- */
 
 static void
 show_head(const json_t *data, FILE *out)
 {
-	char *version = words_clean(string(data, "version"), "");
-	char *state = plain(string(data, "state"));
-	char *pid = number(data, "pid"), *up = duration(data, "uptime_ms");
+	char *version = words_clean(field_string(data, "version"), "");
+	char *state = field_plain(field_string(data, "state"));
+	char *pid = field_number(data, "pid"), *up = field_duration(data, "uptime_ms");
 
 	fprintf(out, "baton %s, pid %s, up %s: %s\n", version, pid, up, state);
 	free(version);
@@ -82,10 +38,10 @@ show_last(const json_t *last, FILE *out)
 		fputs("no reload or upgrade yet\n", out);
 		return;
 	}
-	what = plain(string(last, "what"));
-	outcome = plain(string(last, "outcome"));
-	took = duration(last, "took_ms");
-	reason = words_clean(string(last, "reason"), "\n");
+	what = field_plain(field_string(last, "what"));
+	outcome = field_plain(field_string(last, "outcome"));
+	took = field_duration(last, "took_ms");
+	reason = words_clean(field_string(last, "reason"), "\n");
 	fprintf(out, "last %s: %s after %s", what, outcome, took);
 	if (strcmp(reason, "") != 0 && strcmp(reason, "-") != 0)
 		fprintf(out, ": %s", reason);
@@ -94,21 +50,6 @@ show_last(const json_t *last, FILE *out)
 	free(outcome);
 	free(took);
 	free(reason);
-}
-
-/* "4", or "3 of 4" while one is missing. */
-static char *
-workers(const json_t *generation)
-{
-	const json_t *list = json_object_get(generation, "workers");
-	int64_t want = integer(generation, "slots");
-	int64_t have = (int64_t)json_array_size(list);
-
-	if (!json_is_array(list))
-		return mem_strdup("-");
-	if (want > have)
-		return mem_printf("%lld of %lld", (long long)have, (long long)want);
-	return mem_printf("%lld", (long long)have);
 }
 
 static void
@@ -123,14 +64,14 @@ show_generations(const json_t *list, FILE *out)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *g = json_array_get(list, i);
 
-		table_add(t, number(g, "id"));
-		table_add(t, plain(string(g, "state")));
-		table_add(t, duration(g, "age_ms"));
-		table_add(t, mem_strdup(string(g, "version")));
-		table_add(t, workers(g));
-		table_add(t, number(g, "new"));
-		table_add(t, number(g, "idle"));
-		table_add(t, number(g, "busy"));
+		table_add(t, field_number(g, "id"));
+		table_add(t, field_plain(field_string(g, "state")));
+		table_add(t, field_duration(g, "age_ms"));
+		table_add(t, mem_strdup(field_string(g, "version")));
+		table_add(t, field_workers(g));
+		table_add(t, field_number(g, "new"));
+		table_add(t, field_number(g, "idle"));
+		table_add(t, field_number(g, "busy"));
 	}
 	table_print(t, out);
 	table_free(&t);
@@ -146,9 +87,9 @@ show_listeners(const json_t *list, FILE *out)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *l = json_array_get(list, i);
 
-		table_add(t, mem_strdup(string(l, "name")));
-		table_add(t, mem_strdup(string(l, "address")));
-		table_add(t, mem_strdup(string(l, "service")));
+		table_add(t, mem_strdup(field_string(l, "name")));
+		table_add(t, mem_strdup(field_string(l, "address")));
+		table_add(t, mem_strdup(field_string(l, "service")));
 	}
 	table_print(t, out);
 	table_free(&t);
@@ -158,8 +99,8 @@ static char *
 total(const json_t *totals, const char *key)
 {
 	bool bytes = strncmp(key, "bytes_", 6) == 0;
-	char *name = plain(key), *text;
-	char *n = bytes ? words_bytes(integer(totals, key)) : number(totals, key);
+	char *name = field_plain(key), *text;
+	char *n = bytes ? words_bytes(field_integer(totals, key)) : field_number(totals, key);
 
 	text = mem_printf("%s %s", name, n);
 	free(name);
@@ -171,7 +112,7 @@ total(const json_t *totals, const char *key)
 static char *
 counter(const json_t *counters, const char *key)
 {
-	char *n = number(counters, key), *text = mem_printf("%s %s", key, n);
+	char *n = field_number(counters, key), *text = mem_printf("%s %s", key, n);
 
 	free(n);
 	return text;
@@ -246,8 +187,8 @@ struct field {
 static char *
 state(const json_t *row)
 {
-	char *since = duration(row, "state_ms");
-	char *text = mem_printf("%s %s", string(row, "state"), since);
+	char *since = field_duration(row, "state_ms");
+	char *text = mem_printf("%s %s", field_string(row, "state"), since);
 
 	free(since);
 	return text;
@@ -261,11 +202,11 @@ born(const json_t *place)
 
 	if (!json_is_object(place))
 		return mem_strdup("-");
-	if (strcmp(string(place, "how"), "accepted") == 0)
+	if (strcmp(field_string(place, "how"), "accepted") == 0)
 		return mem_strdup("accepted");
-	generation = number(place, "generation");
-	birth = number(place, "birth");
-	text = mem_printf("%s by %s/%s", string(place, "how"), generation, birth);
+	generation = field_number(place, "generation");
+	birth = field_number(place, "birth");
+	text = mem_printf("%s by %s/%s", field_string(place, "how"), generation, birth);
 	free(generation);
 	free(birth);
 	return text;
@@ -278,17 +219,17 @@ cell(const struct field *f, const json_t *row)
 	case TEXT:
 		break;
 	case NUMBER:
-		return number(row, f->key);
+		return field_number(row, f->key);
 	case BYTES:
-		return words_bytes(integer(row, f->key));
+		return words_bytes(field_integer(row, f->key));
 	case DURATION:
-		return duration(row, f->key);
+		return field_duration(row, f->key);
 	case STATE:
 		return state(row);
 	case BORN:
 		return born(json_object_get(row, f->key));
 	}
-	return mem_strdup(string(row, f->key));
+	return mem_strdup(field_string(row, f->key));
 }
 
 static void
@@ -311,8 +252,9 @@ show_rows(const struct field *fields, size_t n, const json_t *list, FILE *out)
 static void
 show_silent(const json_t *worker, FILE *out)
 {
-	char *generation = number(worker, "generation"), *slot = number(worker, "slot");
-	char *pid = number(worker, "pid");
+	char *generation = field_number(worker, "generation"),
+	     *slot = field_number(worker, "slot");
+	char *pid = field_number(worker, "pid");
 
 	fprintf(out,
 	        "the worker in slot %s of generation %s (pid %s) did not answer; what it "
@@ -338,7 +280,7 @@ show_list(const struct field *fields, size_t n, const json_t *list, const json_t
           const char *none, FILE *out)
 {
 	const json_t *silent = json_object_get(data, "silent");
-	int64_t left_off = integer(data, "left_off");
+	int64_t left_off = field_integer(data, "left_off");
 
 	if (json_array_size(list) > 0)
 		show_rows(fields, n, list, out);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ctl/history.h"
 #include "ctl/show.h"
 
 #define NEAR 2 /* slips of the finger that still explain a word */
@@ -42,6 +43,15 @@ const struct verbs_row verbs_table[] = {
      .synopsis = "",
      .help = "every ctx, task, group, pooled connection, and where born",
      .show = show_tasks},
+    {.name = "watch",
+     .synopsis = "",
+     .help = "all of it on a terminal, drawn twice a second; q ends it",
+     .watches = true},
+    {.name = "history",
+     .synopsis = "",
+     .help = "the last 100 changes: who, when, how long, outcome, reason",
+     .show = history_show,
+     .complete = history_name_users},
     {.name = "abort",
      .synopsis = "",
      .help = "the old generation takes over again, or a stop is called off"},

@@ -31,7 +31,10 @@ struct verbs_row {
 	const char *help;
 	/* Prints the data for people; NULL: the sentence says it all. */
 	void (*show)(const json_t *data, FILE *out);
-	bool ends; /* done means that the process is gone */
+	/* Completes the data, before it is shown or printed; NULL. */
+	void (*complete)(json_t *data);
+	bool ends;    /* done means that the process is gone */
+	bool watches; /* asks over and over, on a terminal (ctl/watch.h) */
 };
 
 /* Ended by a row without name. */

@@ -204,7 +204,8 @@ def help_version_and_completion():
     run = Run("--help")
     equal(run.code, 0)
     for verb in ("status", "reload [--wait]", "upgrade [--wait] [BINARY]", "stop [--now]",
-                 "scale N", "drain", "conns", "tasks", "abort", "check [FILE]", "reopen"):
+                 "scale N", "drain", "conns", "tasks", "watch", "history", "abort", "check [FILE]",
+                 "reopen"):
         within(f"\n  {verb} ", run.out)
     equal(Run("reload", "-h").out, run.out)
     equal(max(len(x) for x in run.out.splitlines()) <= 90, True)
@@ -212,9 +213,10 @@ def help_version_and_completion():
     equal(Run("--version", "status").code, 0)
     script = Run("--completion").out + (
         'COMP_WORDS=(batonctl -s x reload --); COMP_CWORD=4; _batonctl; echo "${COMPREPLY[*]}"\n'
+        'COMP_WORDS=(batonctl watch --); COMP_CWORD=2; _batonctl; echo "${COMPREPLY[*]}"\n'
         'COMP_WORDS=(batonctl s); COMP_CWORD=1; _batonctl; echo "${COMPREPLY[*]}"\n')
     out = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, check=True).stdout
-    equal(out.decode(), "--json --wait\nstatus stop scale\n")
+    equal(out.decode(), "--json --wait\n\nstatus stop scale\n")
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -238,6 +240,7 @@ def each_verb_asks_in_the_form_of_the_protocol():
             (("drain",), "drain", [], False, False),
             (("conns",), "conns", [], False, False),
             (("tasks",), "tasks", [], False, False),
+            (("history",), "history", [], False, False),
             (("abort",), "abort", [], False, False),
             (("check",), "check", [], False, False),
             (("check", "é \"x\".ini"), "check", [here + "/é \"x\".ini"], False, False),
@@ -537,6 +540,47 @@ offload           2     1   90  resize  1m 5s  runs in a thread 3.2s     -  thum
 ctx               2     1   90           10ms  lives 10ms              30s  /users/{id}  \n""")
     equal(with_master(says(last(0, "x", {"tasks": [], "silent": []})), "tasks").out,
           "there are no tasks\n")
+
+
+ENTRY = {"seq": 7, "what": "upgrade", "outcome": "rolled_back", "reason": "a\nb", "took_ms": 1500,
+         "at_ms": 1000, "generation": 0,
+         "by": [{"how": "control", "uid": 0, "pid": 12, "abort": False},
+                {"how": "signal", "uid": 123456, "pid": 13, "abort": False}],
+         "steps": {"check_ms": 20, "room_ms": 0, "start_ms": 1480, "probation_ms": None}}
+
+
+@case
+def history_for_people():
+    data = {"history": [dict(ENTRY, by=[], reason="", at_ms=None, steps=None), ENTRY]}
+    run = with_master(says(last(0, "x", data)), "history", env=dict(os.environ, TZ="UTC"))
+    equal(run.code, 0)
+    equal([re.split("  +", x) for x in run.out.splitlines()], [
+        ["WHEN", "WHAT", "OUTCOME", "TOOK", "CHECK", "ROOM", "START", "PROBATION", "BY", "REASON"],
+        ["-", "upgrade", "rolled back", "1.5s", "-", "-", "-", "-", "-", ""],
+        ["1970-01-01 00:00:01", "upgrade", "rolled back", "1.5s", "20ms", "0ms", "1.4s", "-",
+         "root, signal of uid 123456 (pid 13)", "a; b"]])
+    equal(with_master(says(last(0, "x", {"history": []})), "history").out,
+          "no reload or upgrade yet\n")
+    for strange in ({}, [], 7, {"history": 7}, {"history": [7, {}, {"by": 7}, {"by": [7]}]}):
+        equal(with_master(says(last(0, "x", strange)), "history").code, 0)
+
+
+@case
+def history_names_the_users_in_json_too():
+    run = with_master(says(last(0, "x", {"history": [ENTRY]})), "history", "--json")
+    equal([a["user"] for a in run.json["history"][0]["by"]], ["root", None])
+    run = with_master(says(last(2, "this baton (0.0.9) does not know the verb 'history'")),
+                      "history")
+    equal((run.code, run.out), (2, ""))
+    equal(run.err, "this baton (0.0.9) does not know the verb 'history'\n")
+
+
+@case
+def watch_needs_a_terminal():
+    run = Run("-s", "/nowhere", "watch")
+    equal((run.code, run.out), (2, ""))
+    within("watch needs a terminal", run.err)
+    equal(Run("watch", "--json").json["exit"], 2)
 
 
 @case
