@@ -154,8 +154,10 @@ restore_list(const json_t *list)
 		const json_t *one = json_array_get(list, i);
 		json_t *entry = json_is_object(one) ? json_deep_copy(one) : unpacked(one);
 
-		if (entry != NULL)
+		if (json_is_string(json_object_get(entry, "what")))
 			append(entry);
+		else
+			json_decref(entry);
 	}
 }
 

@@ -181,6 +181,22 @@ START_TEST(a_crash_is_not_the_last_change)
 }
 END_TEST
 
+START_TEST(the_short_list)
+{
+	json_t *list, *newest;
+
+	add_many(HISTORY_SHORT + 3);
+	add("crash", "adopted", "");
+	list = history_list();
+	newest = json_array_get(list, HISTORY_SHORT - 1);
+	ck_assert_uint_eq(json_array_size(list), HISTORY_SHORT);
+	ck_assert_int_eq(json_integer_value(json_object_get(newest, "seq")), HISTORY_SHORT + 3);
+	ck_assert_ptr_null(json_object_get(newest, "by"));
+	json_decref(list);
+	history_stop();
+}
+END_TEST
+
 /* All of it while it is the newest, and valid UTF-8 when it is cut within a character. */
 START_TEST(a_long_reason_is_cut_later)
 {
@@ -253,6 +269,7 @@ main(void)
 	tcase_add_test(t, what_is_damaged_is_left_out);
 	tcase_add_test(t, a_crash_is_not_the_last_change);
 	tcase_add_test(t, a_long_reason_is_cut_later);
+	tcase_add_test(t, the_short_list);
 	tcase_add_test(t, askers);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
