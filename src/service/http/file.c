@@ -1,41 +1,18 @@
 #include "service/http/file.h"
 
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "service/http/beneath.h"
 #include "service/http/mime.h"
-
-/* O_NONBLOCK: a FIFO must not hold the loop; for a regular file it means nothing. */
-static int
-open_beneath(int root, const char *path)
-{
-	struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-
-	return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-}
-
-/* A sandbox that forbids openat2 would make every file a 404: better told now. */
-static bool
-can_open_beneath(int root)
-{
-	int fd = open_beneath(root, ".");
-	bool can = fd >= 0 || (errno != ENOSYS && errno != EPERM);
-
-	fd_close(&fd);
-	return can;
-}
 
 int
 file_open_root(const char *dir, char **cause)
@@ -44,7 +21,7 @@ file_open_root(const char *dir, char **cause)
 
 	if (fd < 0)
 		return cause_set(cause, "root %s: %s", dir, strerror(errno));
-	if (faccessat(fd, ".", X_OK, AT_EACCESS) < 0 || !can_open_beneath(fd)) {
+	if (faccessat(fd, ".", X_OK, AT_EACCESS) < 0) {
 		cause_set(cause, "root %s: %s", dir, strerror(errno));
 		fd_close(&fd);
 	}
@@ -91,7 +68,7 @@ open_index(int root, const char *dir, const char *index, struct file *f)
 
 	if (snprintf(path, sizeof path, "%s%s", dir, index) >= (int)sizeof path)
 		return 404;
-	f->fd = open_beneath(root, path);
+	f->fd = beneath_open(root, path);
 	if (f->fd < 0)
 		return status_of_errno();
 	if (fstat(f->fd, &st) < 0 || S_ISDIR(st.st_mode)) {
@@ -110,7 +87,7 @@ file_open(int root, const char *path, const char *index, struct file *f)
 	f->fd = -1;
 	if (n == 0 || path[n - 1] == '/')
 		return open_index(root, path, index, f);
-	f->fd = open_beneath(root, path);
+	f->fd = beneath_open(root, path);
 	if (f->fd < 0)
 		return status_of_errno();
 	if (fstat(f->fd, &st) < 0) {

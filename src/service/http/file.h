@@ -1,8 +1,8 @@
 /*
  * file: the files below a root directory.
  *
- * A name is resolved by the kernel beneath the directory (openat2), so no path,
- * link or mount leads out of it.  Directories answer with their index.
+ * A name is resolved beneath the directory (beneath.h), so no path or link leads
+ * out of it.  Directories answer with their index.
  */
 #ifndef BATON_SERVICE_HTTP_FILE_H
 #define BATON_SERVICE_HTTP_FILE_H

@@ -1,0 +1,191 @@
+/* The walk of our own finds what the kernel's does: over a tree of links and traps. */
+#include "service/http/beneath.h"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <check.h>
+
+static char top[] = "/tmp/check_beneath.XXXXXX";
+static int root;
+
+static const char *const folders[] = {"root", "root/a", "root/a/b", "root/closed", NULL};
+static const char *const plain[] = {"outside", "root/f", "root/a/f", "root/a/b/f", NULL};
+static const char *const links[][2] = {
+    {"root/to-f", "f"},          {"root/a/up", "../f"},       {"root/a/here", "."},
+    {"root/a/b/top", "../.."},   {"root/dir", "a/b"},         {"root/slash", "a/"},
+    {"root/fslash", "f/"},       {"root/out", "../outside"},  {"root/a/out", "../../outside"},
+    {"root/abs", "/etc/passwd"}, {"root/loop", "loop"},       {"root/ping", "pong"},
+    {"root/pong", "ping"},       {"root/nowhere", "missing"}, {"root/chain", "a/b/top/dir/f"},
+    {"root/back", "a/../f"},     {"root/root", "../root/f"},
+};
+
+static void
+make_tree(void)
+{
+	char *made = mkdtemp(top);
+
+	ck_assert_ptr_nonnull(made);
+	ck_assert_int_eq(chdir(top), 0);
+	for (size_t i = 0; folders[i] != NULL; i++)
+		ck_assert_int_eq(mkdir(folders[i], 0755), 0);
+	for (size_t i = 0; plain[i] != NULL; i++)
+		close(open(plain[i], O_WRONLY | O_CREAT, 0644));
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+		ck_assert_int_eq(symlink(links[i][1], links[i][0]), 0);
+	chmod("root/closed", 0);
+	root = open("root", O_PATH | O_DIRECTORY);
+	ck_assert_int_ge(root, 0);
+}
+
+static void
+remove_tree(void)
+{
+	close(root);
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+		unlink(links[i][0]);
+	for (size_t i = 0; plain[i] != NULL; i++)
+		unlink(plain[i]);
+	for (size_t i = sizeof folders / sizeof *folders - 1; i-- > 0;)
+		rmdir(folders[i]);
+	ck_assert_int_eq(chdir("/"), 0);
+	rmdir(top);
+}
+
+static int
+by_kernel(const char *path)
+{
+	struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* What was found: its inode, or minus errno. */
+static long long
+found(int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	close(fd);
+	return (long long)st.st_ino;
+}
+
+static unsigned
+descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void
+compare(const char *path)
+{
+	long long want = found(by_kernel(path)), got = found(beneath_walk(root, path));
+
+	ck_assert_msg(got == want, "%s: want %lld, got %lld", path, want, got);
+}
+
+START_TEST(one_by_one)
+{
+	static const char *const paths[] = {
+	    "f",       "a/f",    "a/b/f",  "a",         "a/",      ".",         "a/.",
+	    "a/..",    "..",     "../f",   "a/../../f", "a/../f",  "f/",        "f/x",
+	    "missing", "a//f",   "/f",     "to-f",      "to-f/",   "a/up",      "a/here/f",
+	    "dir",     "dir/f",  "dir/..", "slash",     "slash/f", "fslash",    "out",
+	    "a/out",   "abs",    "loop",   "ping",      "nowhere", "chain",     "back",
+	    "root",    "closed", "",       "closed/x",  "a/b/top", "a/b/top/f", "dir/../f",
+	};
+	unsigned before;
+
+	make_tree();
+	before = descriptors();
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		compare(paths[i]);
+	ck_assert_uint_eq(descriptors(), before);
+	remove_tree();
+}
+END_TEST
+
+START_TEST(at_random)
+{
+	static const char *const names[] = {
+	    "a",    "b",   "f",    "..",    ".",     "",  "up", "here", "top",  "dir",
+	    "to-f", "out", "loop", "chain", "slash", "a", "b",  "a",    "root", "missing"};
+	char path[512];
+	unsigned before;
+
+	srand(1);
+	make_tree();
+	before = descriptors();
+	for (unsigned i = 0; i < 50000; i++) {
+		int n = 0;
+
+		for (int parts = rand() % 8; parts >= 0; parts--)
+			n += snprintf(path + n, sizeof path - (size_t)n, "%s%s",
+			              n > 0 ? "/" : "",
+			              names[(size_t)rand() % (sizeof names / sizeof *names)]);
+		compare(path);
+	}
+	ck_assert_uint_eq(descriptors(), before);
+	remove_tree();
+}
+END_TEST
+
+START_TEST(too_long_or_too_deep)
+{
+	char path[PATH_MAX + 8];
+
+	make_tree();
+	memset(path, 'x', sizeof path);
+	path[sizeof path - 1] = '\0';
+	compare(path);
+	path[300] = '\0';
+	compare(path);
+	*path = '\0';
+	for (unsigned i = 0; i < 70; i++)
+		strcat(path, "a/../");
+	strcat(path, "f");
+	compare(path);
+	ck_assert_int_ge(found(beneath_open(root, path)), 0);
+	remove_tree();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("beneath");
+	TCase *tc = tcase_create("beneath");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, one_by_one);
+	tcase_add_test(tc, at_random);
+	tcase_add_test(tc, too_long_or_too_deep);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
