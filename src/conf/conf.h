@@ -140,6 +140,7 @@ struct conf_server {
 	int64_t worker_stall; /* 0: never */
 	int64_t max_generations;
 	int64_t max_connections; /* per worker; 0: what RLIMIT_NOFILE allows */
+	bool sandbox;            /* of the workers */
 };
 
 struct conf_drain {

@@ -69,6 +69,8 @@ const struct keys_row keys_table[] = {
 	  .help = "beyond it the oldest is cut first" },
 	{ IN_SERVER(max_connections), .type = KEYS_INT, .min = 0, .max = 10000000, .dflt = "0",
 	  .help = "per worker; 0: what RLIMIT_NOFILE allows" },
+	{ IN_SERVER(sandbox), .type = KEYS_BOOL, .dflt = "yes",
+	  .help = "workers may ask the kernel for what they need, and nothing else" },
 
 	{ IN_DRAIN(lame_duck), .type = KEYS_DURATION, .min = 0, .max = HOUR, .dflt = "0s",
 	  .help = "on stop: health says no, still accepting, for this long" },

@@ -21,8 +21,18 @@ struct event_base;
 struct handoff_record;
 struct service;
 
+/* What else than its connections a service needs (worker/sandbox.h). */
+enum service_needs {
+	SERVICE_OPENS_FILES = 1, /* to read them, beneath a directory that it holds */
+	SERVICE_CONNECTS = 2,    /* to upstreams, with names looked up in threads */
+	SERVICE_IS_FREE = 4      /* a module's handlers: files, sockets, threads */
+};
+
 struct service_type {
 	const char *name; /* the value of `type =` */
+
+	/* From its start to its end: bits of enum service_needs.  Optional: none. */
+	unsigned (*needs)(const struct conf_service *conf);
 
 	/* Does what the section names exist, as this process sees it?  Called in
 	 * `baton --check`, where nothing may be changed.  0, or -1 with *cause. */

@@ -27,6 +27,7 @@
 #include "worker/listing.h"
 #include "worker/overdue.h"
 #include "worker/runtime.h"
+#include "worker/sandbox.h"
 #include "worker/take.h"
 #include "worker/waitgroup.h"
 
@@ -330,6 +331,24 @@ start_services(char **cause)
 	return 0;
 }
 
+/* A type may be exchanged at its start for another of the same name: the table is asked. */
+static int
+enter_sandbox(char **cause)
+{
+	const struct conf *conf = w.heritage->conf;
+	unsigned needs = 0;
+
+	if (!conf->server.sandbox)
+		return 0;
+	for (size_t i = 0; i < conf->nservice; i++) {
+		const struct service_type *type = service_type_find(conf->service[i].type);
+
+		if (type->needs != NULL)
+			needs |= type->needs(&conf->service[i]);
+	}
+	return sandbox_enter(needs, cause);
+}
+
 static void
 stop_services(void)
 {
@@ -424,7 +443,7 @@ worker_main(const struct heritage *heritage)
 
 	start(heritage);
 	FAULT("worker-start");
-	if (start_services(&cause) < 0) {
+	if (start_services(&cause) < 0 || enter_sandbox(&cause) < 0) {
 		say_failed(cause);
 		free(cause);
 		return 1;

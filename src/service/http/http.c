@@ -402,8 +402,16 @@ static const struct service_type relay_service = {
     .release = exchange_give_back,
 };
 
+static unsigned
+needs(const struct conf_service *conf)
+{
+	return (conf->root != NULL ? SERVICE_OPENS_FILES : 0) |
+	       (conf->nupstream > 0 ? SERVICE_CONNECTS : 0);
+}
+
 const struct service_type http_service = {
     .name = "http",
+    .needs = needs,
     .check = check,
     .start = start,
     .stop = stop,

@@ -211,8 +211,16 @@ module_stop(struct baton_service *s)
 	destroy(s);
 }
 
+static unsigned
+needs(const struct conf_service *conf)
+{
+	(void)conf;
+	return SERVICE_IS_FREE;
+}
+
 const struct service_type module_service = {
     .name = "module",
+    .needs = needs,
     .examine = examine,
     .start = start,
 };

@@ -448,8 +448,16 @@ patience(const struct conn *c)
 	return (uint64_t)c->service->conf->idle_timeout;
 }
 
+static unsigned
+needs(const struct conf_service *conf)
+{
+	(void)conf;
+	return SERVICE_CONNECTS;
+}
+
 const struct service_type proxy_service = {
     .name = "proxy",
+    .needs = needs,
     .start = start,
     .stop = stop,
     .open = opened,
