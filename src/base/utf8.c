@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <stddef.h>
-
 /* What a character may begin with, how its second byte is bounded (no overlong form,
  * no surrogate, nothing beyond U+10FFFF), and how many bytes it has. */
 static const struct lead {
@@ -48,6 +46,21 @@ utf8_valid(const char *text)
 	while (*text != '\0' && (n = character(text)) > 0)
 		text += n;
 	return *text == '\0';
+}
+
+bool
+utf8_valid_bytes(const char *bytes, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		const struct lead *lead = lead_of((unsigned char)bytes[i]);
+
+		if (lead == NULL || lead->len > n - i || character(bytes + i) == 0)
+			return false;
+		i += lead->len;
+	}
+	return true;
 }
 
 void
