@@ -26,7 +26,9 @@ struct heritage {
 	struct stats *stats;     /* shared; its descriptor is closed in the worker */
 	struct stats_page *page; /* the worker's own */
 	const struct conf *conf; /* of the generation; the worker's copy by fork */
-	bool drop;               /* become uid and gid */
+	const int *access; /* files of access logs, by index of conf.listen; -1: none, or as
+	                    * one before it; NULL: no listener has one */
+	bool drop;         /* become uid and gid */
 	uid_t uid;
 	gid_t gid;
 };

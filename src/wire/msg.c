@@ -21,6 +21,8 @@ static const struct shape {
     {MSG_LIST, "list", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PAIR, "pair", sizeof(struct msg_pair), sizeof(struct msg_pair), 1, ONE_FD},
     {MSG_AIM, "aim", 0, MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_ACCESS, "access", sizeof(uint32_t), MSG_FDS_MAX * sizeof(uint32_t), sizeof(uint32_t),
+     FD_PER_UNIT},
     {MSG_READY, "ready", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_FAILED, "failed", 1, MSG_TEXT_MAX, 1, NO_FD},
     {MSG_LEAVING, "leaving", 0, MSG_BODY_MAX, 1, NO_FD},

@@ -28,10 +28,11 @@ enum msg_type {
 	MSG_DRAIN,    /* struct msg_drain */
 	MSG_RESUME,   /* the drain is called off */
 	MSG_CUT,      /* close everything now and leave */
-	MSG_LOG,      /* one descriptor: log there from now on */
+	MSG_LOG,      /* one descriptor: log there from now on; uint32_t: log_form() */
 	MSG_LIST,     /* struct msg_list: tell what you hold */
 	MSG_PAIR,     /* struct msg_pair and its end of a channel to another worker */
 	MSG_AIM,      /* uint64_t birth[n]: hand connections to these, to no others */
+	MSG_ACCESS,   /* uint32_t listener[n] and n files: their access logs from now on */
 	/* worker to master */
 	MSG_READY = 64, /* start-up is done */
 	MSG_FAILED,     /* text: start-up has failed */

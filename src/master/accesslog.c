@@ -1,0 +1,109 @@
+#include "master/accesslog.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "master/generation.h"
+#include "master/slot.h"
+#include "wire/chan.h"
+
+#define FLAGS (O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+
+/* A FIFO opened for both is there without a reader, too, and breaks with none. */
+static int
+open_one(const char *path, char **cause)
+{
+	struct stat st;
+	bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+	int fd = open(path, FLAGS | (fifo ? O_RDWR : O_WRONLY), 0640);
+
+	if (fd < 0)
+		cause_set(cause, "cannot open access log %s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* The first listener with that path has the file. */
+static bool
+is_first(const struct conf *conf, size_t i)
+{
+	const char *path = conf->listen[i].access_log;
+
+	for (size_t k = 0; path != NULL && k < i; k++)
+		if (conf->listen[k].access_log != NULL &&
+		    strcmp(conf->listen[k].access_log, path) == 0)
+			return false;
+	return path != NULL;
+}
+
+int *
+accesslog_open(const struct conf *conf, char **cause)
+{
+	int *files = NULL;
+
+	for (size_t i = 0; i < conf->nlisten && files == NULL; i++)
+		if (conf->listen[i].access_log != NULL)
+			files = mem_alloc(conf->nlisten * sizeof *files);
+	for (size_t i = 0; files != NULL && i < conf->nlisten; i++)
+		files[i] = is_first(conf, i) ? open_one(conf->listen[i].access_log, cause) : -1;
+	return files;
+}
+
+void
+accesslog_close(const struct conf *conf, int **files)
+{
+	for (size_t i = 0; *files != NULL && i < conf->nlisten; i++)
+		fd_close(&(*files)[i]);
+	mem_free(files);
+}
+
+static void
+send_files(struct worker *w, const struct conf *conf, const int *files)
+{
+	uint32_t listener[MSG_FDS_MAX];
+	int fd[MSG_FDS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		if (files[i] >= 0) {
+			listener[n] = (uint32_t)i;
+			fd[n++] = files[i];
+		}
+		if (n > 0 && (n == MSG_FDS_MAX || i + 1 == conf->nlisten)) {
+			chan_send(w->chan, MSG_ACCESS, w->birth, listener, n * sizeof *listener,
+			          fd, n);
+			n = 0;
+		}
+	}
+}
+
+int
+accesslog_reopen(char **cause)
+{
+	struct generation *g;
+	struct worker *w;
+	char *why = NULL;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		TAILQ_FOREACH (w, &g->workers, link) {
+			int *files = accesslog_open(g->conf, &why);
+
+			if (files != NULL && w->chan != NULL)
+				send_files(w, g->conf, files);
+			accesslog_close(g->conf, &files);
+		}
+	}
+	if (why == NULL)
+		return 0;
+	cause_set(cause, "%s", why);
+	free(why);
+	return -1;
+}
