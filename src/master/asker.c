@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char *const names[] = {"start", "signal", "control"};
+static const char *const names[] = {"start", "signal", "control", "unknown"};
 
 #define COUNT (sizeof names / sizeof *names)
 
@@ -34,7 +34,7 @@ struct asker
 asker_read(const json_t *j)
 {
 	const char *how = json_string_value(json_object_get(j, "how"));
-	struct asker a = {.how = ASKER_SIGNAL};
+	struct asker a = {.how = ASKER_UNKNOWN};
 
 	for (size_t i = 0; how != NULL && i < COUNT; i++)
 		if (strcmp(names[i], how) == 0)

@@ -15,7 +15,7 @@
 
 struct control_client;
 
-enum asker_how { ASKER_START, ASKER_SIGNAL, ASKER_CONTROL };
+enum asker_how { ASKER_START, ASKER_SIGNAL, ASKER_CONTROL, ASKER_UNKNOWN };
 
 struct asker {
 	enum asker_how how;
@@ -32,7 +32,7 @@ struct asker asker_peer(int fd, struct control_client *client);
 json_t *asker_json(const struct asker *a);
 
 /* And back, without the client; what is missing (a record of a version that did not know
- * of askers) is a signal of nobody. */
+ * of askers) is unknown. */
 struct asker asker_read(const json_t *j);
 
 #endif

@@ -248,7 +248,7 @@ START_TEST(askers)
 	ck_assert(json_is_null(json_object_get(j, "pid")));
 	json_decref(j);
 	nobody = asker_read(NULL);
-	ck_assert_int_eq(nobody.how, ASKER_SIGNAL);
+	ck_assert_int_eq(nobody.how, ASKER_UNKNOWN);
 	ck_assert_int_eq(nobody.pid, 0);
 }
 END_TEST
