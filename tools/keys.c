@@ -131,9 +131,9 @@ first_type(const struct keys_row *row)
 	return row->types & ~(row->types - 1);
 }
 
-/* Keys that an earlier type has as well. */
+/* Keys that an earlier type has as well.  apart: something stands before them. */
 static void
-put_shared(unsigned type)
+put_shared(unsigned type, bool apart)
 {
 	for (size_t i = 0; keys_service_types[i] != NULL; i++) {
 		unsigned other = 1u << i;
@@ -144,18 +144,21 @@ put_shared(unsigned type)
 			if (other >= type || !(row->types & type) || first_type(row) != other)
 				continue;
 			if (before == NULL)
-				printf(".Pp\nAs with type\n.Cm %s :\n", keys_service_types[i]);
+				printf("%sAs with type\n.Cm %s :\n", apart ? ".Pp\n" : "",
+				       keys_service_types[i]);
 			else
 				put_macro("Ic", before, " ,");
 			before = row->name;
 		}
 		if (before != NULL)
 			put_macro("Ic", before, " .");
+		apart |= before != NULL;
 	}
 }
 
-/* Of rows of a section those that are described at this type; 0: at none. */
-static void
+/* Of rows of a section those that are described at this type; 0: at none.  False: there are
+ * none. */
+static bool
 put_list(enum conf_section section, unsigned type)
 {
 	bool begun = false;
@@ -170,6 +173,7 @@ put_list(enum conf_section section, unsigned type)
 	}
 	if (begun)
 		puts(".El");
+	return begun;
 }
 
 static void
@@ -180,8 +184,7 @@ put_section(enum conf_section section)
 		return;
 	for (size_t i = 0; keys_service_types[i] != NULL; i++) {
 		printf(".Ss Keys of type %s\n", keys_service_types[i]);
-		put_list(section, 1u << i);
-		put_shared(1u << i);
+		put_shared(1u << i, put_list(section, 1u << i));
 	}
 }
 
