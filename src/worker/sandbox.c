@@ -21,6 +21,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/service.h"
@@ -378,6 +380,14 @@ fill_and_load(scmp_filter_ctx ctx, unsigned needs)
 	return error == 0 ? seccomp_load(ctx) : error;
 }
 
+/* Files that libraries read at their first use. */
+static void
+prepare(void)
+{
+	tzset();
+	json_object_seed(0);
+}
+
 int
 sandbox_enter(unsigned needs, char **cause)
 {
@@ -386,7 +396,7 @@ sandbox_enter(unsigned needs, char **cause)
 
 	if (ctx == NULL)
 		return cause_set(cause, "cannot make a seccomp filter");
-	tzset(); /* reads a file */
+	prepare();
 	watch();
 	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : fill_and_load(ctx, needs);
 	seccomp_release(ctx);
