@@ -1,33 +1,51 @@
 #include "base/log.h"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/fd.h"
+#include "base/logline.h"
 #include "base/mem.h"
 
-#define LINE_MAX_BYTES 2048 /* longer lines are cut */
+#define LINE_MAX_BYTES 2048 /* longer texts are cut */
+#define JOURNAL        "/run/systemd/journal/socket"
 
 const char *const log_level_names[] = {"debug", "info", "warn", "error", NULL};
 
-/* The same ranks as syslog(3) priorities, for the journal. */
-static const int priority[] = {7, 6, 4, 3};
+const char *const log_format_names[] = {"auto", "text", "json", NULL};
+
+/* How a line looks, and how it is written.  The numbers are for ever. */
+enum form {
+	FORM_TEXT,
+	FORM_JSON,
+	FORM_STDERR, /* stderr is the journal: it stamps the lines, and wants their rank */
+	FORM_JOURNAL /* the journal's own socket */
+};
 
 static struct {
-	char *path;   /* NULL unless lines go to a file */
-	int fd;       /* stderr or the file */
-	bool journal; /* stderr is the journal: it stamps the lines, and wants their rank */
+	char *path; /* NULL unless lines go to a file */
+	int fd;     /* stderr, the file or the journal's socket */
+	enum form form;
+	bool is_socket;
+	bool may_block; /* and has room only if poll says so */
 	enum log_level level;
-	char who[32];
+	struct logline_who who;
+	uint64_t untold; /* lines dropped since the last time that this was told */
+	void (*count)(uint64_t lines);
 	void (*last_words)(const char *reason);
-} lg = {.fd = STDERR_FILENO, .level = LOGL_INFO, .who = "baton"};
+} lg = {.fd = STDERR_FILENO, .level = LOGL_INFO, .who.name = "baton"};
 
 /* systemd sets JOURNAL_STREAM to device:inode of what it connected stderr to;
  * a redirected stderr does not match and keeps its lines. */
@@ -54,31 +72,73 @@ open_file(const char *path, char **cause)
 	return fd;
 }
 
+/* Not sd_journal_send: it waits for a journal that is full. */
+static int
+open_journal(void)
+{
+	static const struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = JOURNAL};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof sa) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+/* O_NONBLOCK of stderr would be everybody's who shares it; opened again by its name in
+ * /proc it is ours alone.  -1: it is a file, a socket, or not ours to open. */
+static int
+open_stderr_again(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return -1;
+	return open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 static void
 set_target(int fd, const char *path)
 {
+	struct stat st;
+
 	if (lg.fd > STDERR_FILENO && lg.fd != fd)
 		close(lg.fd);
 	lg.fd = fd;
 	mem_free(&lg.path);
 	lg.path = path != NULL ? mem_strdup(path) : NULL;
+	lg.is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	lg.may_block =
+	    !lg.is_socket && !S_ISREG(st.st_mode) && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static void
+set_stderr(enum log_format format)
+{
+	bool journal = stderr_is_journal();
+	int fd = journal ? -1 : open_stderr_again();
+
+	if (journal && format == LOGF_AUTO)
+		fd = open_journal();
+	lg.form = fd >= 0 && journal    ? FORM_JOURNAL
+	          : format == LOGF_JSON ? FORM_JSON
+	          : journal             ? FORM_STDERR
+	                                : FORM_TEXT;
+	set_target(fd >= 0 ? fd : STDERR_FILENO, NULL);
 }
 
 int
-log_open(const char *where, enum log_level level, char **cause)
+log_open(const char *where, enum log_level level, enum log_format format, char **cause)
 {
 	int fd;
 
-	if (strcmp(where, "auto") == 0) {
-		set_target(STDERR_FILENO, NULL);
-	} else if (strcmp(where, "stderr") == 0) {
-		set_target(STDERR_FILENO, NULL);
+	if (strcmp(where, "auto") == 0 || strcmp(where, "stderr") == 0) {
+		set_stderr(format);
 	} else {
 		if ((fd = open_file(where, cause)) < 0)
 			return -1;
 		set_target(fd, where);
+		lg.form = format == LOGF_JSON ? FORM_JSON : FORM_TEXT;
 	}
-	lg.journal = lg.fd == STDERR_FILENO && stderr_is_journal();
 	lg.level = level;
 	return 0;
 }
@@ -105,20 +165,40 @@ log_fd(void)
 	return lg.fd;
 }
 
-void
-log_set_fd(int fd)
+uint32_t
+log_form(void)
 {
-	set_target(fd, NULL);
+	return lg.form;
 }
 
 void
-log_set_who(const char *fmt, ...)
+log_set_fd(int fd, uint32_t form)
 {
-	va_list ap;
+	set_target(fd, NULL);
+	lg.form = form <= FORM_JOURNAL ? (enum form)form : FORM_TEXT;
+}
 
-	va_start(ap, fmt);
-	vsnprintf(lg.who, sizeof lg.who, fmt, ap);
-	va_end(ap);
+void
+log_set_who(const char *name)
+{
+	lg.who.is_worker = false;
+	snprintf(lg.who.name, sizeof lg.who.name, "%s", name);
+}
+
+void
+log_set_worker(uint32_t generation, uint32_t slot, uint64_t birth)
+{
+	lg.who.is_worker = true;
+	lg.who.generation = generation;
+	lg.who.slot = slot;
+	lg.who.birth = birth;
+	snprintf(lg.who.name, sizeof lg.who.name, "worker %u", slot);
+}
+
+void
+log_set_counter(void (*fn)(uint64_t lines))
+{
+	lg.count = fn;
 }
 
 void
@@ -127,36 +207,105 @@ log_set_last_words(void (*fn)(const char *reason))
 	lg.last_words = fn;
 }
 
-static int
-stamp(char *buf, size_t size, enum log_level level)
+static size_t
+format_line(const struct logline *l, enum form form, char *buf, size_t size)
 {
-	struct timespec ts;
-	struct tm tm;
+	switch (form) {
+	case FORM_TEXT:
+		return logline_text(l, buf, size);
+	case FORM_JSON:
+		return logline_json(l, buf, size);
+	case FORM_STDERR:
+		return logline_stderr(l, buf, size);
+	case FORM_JOURNAL:
+		return logline_journal(l, buf, size);
+	}
+	return 0;
+}
 
-	if (lg.journal)
-		return snprintf(buf, size, "<%d>%s: ", priority[level], lg.who);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	return snprintf(buf, size,
-	                "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s[%d] %s: ", tm.tm_year + 1900,
-	                tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	                ts.tv_nsec / 1000000, lg.who, (int)getpid(), log_level_names[level]);
+static bool
+has_room(void)
+{
+	struct pollfd p = {.fd = lg.fd, .events = POLLOUT};
+
+	return !lg.may_block || poll(&p, 1, 0) > 0;
+}
+
+/* Whole or not at all: a pipe takes so little in one piece. */
+static bool
+put(const char *bytes, size_t n)
+{
+	ssize_t put;
+
+	if (lg.is_socket)
+		put = send(lg.fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		put = has_room() ? write(lg.fd, bytes, n) : -1;
+	return put == (ssize_t)n;
+}
+
+static bool
+put_line(struct logline *l)
+{
+	char line[LOGLINE_MAX];
+
+	lg.who.pid = (int)getpid();
+	l->who = &lg.who;
+	clock_gettime(CLOCK_REALTIME, &l->time);
+	return put(line, format_line(l, lg.form, line, sizeof line));
+}
+
+void
+log_tell_dropped(void)
+{
+	char text[96];
+	const struct event_kind *kind = &event_kinds[EVENT_DROPPED];
+	const struct event_field *fields = EVENT_FIELDS(EVENT_NUMBER("LINES", lg.untold));
+	struct logline l = {
+	    .level = kind->level, .kind = kind, .fields = fields, .message = text};
+
+	if (lg.untold == 0)
+		return;
+	snprintf(text, sizeof text, "%llu lines of this log were dropped: there was no room",
+	         (unsigned long long)lg.untold);
+	if (put_line(&l))
+		lg.untold = 0;
 }
 
 static void
-vlog(enum log_level level, const char *fmt, va_list ap)
+drop(void)
 {
-	char line[LINE_MAX_BYTES];
-	int saved = errno, n, m;
+	lg.untold++;
+	if (lg.count != NULL)
+		lg.count(1);
+}
+
+static void
+vlog(enum log_level level, const struct event_kind *kind, const struct event_field *fields,
+     const char *fmt, va_list ap)
+{
+	char text[LINE_MAX_BYTES];
+	struct logline l = {.level = level, .kind = kind, .fields = fields, .message = text};
+	int saved = errno;
 
 	if (level < lg.level)
 		return;
-	n = stamp(line, sizeof line, level);
-	m = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
-	n = n + m < LINE_MAX_BYTES ? n + m : LINE_MAX_BYTES - 1;
-	line[n] = '\n';
-	(void)!write(lg.fd, line, (size_t)n + 1);
+	vsnprintf(text, sizeof text, fmt, ap);
+	log_tell_dropped();
+	if (lg.untold > 0 || !put_line(&l))
+		drop();
 	errno = saved;
+}
+
+void
+log_event(enum event_id event, const struct event_field *fields, const char *fmt, ...)
+{
+	const struct event_kind *kind = &event_kinds[event];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(kind->level, kind, fields, fmt, ap);
+	va_end(ap);
 }
 
 #define LOG_FUNCTION(name, level)                                                              \
@@ -164,7 +313,7 @@ vlog(enum log_level level, const char *fmt, va_list ap)
 	{                                                                                      \
 		va_list ap;                                                                    \
 		va_start(ap, fmt);                                                             \
-		vlog(level, fmt, ap);                                                          \
+		vlog(level, NULL, NULL, fmt, ap);                                              \
 		va_end(ap);                                                                    \
 	}
 
@@ -180,6 +329,11 @@ last_words(const char *reason)
 	void (*fn)(const char *) = lg.last_words;
 
 	lg.last_words = NULL;
+	if (lg.form ==
+	    FORM_JOURNAL) { /* which does not know whose a datagram of the dead was */
+		set_target(STDERR_FILENO, NULL);
+		lg.form = FORM_STDERR;
+	}
 	log_error("%s", reason);
 	if (fn != NULL)
 		fn(reason);

@@ -2,27 +2,36 @@
  * log: one line per event, each written by a single write(2), so that lines of
  * several processes never mix and nothing is printed twice after a fork.
  *
- * Promises: a call never blocks the caller for longer than the write takes and
- * never fails visibly; what cannot be written is dropped.  Failures are ranked
- * by word: debug, info, warn, error; fatal (the environment, at start; exits 1)
- * and panic (our own bug; aborts, with its place).
+ * Promises: a call waits for nobody and never fails visibly.  What a full pipe,
+ * terminal or journal does not take is dropped and counted, and the number is told
+ * when there is room again; a regular file is written at the pace of its disk.
+ * Failures are ranked by word: debug, info, warn, error; fatal (the environment, at
+ * start; exits 1) and panic (our own bug; aborts, with its place).  Kinds of events
+ * and their fields: base/event.h.
  */
 #ifndef BATON_BASE_LOG_H
 #define BATON_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOGL_DEBUG, LOGL_INFO, LOGL_WARN, LOGL_ERROR };
 
 /* Names of the levels, in order, ended by NULL: the values of `log_level`. */
 extern const char *const log_level_names[];
 
+/* auto: with fields where it is the journal, else text. */
+enum log_format { LOGF_AUTO, LOGF_TEXT, LOGF_JSON };
+
+/* Their names, in order, ended by NULL: the values of `log_format`. */
+extern const char *const log_format_names[];
+
 /*
- * Choose where lines go: "auto" (stderr, in the journal's form when it is the
+ * Choose where lines go: "auto" (stderr, and the journal itself when that is the
  * journal), "stderr", or the path of a file that is opened for append.
  * Returns 0, or -1 with a sentence in *cause; then nothing has changed.
  */
-int log_open(const char *where, enum log_level level, char **cause);
+int log_open(const char *where, enum log_level level, enum log_format format, char **cause);
 
 /* Open the log file again by its path (after a rotation).  0 or -1 with *cause. */
 int log_reopen(char **cause);
@@ -30,11 +39,24 @@ int log_reopen(char **cause);
 /* The descriptor that lines are written to. */
 int log_fd(void);
 
-/* Write to fd from now on; log owns it.  A worker gets its file this way. */
-void log_set_fd(int fd);
+/* And how: a number that means the same to a worker of another version. */
+uint32_t log_form(void);
 
-/* What the lines of this process begin with: "master", "worker 2".  Copied. */
-void log_set_who(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Write to fd from now on, in that form; log owns it.  A worker gets its file this way. */
+void log_set_fd(int fd, uint32_t form);
+
+/* What the lines of this process begin with: "master".  Copied. */
+void log_set_who(const char *name);
+
+/* The same of a worker, "worker 2", whose lines have these as fields. */
+void log_set_worker(uint32_t generation, uint32_t slot, uint64_t birth);
+
+/* Called with the number of lines that were dropped, each time. */
+void log_set_counter(void (*fn)(uint64_t lines));
+
+/* If lines were dropped and this was not told yet: now, if there is room.  Called now
+ * and then, as the next event may be far. */
+void log_tell_dropped(void);
 
 /* Called by log_fatal and log_panic before they end the process; may not return. */
 void log_set_last_words(void (*fn)(const char *reason));

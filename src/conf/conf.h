@@ -54,9 +54,11 @@ struct conf_listen {
 	char *service;     /* as written */
 	size_t service_ix; /* into conf.service */
 	int64_t backlog;
-	bool reuseport; /* one socket per slot; TCP only */
-	int64_t mode;   /* permissions of a unix socket, octal in the file */
-	bool handoff;   /* may its connections move */
+	bool reuseport;        /* one socket per slot; TCP only */
+	int64_t mode;          /* permissions of a unix socket, octal in the file */
+	bool handoff;          /* may its connections move */
+	char *access_log;      /* NULL: none */
+	int64_t access_format; /* enum conf_access */
 };
 
 /* A line of a module's section whose key only the module knows. */
@@ -123,6 +125,8 @@ struct conf_service {
 	size_t nown;
 };
 
+enum conf_access { CONF_ACCESS_COMBINED, CONF_ACCESS_JSON };
+
 enum conf_balance { CONF_ROUND_ROBIN, CONF_LEAST_BUSY };
 
 enum conf_send_proxy { CONF_PROXY_NO, CONF_PROXY_V1, CONF_PROXY_V2 };
@@ -133,8 +137,9 @@ struct conf_server {
 	char *user;      /* NULL: not set */
 	char *group;
 	char *log;
-	int64_t log_level; /* enum log_level */
-	char *pid_file;    /* NULL: none */
+	int64_t log_level;  /* enum log_level */
+	int64_t log_format; /* enum log_format */
+	char *pid_file;     /* NULL: none */
 	int64_t start_timeout;
 	int64_t probation;
 	int64_t worker_stall; /* 0: never */

@@ -26,6 +26,8 @@ static const char *const forwarded_words[] = {"no", "x-forwarded", "forwarded", 
 
 static const char *const host_words[] = {"keep", "upstream", NULL};
 
+static const char *const access_words[] = {"combined", "json", NULL};
+
 static const char *const log_words[] = {"auto", "stderr", NULL};
 
 #define SECOND INT64_C(1000)
@@ -56,6 +58,8 @@ const struct keys_row keys_table[] = {
 	  .help = "journal under systemd, else stderr; or a file" },
 	{ IN_SERVER(log_level), .type = KEYS_ENUM, .words = log_level_names, .dflt = "info",
 	  .help = "debug, info, warn or error" },
+	{ IN_SERVER(log_format), .type = KEYS_ENUM, .words = log_format_names, .dflt = "auto",
+	  .help = "fields in the journal, else text; or text or json" },
 	{ IN_SERVER(pid_file), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY, .example = "/run/baton/baton.pid",
 	  .help = "a file with the master's pid; empty: none" },
 	{ IN_SERVER(start_timeout), .type = KEYS_DURATION, .min = 10, .max = HOUR, .dflt = "10s",
@@ -95,6 +99,11 @@ const struct keys_row keys_table[] = {
 	  .help = "permissions of a unix socket" },
 	{ IN_LISTEN(handoff), .type = KEYS_BOOL, .dflt = "yes",
 	  .help = "its connections may move to the next generation" },
+	{ IN_LISTEN(access_log), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY,
+	  .example = "/var/log/baton/access.log",
+	  .help = "a file with a line per request or stream; empty: none" },
+	{ IN_LISTEN(access_format), .type = KEYS_ENUM, .words = access_words, .dflt = "combined",
+	  .help = "of its lines: combined or json" },
 
 	{ IN_SERVICE(type), .type = KEYS_WORD, .words = keys_service_types, .flags = KEYS_REQUIRED,
 	  .example = "http",

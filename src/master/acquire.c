@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -205,6 +206,9 @@ acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t 
 		l->retired = false;
 		listener_filter_one(l, false);
 	}
+	if (fresh)
+		log_event(EVENT_LISTENER_OPENED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
+		          "listener %s is open", l->bound);
 	*out = l;
 	return 0;
 }
@@ -224,9 +228,15 @@ used_by_any(const struct listener *l)
 static void
 undo(struct generation_use *use, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (use[i].listener->kind != CONF_ADDR_SYSTEMD && !used_by_any(use[i].listener))
-			listener_destroy(use[i].listener);
+	for (size_t i = 0; i < n; i++) {
+		struct listener *l = use[i].listener;
+
+		if (l->kind == CONF_ADDR_SYSTEMD || used_by_any(l))
+			continue;
+		log_event(EVENT_LISTENER_CLOSED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
+		          "listener %s is closed", l->bound);
+		listener_destroy(l);
+	}
 	free(use);
 }
 

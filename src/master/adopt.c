@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
@@ -233,8 +234,11 @@ adopt_start(void)
 
 	if (state == NULL)
 		return false;
-	log_info("baton %s starts after a crash, pid %d, configuration %s",
-	         master.program->version, (int)getpid(), master.conf_path);
+	log_event(EVENT_TAKEN_OVER,
+	          EVENT_FIELDS(EVENT_TEXT("VERSION", master.program->version),
+	                       EVENT_TEXT("CONFIGURATION", master.conf_path)),
+	          "baton %s starts after a crash, pid %d, configuration %s",
+	          master.program->version, (int)getpid(), master.conf_path);
 	master.adopts = true;
 	restore(state);
 	note_in_history(state, clock_ms() - begun);

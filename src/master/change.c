@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -123,8 +124,11 @@ end_badly(const char *outcome, const char *reason)
 {
 	char *why = mem_strdup(reason); /* it may stand in what is cleared */
 
-	log_error("%s %s: %s", kind_name(),
-	          strcmp(outcome, "refused") == 0 ? outcome : "rolled back", why);
+	bool refused = strcmp(outcome, "refused") == 0;
+
+	log_event(refused ? EVENT_CHANGE_REFUSED : EVENT_CHANGE_ROLLED_BACK,
+	          EVENT_FIELDS(EVENT_TEXT("CHANGE", kind_name()), EVENT_TEXT("REASON", why)),
+	          "%s %s: %s", kind_name(), refused ? outcome : "rolled back", why);
 	course_end(kind_name(), outcome, why, requests_askers(), 0);
 	clear();
 	requests_answer(REQUESTS_NOW, 1, why);
@@ -324,7 +328,8 @@ run(enum change_kind kind)
 	ch.phase = PREFLIGHT;
 	course_begin(COURSE_CHECK);
 	notify_reload_begun();
-	log_info("%s begins", kind_name());
+	log_event(EVENT_CHANGE_BEGUN, EVENT_FIELDS(EVENT_TEXT("CHANGE", kind_name())),
+	          "%s begins", kind_name());
 	if (kind == CHANGE_UPGRADE)
 		begin_upgrade();
 	else
@@ -411,8 +416,12 @@ change_commit(struct generation *g)
 	if (old != NULL)
 		generation_drain(old);
 	listener_retire_unused();
-	log_info("%s committed: generation %u serves, after %llu ms", kind_name(), g->id,
-	         (unsigned long long)took);
+	log_event(EVENT_CHANGE_COMMITTED,
+	          EVENT_FIELDS(EVENT_TEXT("CHANGE", kind_name()),
+	                       EVENT_NUMBER("GENERATION", g->id),
+	                       EVENT_NUMBER("TOOK_MS", took)),
+	          "%s committed: generation %u serves, after %llu ms", kind_name(), g->id,
+	          (unsigned long long)took);
 	if (ch.kind != CHANGE_START)
 		course_end(kind_name(), "committed", "", requests_askers(), g->id);
 	snprintf(text, sizeof text, "generation %u serves (version %s), after %llu ms", g->id,

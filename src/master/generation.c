@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/change.h"
@@ -25,8 +26,12 @@ static void
 set_state(struct generation *g, enum gen_state state)
 {
 	if (g->state != state)
-		log_info("generation %u: %s -> %s", g->id, policy_gen_name(g->state),
-		         policy_gen_name(state));
+		log_event(EVENT_GENERATION_STATE,
+		          EVENT_FIELDS(EVENT_NUMBER("GENERATION", g->id),
+		                       EVENT_TEXT("STATE", policy_gen_name(state)),
+		                       EVENT_TEXT("STATE_BEFORE", policy_gen_name(g->state))),
+		          "generation %u: %s -> %s", g->id, policy_gen_name(g->state),
+		          policy_gen_name(state));
 	g->state = state;
 	g->since_ms = clock_ms();
 }
@@ -281,7 +286,8 @@ generation_free(struct generation *g)
 {
 	struct worker *w;
 
-	log_info("generation %u: gone", g->id);
+	log_event(EVENT_GENERATION_GONE, EVENT_FIELDS(EVENT_NUMBER("GENERATION", g->id)),
+	          "generation %u: gone", g->id);
 	TAILQ_REMOVE(&all, g, link);
 	change_generation_gone(g);
 	while ((w = TAILQ_FIRST(&g->workers)) != NULL)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/event.h"
 #include "base/log.h"
 #include "master/generation.h"
 #include "master/master.h"
@@ -38,13 +39,15 @@ tell(const struct worker *w)
 	kernel_says(w, "stat", "%*d (%*[^)]) %31s", state);
 	kernel_says(w, "wchan", "%31s", where);
 	if (id != 0 && listener < conf->nlisten)
-		log_error(
+		log_event(
+		    EVENT_WORKER_STUCK, SLOT_FIELDS(w),
 		    "worker %u of generation %u (pid %d) is stuck with connection %llu of "
 		    "listener %s; state %s, waits in %s",
 		    w->slot, w->gen->id, (int)w->pid, (unsigned long long)id,
 		    conf->listen[listener].name, state, where);
 	else
-		log_error("worker %u of generation %u (pid %d) is stuck with no connection at "
+		log_event(EVENT_WORKER_STUCK, SLOT_FIELDS(w),
+		          "worker %u of generation %u (pid %d) is stuck with no connection at "
 		          "hand; state %s, waits in %s",
 		          w->slot, w->gen->id, (int)w->pid, state, where);
 }

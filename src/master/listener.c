@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/fd.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -277,7 +278,8 @@ listener_close_swept(void)
 		next = TAILQ_NEXT(l, link);
 		if (!l->retired || held_by_any(l))
 			continue;
-		log_info("listener %s is closed", l->bound);
+		log_event(EVENT_LISTENER_CLOSED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
+		          "listener %s is closed", l->bound);
 		forget_uses(l);
 		listener_destroy(l);
 	}

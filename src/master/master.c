@@ -9,9 +9,11 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/accesslog.h"
 #include "master/adopt.h"
 #include "master/aim.h"
 #include "master/assign.h"
@@ -25,6 +27,7 @@
 #include "master/pidfile.h"
 #include "master/publish.h"
 #include "master/scale.h"
+#include "master/settings.h"
 #include "master/signals.h"
 #include "master/slot.h"
 #include "master/snapshot.h"
@@ -383,7 +386,7 @@ stop_now(void)
 
 	if (master.stop == STOP_NOW)
 		return;
-	log_warn("stop now: what is open is cut");
+	log_event(EVENT_STOP_NOW, NULL, "stop now: what is open is cut");
 	set_stop(STOP_NOW);
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
@@ -396,7 +399,7 @@ master_stop(bool now)
 	uint32_t on = 1;
 
 	if (master.stop == STOP_NO) {
-		log_info("stop: %s", now ? "at once" : "drain");
+		log_event(EVENT_STOP, NULL, "stop: %s", now ? "at once" : "drain");
 		master.cut_at_stop = stats_sum(master.stats, STATS_CUT);
 		set_stop(STOP_LAME);
 		change_stop();
@@ -447,7 +450,7 @@ master_unstop(char **cause)
 	listener_filter(false);
 	tell_all(MSG_LAME, &off, sizeof off);
 	control_answer_stop(1, "the stop was called off");
-	log_info("the stop is called off");
+	log_event(EVENT_STOP_CALLED_OFF, NULL, "the stop is called off");
 	master_converge();
 	return 0;
 }
@@ -457,6 +460,7 @@ master_reopen_log(char **cause)
 {
 	struct generation *g;
 	struct worker *w;
+	uint32_t form;
 	int fd;
 
 	if (log_reopen(cause) < 0) {
@@ -464,11 +468,17 @@ master_reopen_log(char **cause)
 		return -1;
 	}
 	fd = log_fd();
+	form = log_form();
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
 			if (w->chan != NULL)
-				chan_send(w->chan, MSG_LOG, w->birth, NULL, 0, &fd, 1);
-	log_info("log files are open again");
+				chan_send(w->chan, MSG_LOG, w->birth, &form, sizeof form, &fd,
+				          1);
+	if (accesslog_reopen(cause) < 0) {
+		log_error("%s", *cause);
+		return -1;
+	}
+	log_event(EVENT_REOPENED, NULL, "log files are open again");
 	return 0;
 }
 
@@ -493,11 +503,19 @@ master_state_name(void)
 /* --- life --- */
 
 static void
+count_dropped(uint64_t lines)
+{
+	if (master.stats != NULL)
+		stats_total_add(master.stats, STATS_LOG_DROPPED, lines);
+}
+
+static void
 on_pulse(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	(void)arg;
+	log_tell_dropped();
 	notify_status(status_sentence());
 	if (heartbeat_look())
 		notify_watchdog();
@@ -567,10 +585,13 @@ start_first(void)
 
 	if (conf == NULL)
 		report_and_exit(&errors);
-	if (log_open(conf->server.log, (enum log_level)conf->server.log_level, &cause) < 0)
+	if (settings_open_log(conf, &cause) < 0)
 		log_fatal("%s", cause);
-	log_info("baton %s starts, pid %d, configuration %s", master.program->version,
-	         (int)getpid(), master.conf_path);
+	log_event(EVENT_START,
+	          EVENT_FIELDS(EVENT_TEXT("VERSION", master.program->version),
+	                       EVENT_TEXT("CONFIGURATION", master.conf_path)),
+	          "baton %s starts, pid %d, configuration %s", master.program->version,
+	          (int)getpid(), master.conf_path);
 	master.stats = stats_create(&cause);
 	if (master.stats == NULL || control_start(conf->server.control, &cause) < 0 ||
 	    pidfile_set(conf->server.pid_file, &cause) < 0)
@@ -620,7 +641,7 @@ farewell(void)
 		snprintf(text, sizeof text, "stopped; a worker had to be killed");
 	else
 		snprintf(text, sizeof text, "stopped; every connection was drained");
-	log_info("%s", text);
+	log_event(EVENT_STOPPED, EVENT_FIELDS(EVENT_NUMBER("CUT", cut)), "%s", text);
 	control_answer_stop(exit_code, text);
 	return exit_code;
 }
@@ -657,7 +678,8 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	master.started_ms = clock_ms();
 	master.image = 1;
 	log_set_who("master");
-	log_open("auto", LOGL_INFO, NULL); /* until a configuration says otherwise */
+	log_set_counter(count_dropped);
+	log_open("auto", LOGL_INFO, LOGF_AUTO, NULL); /* until a configuration says otherwise */
 	loop.pid = getpid();
 	atexit(remove_files);
 	FAULT("main");

@@ -22,7 +22,8 @@ settings_apply(const struct conf *conf)
 int
 settings_open_log(const struct conf *conf, char **cause)
 {
-	return log_open(conf->server.log, (enum log_level)conf->server.log_level, cause);
+	return log_open(conf->server.log, (enum log_level)conf->server.log_level,
+	                (enum log_format)conf->server.log_format, cause);
 }
 
 void

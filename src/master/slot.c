@@ -13,12 +13,14 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/spawn.h"
+#include "master/accesslog.h"
 #include "master/aim.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
@@ -50,6 +52,8 @@ child(const struct heritage *h)
 static pid_t
 fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause)
 {
+	char *missing = NULL;
+	int *access;
 	pid_t pid;
 
 	h->generation = gen->id;
@@ -62,11 +66,23 @@ fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause
 	if (h->page == NULL)
 		return cause_set(cause, "no page of statistics is free");
 	h->channel = end[1];
+	h->access = access = accesslog_open(gen->conf, &missing);
+	if (missing != NULL && gen->state == GEN_STARTING) {
+		cause_set(cause, "%s", missing);
+		free(missing);
+		accesslog_close(gen->conf, &access);
+		stats_page_fold(master.stats, h->page);
+		return -1;
+	}
+	if (missing != NULL)
+		log_error("%s", missing); /* one that has served serves on without it */
+	free(missing);
 	pid = spawn_fork();
 	if (pid == 0) {
 		h->page->pid = getpid();
 		child(h);
 	}
+	accesslog_close(gen->conf, &access);
 	if (pid < 0) {
 		stats_page_fold(master.stats, h->page);
 		return cause_set(cause, "cannot fork: %s", strerror(errno));
@@ -106,7 +122,8 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	w->chan = chan_new(master.base, end[0], on_message, w);
 	store_put("channel", w->birth, end[0]);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
-	log_debug("worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
+	log_event(EVENT_WORKER_BORN, SLOT_FIELDS(w),
+	          "worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
 	          (unsigned long long)w->birth, (int)pid);
 	return w;
 }
@@ -163,8 +180,9 @@ slot_kill(struct worker *w, const char *why)
 {
 	if (w->killed)
 		return;
-	log_warn("worker %u of generation %u (pid %d) is killed: %s", w->slot, w->gen->id,
-	         (int)w->pid, why);
+	log_event(EVENT_WORKER_KILLED, SLOT_FIELDS_AND(w, EVENT_TEXT("REASON", why)),
+	          "worker %u of generation %u (pid %d) is killed: %s", w->slot, w->gen->id,
+	          (int)w->pid, why);
 	w->killed = true;
 	if (w->pidfd >= 0)
 		process_signal(w->pidfd, SIGKILL);
@@ -178,7 +196,8 @@ became_ready(struct worker *w)
 	if (w->ready)
 		return;
 	w->ready = true;
-	log_debug("worker %u of generation %u is ready after %llu ms", w->slot, w->gen->id,
+	log_event(EVENT_WORKER_READY, SLOT_FIELDS(w),
+	          "worker %u of generation %u is ready after %llu ms", w->slot, w->gen->id,
 	          (unsigned long long)(clock_ms() - w->since_ms));
 }
 
@@ -280,9 +299,13 @@ log_end(const struct worker *w, int status, uint64_t lost)
 	bool orderly = (w->leaving && !w->killed && status == 0) || left_in_order(w, status);
 
 	if (orderly && lost == 0)
-		log_debug("worker %u of generation %u has left", w->slot, w->gen->id);
+		log_event(EVENT_WORKER_LEFT, SLOT_FIELDS(w),
+		          "worker %u of generation %u has left", w->slot, w->gen->id);
 	else
-		log_warn(
+		log_event(
+		    EVENT_WORKER_DIED,
+		    SLOT_FIELDS_AND(w, EVENT_TEXT("STATUS", spawn_status_text(status)),
+		                    EVENT_NUMBER("LOST", lost)),
 		    "worker %u of generation %u (pid %d) ended with %s; %llu connections went "
 		    "with it",
 		    w->slot, w->gen->id, (int)w->pid, spawn_status_text(status),

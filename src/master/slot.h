@@ -51,6 +51,13 @@ struct worker {
 
 TAILQ_HEAD(worker_list, worker);
 
+/* Whom an event (base/event.h) is about; and what else it tells. */
+#define SLOT_WHO(w)                                                                            \
+	EVENT_NUMBER("GENERATION", (w)->gen->id), EVENT_NUMBER("SLOT", (w)->slot),             \
+	    EVENT_NUMBER("BIRTH", (w)->birth), EVENT_NUMBER("WORKER_PID", (uint64_t)(w)->pid)
+#define SLOT_FIELDS(w)          EVENT_FIELDS(SLOT_WHO(w))
+#define SLOT_FIELDS_AND(w, ...) EVENT_FIELDS(SLOT_WHO(w), __VA_ARGS__)
+
 /* Fork a worker into a slot.  NULL with *cause; nothing is left behind then. */
 struct worker *slot_spawn(struct generation *gen, uint32_t slot, char **cause);
 

@@ -44,7 +44,10 @@
 	  "upgrades refused: nothing changed")                                                 \
 	X(UPGRADES_ROLLED_BACK, "upgrades_rolled_back", "changes",                             \
 	  "upgrades after which the binary before took over again")                            \
-	X(ABORTS, "aborts", "changes", "changes undone by request after their commit")
+	X(ABORTS, "aborts", "changes", "changes undone by request after their commit")         \
+	X(LOG_DROPPED, "log_dropped", "lines", "lines of the log that nobody took in time")    \
+	X(ACCESS_DROPPED, "access_dropped", "lines",                                           \
+	  "lines of access logs that were not written in time")
 
 enum stats_counter {
 #define X(id, name, unit, help) STATS_##id,

@@ -16,11 +16,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
+#include "worker/access.h"
 #include "worker/give.h"
 #include "worker/service.h"
 #include "worker/take.h"
@@ -322,6 +324,8 @@ conn_open(int fd, uint32_t listener)
 	c->state = CONN_NEW;
 	waitgroup_add(CONN_NEW);
 	stats_add(cs.page, STATS_ACCEPTED, 1);
+	if (access_on(listener))
+		access_open(c);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
 	if (c->service->type->open != NULL)
@@ -439,6 +443,9 @@ conn_count_request(struct conn *c)
 static void
 release(struct conn *c)
 {
+	if (access_on(c->listener) && !c->lingering && !c->elsewhere &&
+	    !c->service->type->logs_requests)
+		access_connection(c);
 	if (c->service->type->release != NULL && !c->lingering)
 		c->service->type->release(c);
 	c->data = NULL;
@@ -477,6 +484,7 @@ end(struct conn *c, const char *why)
 	release(c);
 	c->why = why;
 	c->closed = true;
+	mem_free(&c->ends);
 	timelist_leave(&c->timed);
 	if (c->is_opening)
 		TAILQ_REMOVE(&cs.opening, c, opening);
@@ -525,6 +533,8 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 	c->requests = (uint32_t)r->requests;
 	c->held = true;
 	c->shared = true;
+	if (access_on(listener))
+		access_open(c);
 	waitgroup_add((enum conn_state)c->state);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
@@ -560,15 +570,23 @@ conn_cut(struct conn *c, const char *why)
 	char peer[64];
 	uint64_t now = clock_tick_ms();
 
-	log_warn("cut: %s on listener %s, %s for %llu ms, open for %llu ms, %llu bytes in, "
-	         "%llu out: %s%s%s",
-	         conn_peer(c, peer, sizeof peer), worker_listener_name(c->listener),
-	         c->lingering ? "closing" : conn_state_name(c->state),
-	         (unsigned long long)(now - c->since_ms),
-	         (unsigned long long)(now - c->opened_ms), (unsigned long long)c->bytes_in,
-	         (unsigned long long)c->bytes_out, why,
-	         c->refusal != 0 ? "; not handed off: " : "",
-	         c->refusal != 0 ? handoff_refusal_text(c->refusal) : "");
+	conn_peer(c, peer, sizeof peer);
+	log_event(EVENT_CUT,
+	          EVENT_FIELDS(EVENT_TEXT("LISTENER", worker_listener_name(c->listener)),
+	                       EVENT_TEXT("SERVICE", c->service->conf->name),
+	                       EVENT_TEXT("PEER", peer), EVENT_TEXT("REASON", why),
+	                       EVENT_NUMBER("AGE_MS", now - c->opened_ms),
+	                       EVENT_NUMBER("BYTES_IN", c->bytes_in),
+	                       EVENT_NUMBER("BYTES_OUT", c->bytes_out)),
+	          "cut: %s on listener %s, %s for %llu ms, open for %llu ms, %llu bytes in, "
+	          "%llu out: %s%s%s",
+	          peer, worker_listener_name(c->listener),
+	          c->lingering ? "closing" : conn_state_name(c->state),
+	          (unsigned long long)(now - c->since_ms),
+	          (unsigned long long)(now - c->opened_ms), (unsigned long long)c->bytes_in,
+	          (unsigned long long)c->bytes_out, why,
+	          c->refusal != 0 ? "; not handed off: " : "",
+	          c->refusal != 0 ? handoff_refusal_text(c->refusal) : "");
 	stats_add(cs.page, STATS_CUT, 1);
 	conn_close(c, why);
 }
@@ -630,13 +648,13 @@ conn_drain_all(void)
 }
 
 const char *
-conn_peer(const struct conn *c, char *buf, size_t len)
+conn_name_of(int fd, char *buf, size_t len)
 {
 	struct sockaddr_storage sa;
 	socklen_t salen = sizeof sa;
 	char host[48], port[8];
 
-	if (getpeername(c->fd, (struct sockaddr *)&sa, &salen) < 0)
+	if (getpeername(fd, (struct sockaddr *)&sa, &salen) < 0)
 		snprintf(buf, len, "gone");
 	else if (sa.ss_family == AF_UNIX)
 		snprintf(buf, len, "unix");
@@ -646,6 +664,12 @@ conn_peer(const struct conn *c, char *buf, size_t len)
 	else
 		snprintf(buf, len, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 	return buf;
+}
+
+const char *
+conn_peer(const struct conn *c, char *buf, size_t len)
+{
+	return conn_name_of(c->fd, buf, len);
 }
 
 const char *

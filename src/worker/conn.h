@@ -22,6 +22,7 @@
 
 #include "worker/timelist.h"
 
+struct access_ends;
 struct service;
 
 /* What the waitgroup counts apart. */
@@ -46,8 +47,9 @@ struct conn {
 	uint32_t seen;       /* of both directions, their low bits */
 	uint32_t from_generation;
 	struct service *service;
-	void *data;      /* the service's own; NULL while it needs none */
-	const char *why; /* why it ends; set by conn_finish and conn_close */
+	void *data;               /* the service's own; NULL while it needs none */
+	const char *why;          /* why it ends; set by conn_finish and conn_close */
+	struct access_ends *ends; /* NULL where there is no access log */
 	uint32_t requests;
 	uint32_t listener; /* into conf.listen */
 	int fd;
@@ -115,7 +117,11 @@ void conn_close(struct conn *c, const char *why);
  */
 void conn_finish(struct conn *c, const char *why);
 
-/* The peer's address as text, "127.0.0.1:4711", "[::1]:4711" or "unix"; buf. */
+/* The address at the other end of a socket as text, "127.0.0.1:4711", "[::1]:4711" or
+ * "unix"; buf. */
+const char *conn_name_of(int fd, char *buf, size_t len);
+
+/* The same of a connection. */
 const char *conn_peer(const struct conn *c, char *buf, size_t len);
 
 const char *conn_state_name(enum conn_state state);

@@ -10,6 +10,7 @@
 #include <event2/event_struct.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -427,8 +428,11 @@ log_refusal(struct taker *t, unsigned refusal)
 	if (t->told & bit)
 		return;
 	t->told |= bit;
-	log_info("worker birth %llu does not take a connection: %s",
-	         (unsigned long long)t->birth, handoff_refusal_text(refusal));
+	log_event(EVENT_HANDOFF_REFUSED,
+	          EVENT_FIELDS(EVENT_NUMBER("TAKER", t->birth),
+	                       EVENT_TEXT("REASON", handoff_refusal_text(refusal))),
+	          "worker birth %llu does not take a connection: %s",
+	          (unsigned long long)t->birth, handoff_refusal_text(refusal));
 }
 
 static void

@@ -34,6 +34,10 @@ struct service_type {
 	/* From its start to its end: bits of enum service_needs.  Optional: none. */
 	unsigned (*needs)(const struct conf_service *conf);
 
+	/* The service writes its own lines to an access log (worker/access.h), one per
+	 * request; of any other there is one per connection. */
+	bool logs_requests;
+
 	/* Does what the section names exist, as this process sees it?  Called in
 	 * `baton --check`, where nothing may be changed.  0, or -1 with *cause. */
 	int (*check)(const struct conf_service *conf, char **cause);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/chan.h"
@@ -59,8 +60,9 @@ refuse(struct giver *g, uint64_t id, enum handoff_refusal why)
 	chan_send(g->chan, MSG_NACK, worker_birth(), &nack, sizeof nack, NULL, 0);
 	if (!dead)
 		return;
-	log_warn("cut: a connection of worker birth %llu, which is dead: %s",
-	         (unsigned long long)g->birth, handoff_refusal_text(why));
+	log_event(EVENT_CUT, EVENT_FIELDS(EVENT_TEXT("REASON", handoff_refusal_text(why))),
+	          "cut: a connection of worker birth %llu, which is dead: %s",
+	          (unsigned long long)g->birth, handoff_refusal_text(why));
 	stats_add(worker_page(), STATS_CLOSED, 1);
 	stats_add(worker_page(), STATS_CUT, 1);
 }

@@ -22,6 +22,7 @@
 #include "wire/chan.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
+#include "worker/access.h"
 #include "worker/drain.h"
 #include "worker/give.h"
 #include "worker/listing.h"
@@ -125,19 +126,32 @@ worker_leave(void)
 	event_base_loopbreak(w.base);
 }
 
+static void
+count_dropped(uint64_t lines)
+{
+	stats_add(w.heritage->page, STATS_LOG_DROPPED, lines);
+}
+
 /* The parent's descriptors came along by fork: they are closed, and it is checked
  * that no other is left. */
 static void
 keep_heritage(const struct heritage *h)
 {
-	int keep[2] = {h->channel, log_fd()};
+	size_t n = 2, naccess = h->access != NULL ? h->conf->nlisten : 0;
+	int *keep = mem_alloc((n + naccess) * sizeof *keep);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), stranger;
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		log_fatal("cannot open /dev/null: %s", strerror(errno));
-	fd_close_except(keep, 2);
-	if (fd_count_strangers(keep, 2, &stranger) != 0)
+	keep[0] = h->channel;
+	keep[1] = log_fd();
+	for (size_t i = 0; i < naccess; i++)
+		if (h->access[i] >= 0)
+			keep[n++] = h->access[i];
+	fd_close_except(keep, n);
+	if (fd_count_strangers(keep, n, &stranger) != 0)
 		log_panic("descriptor %d is not heritage", stranger);
+	free(keep);
 	stats_protect(h->stats, h->page);
 }
 
@@ -181,7 +195,11 @@ set_signals(void)
 static void
 take_log(struct msg *m)
 {
-	log_set_fd(m->fd[0]);
+	uint32_t form = log_form(); /* of a master that tells none */
+
+	if (m->len == sizeof form)
+		memcpy(&form, m->data, sizeof form);
+	log_set_fd(m->fd[0], form);
 	m->fd[0] = -1;
 }
 
@@ -267,6 +285,9 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	case MSG_LOG:
 		take_log(m);
 		break;
+	case MSG_ACCESS:
+		access_reopen(m);
+		break;
 	case MSG_PAIR:
 		take_end(m);
 		break;
@@ -297,6 +318,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	w.heritage->page->heartbeat_ms = clock_ms();
+	log_tell_dropped();
 }
 
 static void
@@ -386,7 +408,8 @@ static void
 start(const struct heritage *h)
 {
 	w.heritage = h;
-	log_set_who("worker %u", h->slot);
+	log_set_worker(h->generation, h->slot, h->birth);
+	log_set_counter(count_dropped);
 	prctl(PR_SET_NAME, "baton-worker");
 	keep_heritage(h);
 	spawn_scrub_environment();
@@ -395,6 +418,7 @@ start(const struct heritage *h)
 	drop_privileges(h);
 	w.chan = chan_new(w.base, h->channel, on_message, NULL);
 	waitgroup_start(w.base, h->page);
+	access_start(w.base, h);
 	conn_start(w.base);
 	accept_start((uint64_t)h->conf->server.max_connections);
 	drain_start();
@@ -425,6 +449,7 @@ stop(void)
 	conn_stop();
 	take_stop();
 	drain_stop();
+	access_stop();
 	if (!runtime_stop())
 		leave_at_once();
 	stop_services();

@@ -56,7 +56,7 @@ set_up(void)
 {
 	int end[2];
 
-	log_open("/dev/null", LOGL_ERROR, NULL);
+	log_open("/dev/null", LOGL_ERROR, LOGF_TEXT, NULL);
 	base = event_base_new();
 	ck_assert_int_eq(chan_pair(end), 0);
 	a = chan_new(base, end[0], on_a, NULL);

@@ -170,7 +170,7 @@ set_up(void)
 	uint64_t birth = TAKER;
 	int end[2], small = 1;
 
-	log_open("/dev/null", LOGL_ERROR, NULL);
+	log_open("/dev/null", LOGL_ERROR, LOGF_TEXT, NULL);
 	base = event_base_new();
 	TAILQ_INIT(&conns);
 	conf.listen = listens;

@@ -3,14 +3,70 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <http_parser.h>
+
+#include "base/clock.h"
 #include "base/mem.h"
 #include "service/http/call.h"
 #include "service/http/relay.h"
+#include "worker/access.h"
 #include "worker/conn.h"
 
 #define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
 #define BODY_ROOM    4096 /* a body is read behind its head, at least so much at a time */
 #define SENDFILE_MAX (512 * 1024) /* per turn: a fast client does not hog the loop */
+
+/* --- the access log --- */
+
+static void
+log_begin(struct exchange *x)
+{
+	x->begun_us = clock_us();
+	x->in_before = x->conn->bytes_in - (x->to - x->from);
+	x->out_before = x->conn->bytes_out;
+}
+
+static struct accessline_text
+header(const struct exchange *x, const char *name)
+{
+	struct request_text t =
+	    request_header(x->in + x->body_at - x->head_len, x->head_len, name);
+
+	return (struct accessline_text){t.p, t.n};
+}
+
+/* Of what was no request nothing is known but what was answered. */
+static void
+describe(const struct exchange *x, struct accessline *line)
+{
+	if (x->request.target.p == NULL)
+		return;
+	line->method = (struct accessline_text){http_method_str(x->request.method), 0};
+	line->method.n = strlen(line->method.p);
+	line->target = (struct accessline_text){x->request.target.p, x->request.target.n};
+	line->version = x->request.http10 ? "HTTP/1.0" : "HTTP/1.1";
+	line->referer = header(x, "Referer");
+	line->agent = header(x, "User-Agent");
+}
+
+void
+exchange_log(struct exchange *x)
+{
+	const struct conn *c = x->conn;
+	struct accessline line = {.status = x->status,
+	                          .upstream = x->upstream,
+	                          .bytes_in = c->bytes_in - x->in_before};
+
+	if (x->begun_us == 0 || x->phase == PHASE_HEAD)
+		return;
+	describe(x, &line);
+	if (line.target.p != NULL)
+		line.bytes_in -= x->to - x->from; /* the next request's */
+	line.bytes_out = c->bytes_out - x->out_before;
+	line.us = clock_us() - x->begun_us;
+	access_request(c, &line);
+	x->begun_us = 0;
+}
 
 /* --- borrowing --- */
 
@@ -24,6 +80,11 @@ exchange_next(struct exchange *x)
 	x->file_left = 0;
 	x->close = x->last = false;
 	memset(&x->chunked, 0, sizeof x->chunked);
+	x->status = 0;
+	x->upstream = NULL;
+	x->begun_us = 0;
+	if (access_on(x->conn->listener))
+		log_begin(x);
 }
 
 static size_t
@@ -61,6 +122,7 @@ exchange_give_back(struct conn *c)
 	if (x == NULL)
 		return;
 	c->data = NULL;
+	exchange_log(x);
 	if (x->call != NULL)
 		call_gone(x);
 	if (x->relay != NULL)

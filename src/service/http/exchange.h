@@ -86,6 +86,12 @@ struct exchange {
 	uint64_t body_left;  /* of a body with a length */
 	bool close;          /* after this answer */
 	bool last;           /* the client said itself that it sends no more requests */
+	/* for the access log; used where there is one */
+	uint16_t status;    /* of the answer; 0: none yet */
+	uint64_t begun_us;  /* clock_us; 0: there is none, or the line is written */
+	uint64_t in_before; /* the connection's bytes when it began */
+	uint64_t out_before;
+	const char *upstream; /* NULL: none */
 	/* what is unsent */
 	const char *out;
 	size_t out_len;
@@ -116,6 +122,9 @@ void exchange_give_back(struct conn *c);
 
 /* Free those that are given back. */
 void exchange_free_unused(struct http *h);
+
+/* Write the line of the access log, if there is one and it is not written yet. */
+void exchange_log(struct exchange *x);
 
 /* Forget the request that was answered; what is unread stays. */
 void exchange_next(struct exchange *x);

@@ -142,6 +142,7 @@ all_sent(struct conn *c, struct exchange *x)
 		return true;
 	record_latency(c, x);
 	file_close(&x->file);
+	exchange_log(x);
 	if (x->last && x->from == x->to) {
 		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
 		return false;
@@ -391,6 +392,7 @@ ready(struct conn *c, short what)
 
 static const struct service_type relay_service = {
     .name = "http",
+    .logs_requests = true,
     .stop = stop,
     .open = opened,
     .ready = ready,
@@ -411,6 +413,7 @@ needs(const struct conf_service *conf)
 
 const struct service_type http_service = {
     .name = "http",
+    .logs_requests = true,
     .needs = needs,
     .check = check,
     .start = start,

@@ -65,6 +65,7 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	memcpy(&blob, r->blob.p, sizeof blob);
 	memcpy(x->in, r->unread.p, r->unread.n);
 	x->to = r->unread.n;
+	exchange_next(x); /* begins with what is there */
 	x->began_us = clock_us();
 	timelist_join_left(h->total, &x->total, blob.left_ms);
 	return NULL;

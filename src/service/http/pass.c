@@ -137,6 +137,7 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	r->left = r->reply.body == REPLY_LENGTH ? r->reply.length : 0;
 	upstream_good(r->upstream);
 	r->begun = true;
+	x->status = (uint16_t)r->reply.status;
 	relay_start_limits(r);
 	if (!pass_body(r, rest, n, &p))
 		relay_give_up(r, 502, "its chunks are none");
@@ -157,6 +158,7 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 
 	down[0].n = rewrite_reply(head, len, &r->reply, ANSWER_KEEP, false, h->scratch,
 	                          h->scratch_size);
+	x->status = 101;
 	upstream_good(r->upstream);
 	fd = link_steal(r->link);
 	r->link = NULL;

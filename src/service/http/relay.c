@@ -320,6 +320,7 @@ next_upstream(struct relay *r)
 		return;
 	}
 	r->upstream = u;
+	r->x->upstream = u->text;
 	link = pool_take(u->target, !is_idempotent(r->x->request.method));
 	if (link != NULL)
 		relay_ask(r, link);

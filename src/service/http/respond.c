@@ -101,6 +101,7 @@ respond_status(struct conn *c, struct exchange *x, int status)
 	struct http *h = http_of(c);
 
 	update_date(h);
+	x->status = (uint16_t)status;
 	respond_text(x, answer_error(x->text, status, h->date, respond_connection(x),
 	                             x->request.method == HTTP_HEAD));
 }
@@ -126,6 +127,7 @@ answer_canned(struct conn *c, struct exchange *x)
 	const struct canned *a = &h->canned[respond_connection(x)];
 
 	update_date(h);
+	x->status = 200;
 	x->out = a->text;
 	x->out_len = x->request.method == HTTP_HEAD ? a->head : a->len;
 	x->more_len = 0;
@@ -135,11 +137,8 @@ answer_canned(struct conn *c, struct exchange *x)
 static void
 answer_text(struct conn *c, struct exchange *x, int status, const char *text)
 {
-	struct http *h = http_of(c);
-	size_t len;
+	size_t len = respond_head(c, x, status);
 
-	update_date(h);
-	len = answer_begin(x->text, status, h->date, respond_connection(x));
 	len = answer_header(x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
 	                    strlen(text));
 	respond_text(x, answer_end(x->text, len));
@@ -155,6 +154,7 @@ respond_head(struct conn *c, struct exchange *x, int status)
 	struct http *h = http_of(c);
 
 	update_date(h);
+	x->status = (uint16_t)status;
 	return answer_begin(x->text, status, h->date, respond_connection(x));
 }
 
@@ -163,7 +163,6 @@ respond_head(struct conn *c, struct exchange *x, int status)
 static void
 answer_moved(struct conn *c, struct exchange *x)
 {
-	struct http *h = http_of(c);
 	struct request_text t = x->request.target;
 	size_t path = 0, len;
 
@@ -171,8 +170,7 @@ answer_moved(struct conn *c, struct exchange *x)
 		t.p++;
 	while (path < t.n && t.p[path] != '?' && t.p[path] != '#')
 		path++;
-	update_date(h);
-	len = answer_begin(x->text, 301, h->date, respond_connection(x));
+	len = respond_head(c, x, 301);
 	len = answer_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
 	                    (int)path, t.p, (int)(t.n - path), t.p + path);
 	respond_text(x, answer_end(x->text, len));
@@ -190,7 +188,6 @@ send_part(struct exchange *x, uint64_t first, uint64_t n)
 static void
 answer_file(struct conn *c, struct exchange *x)
 {
-	struct http *h = http_of(c);
 	struct file *f = &x->file;
 	uint64_t first = 0, last = f->size - 1, n = f->size;
 	enum range_result range = RANGE_WHOLE;
@@ -203,9 +200,8 @@ answer_file(struct conn *c, struct exchange *x)
 		range = range_parse(&x->request.range, f->size, &first, &last);
 	if (status == 0)
 		status = range == RANGE_PART ? 206 : range == RANGE_UNSATISFIABLE ? 416 : 200;
-	update_date(h);
 	answer_date(f->modified, modified);
-	len = answer_begin(x->text, status, h->date, respond_connection(x));
+	len = respond_head(c, x, status);
 	len = answer_header(x->text, len,
 	                    "ETag: %s\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n",
 	                    f->etag, modified);

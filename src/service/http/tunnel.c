@@ -131,6 +131,7 @@ patience(const struct conn *c)
 
 static const struct service_type tunnel_type = {
     .name = "http",
+    .logs_requests = true,
     .ready = ready,
     .freeze = freeze,
     .rest = rest,

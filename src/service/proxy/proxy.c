@@ -21,6 +21,7 @@
 #include "service/proxy/source.h"
 #include "service/proxy/target.h"
 #include "wire/handoff.h"
+#include "worker/access.h"
 #include "worker/conn.h"
 
 #define LOG_EVERY_MS 1000
@@ -161,6 +162,7 @@ connected(struct conn *c, struct client *cl)
 
 	event_del(&d->ev);
 	pair_init(&cl->pair, c, &px->home, d->fd);
+	access_upstream(c, d->fd);
 	d->fd = -1;
 	if (px->conf->send_proxy != CONF_PROXY_NO)
 		flow_put(&cl->pair.up, text,
@@ -397,6 +399,7 @@ thaw(struct conn *c, struct handoff_record *r)
 		memcpy(&key, r->blob.p, head);
 	cl = new_client(c);
 	count_source(c, cl, key);
+	access_upstream(c, r->fd[1]);
 	return pair_thaw(&cl->pair, c, &px->home, r->blob.p + head, r->blob.n - head, r);
 }
 
