@@ -28,7 +28,7 @@ const char *const log_format_names[] = {"auto", "text", "json", NULL};
 
 /* How a line looks, and how it is written.  The numbers are for ever. */
 enum form {
-	FORM_TEXT,
+	FORM_TEXT = LOG_FORM_TEXT,
 	FORM_JSON,
 	FORM_STDERR, /* stderr is the journal: it stamps the lines, and wants their rank */
 	FORM_JOURNAL /* the journal's own socket */

@@ -39,6 +39,8 @@ int log_reopen(char **cause);
 /* The descriptor that lines are written to. */
 int log_fd(void);
 
+#define LOG_FORM_TEXT 0
+
 /* And how: a number that means the same to a worker of another version. */
 uint32_t log_form(void);
 

@@ -110,6 +110,7 @@ become_child(int out, int state, uint64_t limit_ms)
 		dup2(null, STDOUT_FILENO);
 	}
 	dup2(out, STDERR_FILENO);
+	log_set_fd(STDERR_FILENO, LOG_FORM_TEXT);
 	fd_close_except(&state, 1);
 	if (state >= 0)
 		fd_cloexec(state, false);

@@ -306,6 +306,7 @@ close_unclaimed(void)
 	state_claim(up.given, &fds);
 	json_decref(fdlist_put(&fds, up.state));
 	json_decref(fdlist_put(&fds, up.old));
+	json_decref(fdlist_put(&fds, log_fd()));
 	if (fd_count_strangers(fds.fd, fds.n, &stranger) > 0)
 		log_debug("descriptor %d came over and belongs to nobody; closed", stranger);
 	fd_close_except(fds.fd, fds.n);
