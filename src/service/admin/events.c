@@ -437,6 +437,7 @@ resume(struct conn *c)
 
 static const struct service_type stream_type = {
     .name = "admin",
+    .logs_requests = true,
     .readable = readable,
     .writable = writable,
     .drain = drain,

@@ -21,7 +21,7 @@
 static void
 log_begin(struct exchange *x)
 {
-	x->begun_us = clock_us();
+	x->unlogged = true;
 	x->in_before = x->conn->bytes_in - (x->to - x->from);
 	x->out_before = x->conn->bytes_out;
 }
@@ -57,15 +57,15 @@ exchange_log(struct exchange *x)
 	                          .upstream = x->upstream,
 	                          .bytes_in = c->bytes_in - x->in_before};
 
-	if (x->begun_us == 0 || x->phase == PHASE_HEAD)
+	if (!x->unlogged || x->phase == PHASE_HEAD)
 		return;
 	describe(x, &line);
 	if (line.target.p != NULL)
 		line.bytes_in -= x->to - x->from; /* the next request's */
 	line.bytes_out = c->bytes_out - x->out_before;
-	line.us = clock_us() - x->begun_us;
+	line.us = clock_us() - x->began_us;
 	access_request(c, &line);
-	x->begun_us = 0;
+	x->unlogged = false;
 }
 
 /* --- borrowing --- */
@@ -82,7 +82,7 @@ exchange_next(struct exchange *x)
 	memset(&x->chunked, 0, sizeof x->chunked);
 	x->status = 0;
 	x->upstream = NULL;
-	x->begun_us = 0;
+	x->unlogged = false;
 	if (access_on(x->conn->listener))
 		log_begin(x);
 }

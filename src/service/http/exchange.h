@@ -87,8 +87,8 @@ struct exchange {
 	bool close;          /* after this answer */
 	bool last;           /* the client said itself that it sends no more requests */
 	/* for the access log; used where there is one */
+	bool unlogged;      /* there is one, and the line is not written yet */
 	uint16_t status;    /* of the answer; 0: none yet */
-	uint64_t begun_us;  /* clock_us; 0: there is none, or the line is written */
 	uint64_t in_before; /* the connection's bytes when it began */
 	uint64_t out_before;
 	const char *upstream; /* NULL: none */

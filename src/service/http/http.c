@@ -140,9 +140,9 @@ all_sent(struct conn *c, struct exchange *x)
 	}
 	if (x->call != NULL && call_continues(x))
 		return true;
+	exchange_log(x);
 	record_latency(c, x);
 	file_close(&x->file);
-	exchange_log(x);
 	if (x->last && x->from == x->to) {
 		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
 		return false;
