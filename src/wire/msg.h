@@ -41,7 +41,7 @@ enum msg_type {
 	MSG_CONN,       /* struct msg_conn: one line of a list */
 	MSG_LIST_END,   /* struct msg_list_end */
 	MSG_TASK,       /* struct msg_task: one line of a list */
-	MSG_LACKS,      /* had no room for descriptors: say again what I accept on, and my ways */
+	MSG_LACKS, /* had no room for descriptors: say again what I accept on, and my ways */
 	/* worker to worker: a hand-off (wire/handoff.h) */
 	MSG_HELLO = 128, /* struct msg_hello, taker to giver: what it reads */
 	MSG_PREPARE,     /* uint64_t id, a record, and its descriptors */

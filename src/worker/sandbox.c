@@ -53,7 +53,7 @@ static const char *const held[] = {
 	"accept", "accept4", "brk", "clock_getres", "clock_gettime", "clock_gettime64",
 	"clock_nanosleep", "clock_nanosleep_time64", "close", "close_range", "dup", "dup2",
 	"dup3", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
-	"epoll_wait", "eventfd2", "exit", "exit_group", "fstat", "fstat64", "futex",
+	"epoll_wait", "eventfd2", "exit", "exit_group", "flock", "fstat", "fstat64", "ftruncate", "ftruncate64", "futex",
 	"futex_time64", "getcpu", "getegid", "geteuid", "getgid", "getpeername", "getpid",
 	"getppid", "getrandom", "getrlimit", "getsockname", "getsockopt", "gettid",
 	"gettimeofday", "getuid", "_llseek", "lseek", "madvise", "membarrier", "mremap",
@@ -85,7 +85,7 @@ static const char *const connects[] = {"bind", "connect", NULL};
 static const char *const own_work[] = {
 	"alarm", "chdir", "chmod", "copy_file_range", "creat", "eventfd", "fadvise64",
 	"fadvise64_64", "fallocate", "fchdir", "fchmod", "fchmodat", "fdatasync", "fgetxattr",
-	"flock", "fstatfs", "fstatfs64", "fsync", "ftruncate", "ftruncate64", "getcwd",
+	"fstatfs", "fstatfs64", "fsync", "getcwd",
 	"getdents", "getdents64", "getgroups", "getitimer", "getpgid", "getpgrp",
 	"getpriority", "getresgid", "getresuid", "getrusage", "getsid", "getxattr",
 	"inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch", "ioctl",
