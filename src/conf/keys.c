@@ -564,7 +564,7 @@ keys_expect(const struct keys_row *row)
 	case KEYS_PATH:
 		return path_text(row);
 	case KEYS_URL:
-		return mem_strdup("a path that begins with '/'");
+		return mem_strdup("a path that begins with '/', without blanks, '?' and '#'");
 	case KEYS_FILE:
 		return mem_strdup("a file name without '/'");
 	case KEYS_USER:

@@ -10,6 +10,7 @@
 
 #define FDNAME_MAX 255 /* of systemd */
 #define HOST_MAX   INET6_ADDRSTRLEN
+#define HOST_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 struct unit {
 	const char *name;
@@ -293,10 +294,7 @@ addr_port(const struct conf_addr *addr)
 static bool
 is_name(const char *host)
 {
-	static const char bytes[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-
-	return *host != '\0' && host[strspn(host, bytes)] == '\0' &&
+	return *host != '\0' && host[strspn(host, HOST_BYTES)] == '\0' &&
 	       host[strspn(host, "0123456789.")] != '\0';
 }
 
@@ -313,10 +311,15 @@ int
 value_upstream(const char *s, struct conf_addr *addr, char **cause)
 {
 	const char *colon = strrchr(s, ':');
-	char *host = mem_strndup(s, colon != NULL ? (size_t)(colon - s) : 0);
-	bool named = strncmp(s, "unix:", 5) != 0 && is_name(host);
+	bool unix_path = strncmp(s, "unix:", 5) == 0;
+	char *host;
+	bool named;
 	int64_t port;
 
+	if (!unix_path && strstr(s, "://") != NULL)
+		return cause_set(cause, "it has no scheme, write HOST:PORT");
+	host = mem_strndup(s, colon != NULL ? (size_t)(colon - s) : 0);
+	named = !unix_path && is_name(host);
 	if (named && value_int(colon + 1, &port) == 0 && port > 0 && port <= UINT16_MAX) {
 		*addr = (struct conf_addr){.text = mem_strdup(s),
 		                           .kind = CONF_ADDR_NAME,
@@ -327,6 +330,8 @@ value_upstream(const char *s, struct conf_addr *addr, char **cause)
 	mem_free(&host);
 	if (named)
 		return cause_set(cause, "the port is a number from 1 to %d", UINT16_MAX);
+	if (colon != NULL && strchr("[*/:", s[strspn(s, HOST_BYTES)]) == NULL)
+		return cause_set(cause, "a host name has letters, digits, '-', '.' and '_'");
 	if (value_addr(s, addr, cause) < 0)
 		return -1;
 	if (addr->kind == CONF_ADDR_SYSTEMD || (addr->kind == CONF_ADDR_TCP && is_any(addr)) ||

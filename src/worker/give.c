@@ -190,7 +190,7 @@ free_offer(struct taker *t, struct offer *o)
 	free(o);
 }
 
-enum offered { OFFERED, NOT_NOW, NO_TAKER };
+enum offered { OFFERED, NOT_NOW, UNABLE, NO_TAKER };
 
 /* Nothing has changed unless OFFERED is returned. */
 static enum offered
@@ -206,7 +206,7 @@ offer(struct conn *c)
 		return NO_TAKER;
 	bytes = make_record(c, t->version, &r, record, sizeof record);
 	if (bytes == 0)
-		return NOT_NOW;
+		return UNABLE;
 	if (t->n > 0 && t->bytes + bytes > WINDOW_BYTES)
 		return NO_TAKER; /* a large one goes alone */
 	o = new_offer(t, c, bytes);
@@ -216,7 +216,7 @@ offer(struct conn *c)
 
 		free_offer(t, o);
 		if (too_large)
-			return NOT_NOW;
+			return UNABLE;
 		t->not_before_ms = clock_ms() + AGAIN_MS;
 		schedule(AGAIN_MS);
 		return NO_TAKER;
@@ -282,6 +282,8 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 
 		if (result == NO_TAKER)
 			return;
+		if (result == UNABLE)
+			c->refusal = HANDOFF_SERVICE;
 		gv.next = TAILQ_NEXT(c, all);
 		if (result == OFFERED && ++n == PER_TURN)
 			break;

@@ -98,6 +98,10 @@ pair(struct baton_conn *conn, int n)
 	}
 }
 
+/* --- keep: a hold that is not given back --- */
+
+static struct baton_conn *volatile kept; /* not lost, for the leak checker */
+
 /* --- hang: a task that never ends --- */
 
 static int
@@ -249,6 +253,9 @@ obey(struct baton_conn *conn, const char *order)
 		pair(conn, atoi(order + 5));
 	} else if (strcmp(order, "hang") == 0) {
 		hang(conn);
+	} else if (strcmp(order, "keep") == 0) {
+		kept = baton_conn_hold(conn);
+		SAY(conn, "kept\n");
 	} else if (strncmp(order, "background ", 11) == 0) {
 		background(conn, order + 11);
 	} else if (strncmp(order, "long ", 5) == 0) {

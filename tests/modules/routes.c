@@ -509,9 +509,12 @@ struct loan {
 	struct baton_ctx *ctx;
 	struct baton_timer *timer;
 	struct baton_link *link;
+	struct loan *next; /* of those that are held until they are told */
 	uint64_t ms;
 	char name[8];
 };
+
+static struct loan *held_loans;
 
 static void
 loan_end(struct loan *l)
@@ -544,23 +547,41 @@ on_link(void *arg, int status, struct baton_link *link)
 		return;
 	}
 	l->link = link;
+	if (l->ms == 0) {
+		l->next = held_loans;
+		held_loans = l;
+		return;
+	}
 	l->timer = baton_timer_new(give_back, l);
 	baton_timer_set(l->timer, l->ms);
 }
 
-/* Hold the pool's only link for so long; wait for it at most 300 ms. */
+static void
+give_all_back(baton_request r)
+{
+	struct loan *l;
+
+	while ((l = held_loans) != NULL) {
+		held_loans = l->next;
+		give_back(l);
+	}
+	answer_text(r, 200, "given");
+}
+
+/* Hold the pool's only link for so long, 0: until /give; wait for it at most 300 ms, or w. */
 static void
 hold(baton_request r)
 {
 	struct loan *l = calloc(1, sizeof *l);
 	const char *target = baton_service_text(baton_request_service(r), "target");
+	const char *w = baton_request_query(r, "w");
 	int status;
 
 	l->r = r;
 	l->ms = (uint64_t)atoi(baton_request_var(r, "v"));
 	if (baton_request_query(r, "q") != NULL)
 		snprintf(l->name, sizeof l->name, "%s", baton_request_query(r, "q"));
-	l->ctx = baton_ctx_new(baton_request_ctx(r), 300);
+	l->ctx = baton_ctx_new(baton_request_ctx(r), w != NULL ? (uint64_t)atoi(w) : 300);
 	status = baton_pool_get(shared_of(r)->pool, l->ctx, target, on_link, l);
 	if (status == 0)
 		return;
@@ -622,6 +643,7 @@ static const struct baton_route routes[] = {
     {"GET", "/count", count, 0, false},
     {"GET", "/breaker/{v}", try_breaker, 0, false},
     {"GET", "/hold/{v}", hold, 0, false},
+    {"GET", "/give", give_all_back, 0, false},
     {.path = NULL},
 };
 

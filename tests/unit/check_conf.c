@@ -112,6 +112,15 @@ static const struct {
     {T("[listen:a]\naddress = localhost:80\nservice = rest\n" REST),
      "server.ini:2: bad value 'localhost:80' for 'address' in [listen:a]; host names are "
      "not looked up, write the address in numbers, like 127.0.0.1:80"},
+    {T("[service:a]\ntype = http\nupstream = http://a.example:80\n" REST),
+     "server.ini:3: bad value 'http://a.example:80' for 'upstream' in [service:a]; it has no "
+     "scheme, write HOST:PORT"},
+    {T("[service:a]\ntype = http\nupstream = http://a.example\n" REST),
+     "server.ini:3: bad value 'http://a.example' for 'upstream' in [service:a]; it has no "
+     "scheme, write HOST:PORT"},
+    {T("[service:a]\ntype = http\nupstream = a b:80\n" REST),
+     "server.ini:3: bad value 'a b:80' for 'upstream' in [service:a]; a host name has "
+     "letters, digits, '-', '.' and '_'"},
     {T("[service:a]\ntype = htpp\nrespond = x\n" REST),
      "server.ini:2: bad value 'htpp' for 'type' in [service:a]; did you mean 'http'?"},
     {T("[server]\nuser =\ncontrol =\ngroup =\npid_file =\n" REST), ""},
