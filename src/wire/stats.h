@@ -28,7 +28,7 @@
 	  "connections closed by force: drain deadline or death of their worker")              \
 	X(HANDED_OFF, "handed_off", "connections", "connections handed to another process")    \
 	X(REFUSED, "refused", "connections",                                                   \
-	  "connections closed unserved for want of descriptors")                               \
+	  "connections of a proxy closed unserved: limits, or no upstream")                    \
 	X(REQUESTS, "requests", "requests",                                                    \
 	  "requests received in full or answered with an error")                               \
 	X(BYTES_IN, "bytes_in", "bytes", "bytes read from clients")                            \

@@ -508,6 +508,16 @@ conn_close(struct conn *c, const char *why)
 }
 
 void
+conn_refuse(struct conn *c, const char *why)
+{
+	static const struct linger hard = {.l_onoff = 1};
+
+	stats_add(cs.page, STATS_REFUSED, 1);
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+	conn_close(c, why);
+}
+
+void
 conn_let_go(struct conn *c)
 {
 	stats_add(cs.page, STATS_HANDED_OFF, 1);

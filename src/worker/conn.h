@@ -110,6 +110,10 @@ void conn_count_request(struct conn *c);
  * the callback returns.  why: a literal, for the log and for batonctl. */
 void conn_close(struct conn *c, const char *why);
 
+/* The same of a client that nobody served, with a reset: it shall not think that all was
+ * said.  Counted as refused. */
+void conn_refuse(struct conn *c, const char *why);
+
 /*
  * Close in order: nothing more will be written.  Half-closes, reads and throws
  * away until the peer closes too or the linger limit passes, then closes: an

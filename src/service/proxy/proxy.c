@@ -107,11 +107,9 @@ on_idle(struct timed *t)
 
 static void dial(struct conn *c, struct client *cl);
 
-/* A client that nobody served shall not think that all was said. */
 static void
 fail(struct conn *c, const char *why)
 {
-	static const struct linger hard = {.l_onoff = 1};
 	struct proxy *px = proxy_of(c);
 	uint64_t now = clock_tick_ms();
 	char peer[64];
@@ -121,8 +119,7 @@ fail(struct conn *c, const char *why)
 		         conn_peer(c, peer, sizeof peer), why);
 		px->logged_ms = now;
 	}
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-	conn_close(c, why);
+	conn_refuse(c, why);
 }
 
 static void
