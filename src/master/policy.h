@@ -19,11 +19,9 @@
 #define POLICY_HEALTHY_MS     10000 /* a life this long forgets earlier deaths */
 #define POLICY_KILL_GRACE_MS  250   /* a worker gets this much beyond its deadline */
 #define POLICY_HALF_OPEN_MS   500   /* handshakes under way at a stop get this long */
-#define POLICY_HANDOFF_MS                                                                      \
-	1000                 /* a drain that hands nothing off so long is cut to make room     \
-	                      */
-#define POLICY_ROOM_MS 15000 /* and any drain that is so old */
-#define POLICY_NOW_MS  50    /* from `stop now` to SIGKILL */
+#define POLICY_HANDOFF_MS     2000  /* a drain that hands off nothing so long makes room */
+#define POLICY_ROOM_MS        15000 /* and any drain that is so old */
+#define POLICY_NOW_MS         50    /* from `stop now` to SIGKILL */
 
 _Static_assert(POLICY_HANDOFF_MS < POLICY_ROOM_MS, "a drain may go on handing off");
 _Static_assert(POLICY_BACKOFF_MIN_MS < POLICY_BACKOFF_MAX_MS, "back-off grows");
