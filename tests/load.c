@@ -1695,19 +1695,20 @@ on_open(evutil_socket_t fd, short what, void *arg)
 		client_open(&client[opened_first++]);
 }
 
+static uint64_t sweep_due_us;
+
 static void
 on_sweep(evutil_socket_t fd, short what, void *arg)
 {
-	static uint64_t due;
 	uint64_t now = now_us();
 	uint64_t limit = (uint64_t)(opt.timeout * 1e6);
 
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (due != 0 && now > due && now - due > total.max_lag_us)
-		total.max_lag_us = now - due;
-	due = now + (uint64_t)SWEEP_MS * 1000;
+	if (now > sweep_due_us && now - sweep_due_us > total.max_lag_us)
+		total.max_lag_us = now - sweep_due_us;
+	sweep_due_us = now + (uint64_t)SWEEP_MS * 1000;
 	for (unsigned i = 0; i < opt.clients; i++) {
 		struct client *c = &client[i];
 
@@ -1825,6 +1826,7 @@ events_start(void)
 	evtimer_assign(&grace_end, base, on_grace_end, NULL);
 	event_assign(&sweeper, base, -1, EV_PERSIST, on_sweep, NULL);
 	event_add(&sweeper, &tick);
+	sweep_due_us = now_us() + (uint64_t)SWEEP_MS * 1000;
 	if (opt.seconds > 0)
 		timer_set(&deadline, (uint64_t)(opt.seconds * 1e6));
 	event_active(opt.mode == &mode_new ? &pacer : &opener, EV_TIMEOUT, 0);

@@ -501,7 +501,9 @@ class Client:
     def until(self, fact):
         """Waits until a snapshot shows the fact."""
         end = time.monotonic() + PATIENCE
-        while not fact(self.snapshot()) and time.monotonic() < end:
+        while not fact(self.snapshot()):
+            if time.monotonic() > end:
+                raise TimeoutError("no snapshot shows it")
             time.sleep(0.01)
 
     def stop(self, number=signal.SIGTERM):
