@@ -3,12 +3,14 @@
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +70,12 @@ by_kernel(const char *path)
 	struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
 	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
-	return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	int fd;
+
+	do
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	while (fd < 0 && errno == EAGAIN); /* somebody renamed something */
+	return fd;
 }
 
 /* What was found: its inode, or minus errno. */
@@ -170,6 +177,25 @@ START_TEST(too_long_or_too_deep)
 }
 END_TEST
 
+START_TEST(while_somebody_renames_something)
+{
+	pid_t pid;
+
+	make_tree();
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			if (rename("outside", "elsewhere") < 0 || rename("elsewhere", "outside") < 0)
+				_exit(1);
+	for (unsigned i = 0; i < 20000; i++)
+		ck_assert_int_ge(found(beneath_open(root, "a/b/../../a/up")), 0);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	unlink("elsewhere");
+	remove_tree();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -182,6 +208,7 @@ main(void)
 	tcase_add_test(tc, one_by_one);
 	tcase_add_test(tc, at_random);
 	tcase_add_test(tc, too_long_or_too_deep);
+	tcase_add_test(tc, while_somebody_renames_something);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -300,8 +300,11 @@ def good_servers():
     single("keep: a POST of 8 MB goes out in many writes", keeps(), "keep",
            ["--post-share", 100, "--post-size", 8 << 20, "--requests", 3], sent=3, answered=3)
     with Server(keeps()) as server:
-        outcome = run("idle", "--clients", 300, "--touch", "--body", TEXT, "--seconds", 0.5,
-                      server.target)
+        client = Client("idle", "--clients", 300, "--touch", "--body", TEXT, "--ready",
+                        server.target)
+        client.line()
+        client.stop()
+        outcome = client.outcome()
         judge("idle: held by a good server", outcome, sent=300, answered=300,
               more={"connections": 300})
     with Server(echo) as server:

@@ -152,5 +152,6 @@ beneath_open(int directory, const char *path)
 		fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 		forbidden = fd < 0 && (errno == ENOSYS || errno == EPERM);
 	}
-	return forbidden ? beneath_walk(directory, path) : fd;
+	/* EAGAIN: a name with ".." in it, while somebody somewhere renamed something. */
+	return forbidden || (fd < 0 && errno == EAGAIN) ? beneath_walk(directory, path) : fd;
 }
