@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/event.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -92,7 +93,7 @@ open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 
 	if (fd < 0 && ((port != 0 && !listener_port_is_ours(port) &&
 	                address_probe(&a->sa, a->salen) < 0) ||
-	               (fd = address_bind_tcp(&a->sa, a->salen, backlog)) < 0)) {
+	               (fd = address_listen_tcp(&a->sa, a->salen, backlog)) < 0)) {
 		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 		return NULL;
 	}
@@ -158,28 +159,30 @@ open_address(const struct conf_listen *conf, const struct conf_addr *a, const ch
 	return open_inherited(a, cause);
 }
 
+/* All are bound before the first one listens: to that one clients come, and they would be
+ * reset if it was closed for want of the next. */
 static int
 grow(struct listener *l, uint32_t slots, int backlog, char **cause)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa;
-	size_t had = l->nsock;
+	size_t n = slots > l->nsock ? slots - l->nsock : 0, bound = 0, used = 0;
+	int *fd;
 
-	if (l->kind != CONF_ADDR_TCP || getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
+	if (l->kind != CONF_ADDR_TCP || n == 0 ||
+	    getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
 		return 0;
-	while (l->nsock < slots) {
-		int fd = address_bind_tcp(&sa, len, backlog);
-
-		if (fd < 0) {
-			cause_set(cause, "cannot add a socket for %s: %s", l->bound,
-			          strerror(errno));
-			while (l->nsock > had)
-				listener_close_socket(&l->sock[--l->nsock]);
-			return -1;
-		}
-		listener_add_socket(l, fd);
-	}
-	return 0;
+	fd = mem_alloc(n * sizeof *fd);
+	while (bound < n && (fd[bound] = address_bind_tcp(&sa, len)) >= 0)
+		bound++;
+	while (bound == n && used < n && listen(fd[used], backlog) == 0)
+		listener_add_socket(l, fd[used++]);
+	if (used < n)
+		cause_set(cause, "cannot add a socket for %s: %s", l->bound, strerror(errno));
+	for (size_t i = used; i < bound; i++)
+		fd_close(&fd[i]);
+	free(fd);
+	return used == n ? 0 : -1;
 }
 
 static int

@@ -93,13 +93,24 @@ address_probe(const struct sockaddr_storage *sa, socklen_t len)
 }
 
 int
-address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog)
+address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len)
 {
 	int fd = stream_socket(sa->ss_family);
 
 	FAULT("bind");
 	if (fd >= 0 && prepare_tcp(fd, sa->ss_family, true) == 0 &&
-	    bind(fd, (const struct sockaddr *)sa, len) == 0 && listen(fd, backlog) == 0)
+	    bind(fd, (const struct sockaddr *)sa, len) == 0)
+		return fd;
+	fd_close(&fd);
+	return -1;
+}
+
+int
+address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog)
+{
+	int fd = address_bind_tcp(sa, len);
+
+	if (fd >= 0 && listen(fd, backlog) == 0)
 		return fd;
 	fd_close(&fd);
 	return -1;

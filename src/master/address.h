@@ -24,8 +24,12 @@ uint16_t address_port(const struct sockaddr_storage *sa);
  * would hide: another process of the same user that listens there. */
 int address_probe(const struct sockaddr_storage *sa, socklen_t len);
 
-/* One listening socket of an address that may have several; -1 with errno. */
-int address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog);
+/* One socket of an address that may have several; nobody comes to it before listen(2).
+ * -1 with errno. */
+int address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len);
+
+/* The same, and it listens. */
+int address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog);
 
 /* A listening unix socket; a stale path is replaced.  -1 with *cause. */
 int address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause);

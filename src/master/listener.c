@@ -168,7 +168,7 @@ listener_bind_last_port(const char *id, int backlog)
 {
 	for (struct last_port *p = last_ports; p != NULL; p = p->next)
 		if (strcmp(p->identity, id) == 0)
-			return address_bind_tcp(&p->sa, p->len, backlog);
+			return address_listen_tcp(&p->sa, p->len, backlog);
 	return -1;
 }
 
