@@ -136,7 +136,10 @@ class Browser:
         return self.run(f"document.querySelector({json.dumps(selector)}) !== null")
 
     def wait(self, expression, text):
-        wait_for(lambda: self.run(expression), f"the page: {text}")
+        try:
+            wait_for(lambda: self.run(expression), f"the page: {text}")
+        except Failure as e:
+            raise Failure(f"{e}; it says: {self.text('body')!r}") from None
 
     def look(self, width, scheme):
         """Be a screen of that width with that preference."""
