@@ -233,12 +233,22 @@ type = echo
     def __exit__(self, kind, value, tb):
         try:
             if kind is not None:
-                sys.stderr.write(f"--- log of baton in {self.dir}\n{self.log()[-6000:]}---\n")
+                sys.stderr.write(f"--- log of baton in {self.dir}\n{self.log()[-20000:]}---\n")
+                self.tell_of_itself()
             self.kill()
             if kind is None:
                 self.look_for_trouble()
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def tell_of_itself(self):
+        """Who holds what, for whoever reads of the failure."""
+        for verb in ("status", "drain", "conns"):
+            try:
+                answer = self.ctl(verb, timeout=5)
+            except subprocess.TimeoutExpired:
+                return
+            sys.stderr.write(f"--- {verb}\n{answer.out[:4000]}{answer.err}---\n")
 
     never = ["the sandbox refused"]  # nothing that workers do is outside of it
 
