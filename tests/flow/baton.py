@@ -210,7 +210,8 @@ type = echo
             status = self.status()
         except Failure:
             return False
-        return status["state"] == "running" and status["generation"] > 0
+        states = {w["state"] for g in status["generations"] for w in g["workers"]}
+        return status["state"] == "running" and states == {"active"}  # they have their sockets
 
     def signal(self, sig):
         os.kill(self.pid, sig)
