@@ -49,6 +49,7 @@ struct taker {
 	struct chan *chan;
 	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
 	bool aimed;
+	bool announced; /* it has come since the last order to aim, which may name it yet */
 	bool replaced;  /* there is a newer pair with it */
 	bool stranger;  /* we have no version of the record in common */
 	bool recalling; /* CANCEL is said, but not sent yet */
@@ -540,6 +541,7 @@ give_pair(const struct msg_pair *pair, int fd)
 	t->birth = pair->birth;
 	t->generation = pair->generation;
 	t->hello_by_ms = clock_ms() + AGAIN_MS;
+	t->announced = true;
 	TAILQ_INIT(&t->offers);
 	t->chan = chan_new(worker_base(), fd, on_message, t);
 	TAILQ_INSERT_TAIL(&gv.takers, t, link);
@@ -561,7 +563,7 @@ forget_unaimed(void)
 
 	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (!t->aimed && t->n == 0 && chan_idle(t->chan))
+		if (!t->aimed && !t->announced && t->n == 0 && chan_idle(t->chan))
 			free_taker(t);
 	}
 }
@@ -598,8 +600,10 @@ give_aim(const uint64_t *birth, size_t n)
 {
 	struct taker *t;
 
-	TAILQ_FOREACH (t, &gv.takers, link)
+	TAILQ_FOREACH (t, &gv.takers, link) {
 		t->aimed = !t->replaced && named(t, birth, n);
+		t->announced = false;
+	}
 	ask_a_new_generation();
 	consider();
 	forget_unaimed();

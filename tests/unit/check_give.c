@@ -239,6 +239,30 @@ START_TEST(a_taker_that_was_late_is_asked_again)
 }
 END_TEST
 
+/* The master's next word may name it; until then some time may pass. */
+START_TEST(a_taker_that_is_not_aimed_at_yet_is_not_forgotten)
+{
+	struct msg_pair pair = {.birth = TAKER + 1, .generation = 2};
+	uint64_t begun = clock_ms(), birth = TAKER + 1, id;
+	int end[2];
+
+	ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE); /* undecided: it is looked after */
+	ck_assert_int_eq(chan_pair(end), 0);
+	taker = end[1];
+	give_pair(&pair, end[0]);
+	while (clock_ms() < begun + 300)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_int_eq(recv(taker, &id, sizeof id, MSG_DONTWAIT | MSG_PEEK), -1); /* 0: closed */
+	give_aim(&birth, 1);
+	spin();
+	ck_assert_int_eq(recv(taker, &id, sizeof id, MSG_DONTWAIT | MSG_PEEK), -1);
+	birth = TAKER;
+	give_aim(&birth, 1);
+	spin();
+	ck_assert_int_eq(recv(taker, &id, sizeof id, MSG_DONTWAIT | MSG_PEEK), 0);
+}
+END_TEST
+
 /* A record that no send buffer takes is nobody else's trouble. */
 START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
 {
@@ -342,6 +366,7 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_add_test(t, what_is_called_back_is_not_given_away);
 	tcase_add_test(t, a_taker_that_was_late_is_asked_again);
+	tcase_add_test(t, a_taker_that_is_not_aimed_at_yet_is_not_forgotten);
 	tcase_add_test(t, what_is_too_large_for_the_channel_does_not_stop_the_others);
 	tcase_add_test(t, the_window_is_filled_and_no_more);
 	tcase_add_test(t, a_turn_has_its_share);
