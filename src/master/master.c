@@ -324,6 +324,7 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
+	slot_reap(); /* a death before the time of a decision counts, told or not */
 	do {
 		assign_run();
 		aim_run();

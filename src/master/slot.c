@@ -365,8 +365,8 @@ slot_reap(void)
 			buried(w, status);
 		else if (!preflight_reaped(pid, status))
 			bury_stranger(pid);
+		master_converge();
 	}
-	master_converge();
 }
 
 void

@@ -61,7 +61,8 @@ TAILQ_HEAD(worker_list, worker);
 /* Fork a worker into a slot.  NULL with *cause; nothing is left behind then. */
 struct worker *slot_spawn(struct generation *gen, uint32_t slot, char **cause);
 
-/* Reap every dead child; called on SIGCHLD and after a restore. */
+/* Reap every dead child, and converge if there was one; on SIGCHLD, before decisions, and
+ * after a restore. */
 void slot_reap(void);
 
 /* Drain: idempotent.  flags: MSG_DRAIN_*. */
