@@ -334,7 +334,8 @@ run(enum change_kind kind)
 		begin_upgrade();
 	else
 		begin_reload();
-	master_converge(); /* who comes after a crash knows of it */
+	snapshot_take(); /* who comes after a crash knows of it */
+	master_converge();
 }
 
 static void
