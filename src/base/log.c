@@ -231,6 +231,17 @@ has_room(void)
 	return !lg.may_block || poll(&p, 1, 0) > 0;
 }
 
+/* A full disk takes the start of a line: the next one must not stand behind it. */
+static void
+take_back(size_t n)
+{
+	struct stat st;
+
+	if (fstat(lg.fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= (off_t)n &&
+	    ftruncate(lg.fd, st.st_size - (off_t)n) < 0)
+		return; /* nothing is left to be done about it */
+}
+
 /* Whole or not at all: a pipe takes so little in one piece. */
 static bool
 put(const char *bytes, size_t n)
@@ -241,6 +252,8 @@ put(const char *bytes, size_t n)
 		put = send(lg.fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
 		put = has_room() ? write(lg.fd, bytes, n) : -1;
+	if (put > 0 && put < (ssize_t)n)
+		take_back((size_t)put);
 	return put == (ssize_t)n;
 }
 
