@@ -18,20 +18,55 @@
 static uint64_t told_ms;
 static struct event *later; /* what was too early */
 
-/* With more workers than there is room for, they are left out. */
+/* What may be left out, in this order, if there is no room for all. */
+static const char *const spare[] = {"workers", "history", "listeners"};
+
+static void
+empty(json_t *status, const char *list)
+{
+	json_t *generation;
+	size_t i;
+
+	if (strcmp(list, "workers") != 0) {
+		json_object_set_new(status, list, json_array());
+		return;
+	}
+	json_array_foreach(json_object_get(status, "generations"), i, generation)
+	    json_object_set_new(generation, list, json_array());
+}
+
+/* It says so itself: an empty list would be a lie. */
+static void
+leave_out(json_t *status, const char *list)
+{
+	json_t *left_out = json_object_get(status, "left_out");
+
+	if (left_out == NULL) {
+		left_out = json_array();
+		json_object_set_new(status, "left_out", left_out);
+	}
+	empty(status, list);
+	json_array_append_new(left_out, json_string(list));
+	json_array_append_new(
+	    json_object_get(status, "warnings"),
+	    json_sprintf("there is too much to tell here: the %s are left out; "
+	                 "batonctl tells all",
+	                 list));
+}
+
 static char *
 text(void)
 {
-	json_t *status = status_json(), *generation;
+	size_t room = board_room(master.stats);
+	json_t *status = status_json();
 	char *s;
-	size_t i;
 
 	json_object_set_new(status, "history", history_list());
 	s = json_dumps(status, JSON_COMPACT);
-	if (s != NULL && strlen(s) > board_room(master.stats)) {
+	for (size_t i = 0; s != NULL && strlen(s) > room && i < sizeof spare / sizeof *spare;
+	     i++) {
 		free(s);
-		json_array_foreach(json_object_get(status, "generations"), i, generation)
-		    json_object_set_new(generation, "workers", json_array());
+		leave_out(status, spare[i]);
 		s = json_dumps(status, JSON_COMPACT);
 	}
 	json_decref(status);

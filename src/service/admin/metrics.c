@@ -1,6 +1,7 @@
 #include "service/admin/metrics.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,18 @@ number(const json_t *j, const char *name)
 	return json_integer_value(json_object_get(j, name));
 }
 
+/* A list that the master had no room for says nothing. */
+static bool
+is_left_out(const json_t *view, const char *list)
+{
+	const json_t *names = json_object_get(view, "left_out");
+
+	for (size_t i = 0; i < json_array_size(names); i++)
+		if (strcmp(json_string_value(json_array_get(names, i)), list) == 0)
+			return true;
+	return false;
+}
+
 /* --- what the master has said --- */
 
 static void
@@ -89,6 +102,8 @@ put_listeners(FILE *f, const json_t *view)
 	const json_t *list = json_object_get(view, "listeners"), *l;
 	size_t i;
 
+	if (is_left_out(view, "listeners"))
+		return;
 	begin(f, "listeners", "gauge", "Addresses that are listened at.");
 	fprintf(f, "baton_listeners %zu\n", json_array_size(list));
 	begin(f, "listener_info", "gauge", "An address and what is spoken there; always 1.");
@@ -153,6 +168,8 @@ put_generations(FILE *f, const json_t *view)
 	begin(f, "connections", "gauge",
 	      "Connections by generation and state: no byte yet, between requests, busy.");
 	json_array_foreach(list, i, g) put_connections(f, g);
+	if (is_left_out(view, "workers"))
+		return;
 	begin(f, "workers", "gauge", "Workers by generation and state.");
 	json_array_foreach(list, i, g) put_workers(f, g);
 }
