@@ -64,8 +64,7 @@ stderr_is_journal(void)
 static int
 open_file(const char *path, char **cause)
 {
-	int fd =
-	    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	int fd = fd_open_lines(path);
 
 	if (fd < 0)
 		return cause_set(cause, "cannot open log file %s: %s", path, strerror(errno));

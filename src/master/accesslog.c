@@ -1,9 +1,6 @@
 #include "master/accesslog.h"
 
-#include <sys/stat.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +13,10 @@
 #include "master/slot.h"
 #include "wire/chan.h"
 
-#define FLAGS (O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
-
-/* A FIFO opened for both is there without a reader, too, and breaks with none. */
 static int
 open_one(const char *path, char **cause)
 {
-	struct stat st;
-	bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
-	int fd = open(path, FLAGS | (fifo ? O_RDWR : O_WRONLY), 0640);
+	int fd = fd_open_lines(path);
 
 	if (fd < 0)
 		cause_set(cause, "cannot open access log %s: %s", path, strerror(errno));
