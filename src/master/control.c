@@ -29,6 +29,7 @@
 #include "master/record.h"
 #include "master/requests.h"
 #include "master/scale.h"
+#include "master/settings.h"
 #include "master/socketfile.h"
 #include "master/status.h"
 #include "master/survey.h"
@@ -343,7 +344,7 @@ do_reopen(struct control_client *c, const json_t *request)
 	char *cause = NULL;
 
 	(void)request;
-	if (master_reopen_log(&cause) < 0)
+	if (settings_reopen_logs(&cause) < 0)
 		control_answer(c, 1, NULL, "%s", cause);
 	else
 		control_answer(c, 0, NULL, "log files are open again");

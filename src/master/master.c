@@ -13,7 +13,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/accesslog.h"
 #include "master/adopt.h"
 #include "master/aim.h"
 #include "master/assign.h"
@@ -453,33 +452,6 @@ master_unstop(char **cause)
 	control_answer_stop(1, "the stop was called off");
 	log_event(EVENT_STOP_CALLED_OFF, NULL, "the stop is called off");
 	master_converge();
-	return 0;
-}
-
-int
-master_reopen_log(char **cause)
-{
-	struct generation *g;
-	struct worker *w;
-	uint32_t form;
-	int fd;
-
-	if (log_reopen(cause) < 0) {
-		log_error("%s", *cause);
-		return -1;
-	}
-	fd = log_fd();
-	form = log_form();
-	TAILQ_FOREACH (g, generation_all(), link)
-		TAILQ_FOREACH (w, &g->workers, link)
-			if (w->chan != NULL)
-				chan_send(w->chan, MSG_LOG, w->birth, &form, sizeof form, &fd,
-				          1);
-	if (accesslog_reopen(cause) < 0) {
-		log_error("%s", *cause);
-		return -1;
-	}
-	log_event(EVENT_REOPENED, NULL, "log files are open again");
 	return 0;
 }
 

@@ -58,9 +58,6 @@ void master_stop(bool now);
 /* Call a stop off.  0 or -1 with *cause. */
 int master_unstop(char **cause);
 
-/* Open log files again, the workers' too.  0 or -1 with *cause. */
-int master_reopen_log(char **cause);
-
 /* Workers wanted by conf under the present scale. */
 uint32_t master_workers(const struct conf *conf);
 

@@ -2,10 +2,16 @@
 
 #include <stdlib.h>
 
+#include "base/event.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "conf/conf.h"
+#include "master/accesslog.h"
+#include "master/generation.h"
 #include "master/pidfile.h"
+#include "master/slot.h"
 #include "master/socketfile.h"
+#include "wire/chan.h"
 
 void
 settings_apply(const struct conf *conf)
@@ -35,4 +41,44 @@ settings_again(const struct conf *conf)
 		log_error("%s", cause);
 	free(cause);
 	settings_apply(conf);
+}
+
+static void
+send_log(void)
+{
+	struct generation *g;
+	struct worker *w;
+	uint32_t form = log_form();
+	int fd = log_fd();
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (w->chan != NULL)
+				chan_send(w->chan, MSG_LOG, w->birth, &form, sizeof form, &fd,
+				          1);
+}
+
+/* One that cannot be opened is no reason not to open the others. */
+int
+settings_reopen_logs(char **cause)
+{
+	char *log = NULL, *access = NULL;
+
+	if (log_reopen(&log) == 0)
+		send_log();
+	accesslog_reopen(&access);
+	if (log != NULL)
+		log_error("%s", log);
+	if (access != NULL)
+		log_error("%s", access);
+	if (log != NULL || access != NULL) {
+		cause_set(cause, "%s%s%s", log != NULL ? log : "",
+		          log != NULL && access != NULL ? "\n" : "",
+		          access != NULL ? access : "");
+		free(log);
+		free(access);
+		return -1;
+	}
+	log_event(EVENT_REOPENED, NULL, "log files are open again");
+	return 0;
 }

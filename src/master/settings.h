@@ -17,4 +17,8 @@ void settings_apply(const struct conf *conf);
 /* Of one that takes over again: what its successor had changed. */
 void settings_again(const struct conf *conf);
 
+/* Open all log files again, the workers', too.  0, or -1 with *cause: those that cannot be
+ * opened stay as they are. */
+int settings_reopen_logs(char **cause);
+
 #endif

@@ -13,6 +13,7 @@
 #include "master/master.h"
 #include "master/notify.h"
 #include "master/scale.h"
+#include "master/settings.h"
 #include "master/slot.h"
 
 static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,
@@ -83,7 +84,7 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 		change_request(CHANGE_UPGRADE, NULL, false, &by);
 		break;
 	case SIGUSR1:
-		master_reopen_log(&cause);
+		settings_reopen_logs(&cause);
 		free(cause);
 		break;
 	case SIGTTIN:
