@@ -157,6 +157,20 @@ give_up(const char *why)
 	log_fatal("what a crash has left cannot be taken over: %s", why);
 }
 
+/* Not being able to write something down is no reason to let go of those who serve. */
+static void
+open_files(const struct conf *conf)
+{
+	char *cause = NULL;
+
+	if (settings_open_log(conf, &cause) < 0)
+		log_error("%s", cause);
+	mem_free(&cause);
+	if (pidfile_set(conf->server.pid_file, &cause) < 0)
+		log_error("%s", cause);
+	mem_free(&cause);
+}
+
 static void
 restore(json_t *state)
 {
@@ -169,15 +183,13 @@ restore(json_t *state)
 	own = choose();
 	if (own == NULL)
 		give_up("no generation of it serves");
-	if (settings_open_log(own->conf, &cause) < 0)
-		give_up(cause);
+	open_files(own->conf);
 	if (strcmp(own->version, master.program->version) != 0)
 		master.image++; /* its workers are not ours to give birth to */
 	log_warn("the master before this one has ended without a word; %u workers served on",
 	         living());
 	look_for_strangers();
-	if (control_start(own->conf->server.control, &cause) < 0 ||
-	    pidfile_set(own->conf->server.pid_file, &cause) < 0)
+	if (control_start(own->conf->server.control, &cause) < 0)
 		give_up(cause);
 	go_on_with(own);
 	master.adopts = false;
