@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "service/http/call.h"
 #include "service/http/exchange.h"
@@ -65,6 +66,10 @@ start(struct service *service, char **cause)
 	h->conf = conf;
 	h->root = root;
 	h->latency = latency_row(worker_stats(), worker_page(), conf->name);
+	if (h->latency == NULL)
+		log_warn("service %s: its latency is not measured, as there is no room for so "
+		         "many services",
+		         conf->name);
 	respond_prepare(h);
 	h->header = timelist_new(service->base, (uint64_t)conf->header_timeout, on_header_late);
 	h->body = timelist_new(service->base, (uint64_t)conf->body_timeout, on_body_late);
