@@ -1,7 +1,7 @@
 /*
  * latency: how long requests took, per service, in buckets whose width grows with the
- * time: four to each doubling from 8 us to 134 s, so that what is read from them is at most
- * an eighth away from the truth.
+ * time: four to each doubling from 8 us to 134 s, so that a bucket's end is at most a quarter
+ * above what it holds.
  *
  * Each worker has rows of its own beside its stats page (stats.h), found by the service's
  * name, and there are rows of the dead.  Likewise part of the wire: a memory whose `layout`
