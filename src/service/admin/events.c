@@ -113,6 +113,16 @@ put_changes(struct stream *s, FILE *f, const struct news *news)
 	}
 }
 
+/* Nothing is told of changes: by a master of before the board, or for want of room. */
+static bool
+is_without_changes(const struct news *news)
+{
+	const json_t *list = changes(news);
+
+	return list == NULL ||
+	       (json_array_size(list) == 0 && json_object_get(news->view, "left_out") != NULL);
+}
+
 /* A newcomer finds in the status what has been, and so does one who comes back to a baton
  * that was started anew, and counts from one again. */
 static void
@@ -121,7 +131,7 @@ begin(struct stream *s, const struct news *news)
 	const json_t *list = changes(news);
 	uint64_t newest = seq_of(json_array_get(list, json_array_size(list) - 1));
 
-	if (!s->begun || (newest != 0 && newest < s->seq))
+	if (!s->begun || (newest < s->seq && !is_without_changes(news)))
 		s->seq = newest;
 	s->begun = true;
 }
