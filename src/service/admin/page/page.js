@@ -11,7 +11,7 @@ const CHANGES = 20;
 
 const $ = id => document.getElementById(id);
 const known = new Map(); // changes by seq
-const drains = new Map(); // generation -> connections when its drain began, as far as was seen
+const drains = new Map(); // generation -> connections in the last two events before its drain
 let samples = []; // {ms, uptime, totals, open, latency: Map(service -> buckets)}
 let latest = null, heard = 0, paused = false, told = "";
 
@@ -103,13 +103,14 @@ function newGeneration() {
 
 function showDrain(el, g) {
   const open = openOf(g), leaving = g.state === "draining" || g.state === "failed";
+  const [last, before] = drains.get(g.id) || [0, 0];
   if (!leaving) {
-    drains.set(g.id, open);
+    drains.set(g.id, [open, last]); // of two: the state is told after the first have left
     el.hidden = true;
     return;
   }
-  const most = Math.max(drains.get(g.id) || 0, open);
-  drains.set(g.id, most);
+  const most = Math.max(last, before, open);
+  drains.set(g.id, [most, most]);
   el.hidden = false;
   text(el.firstChild, most === 0 ? "Drain: no connections are left" :
     `Drain: ${count(most - open)} of ${plural(most, "connection")} done, ${count(open)} to go`);
@@ -290,7 +291,7 @@ function showListeners(list, services) {
 
 const TOTALS = [
   ["accepted", "Connections accepted"], ["handed_off", "Connections handed off"], ["cut", "Connections cut by force"],
-  ["refused", "Connections refused for want of descriptors"], ["requests", "Requests"], ["bytes_in", "Bytes from clients", bytes],
+  ["refused", "Connections turned away by a proxy"], ["requests", "Requests"], ["bytes_in", "Bytes from clients", bytes],
   ["bytes_out", "Bytes to clients", bytes], ["worker_deaths", "Workers that died"],
 ];
 
