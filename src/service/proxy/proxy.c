@@ -50,6 +50,8 @@ struct dialing {
 	int fd;      /* -1: not yet */
 	bool greets; /* its PROXY header is to come */
 	bool waited; /* for names; not twice */
+	size_t nbegun;
+	char begun[GREETING_MAX]; /* of its PROXY header */
 };
 
 struct client {
@@ -265,30 +267,36 @@ admit(struct conn *c, struct client *cl)
 		dial(c, cl);
 }
 
+/* Behind the header stands what is the upstream's, and stays where it is.  What is a part of
+ * the header only is taken: the loop would turn for it, without a rest, until more comes. */
 static void
 read_greeting(struct conn *c, struct client *cl)
 {
-	char bytes[GREETING_MAX];
-	ssize_t n = recv(c->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+	struct dialing *d = cl->dialing;
+	char *at = d->begun + d->nbegun;
+	ssize_t n = recv(c->fd, at, sizeof d->begun - d->nbegun, MSG_PEEK | MSG_DONTWAIT);
 	struct greeting told;
+	size_t whole;
 	int used;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	used = n > 0 ? greeting_read(bytes, (size_t)n, &told) : -1;
+	used = n > 0 ? greeting_read(d->begun, d->nbegun + (size_t)n, &told) : -1;
 	if (used < 0) {
 		fail(c, n > 0 ? "it does not begin with a PROXY header"
 		              : "it ended before its PROXY header");
 		return;
 	}
-	if (used == 0) /* peeked at: the loop would turn for the same bytes */
-		return;
-	if (conn_read(c, bytes, (size_t)used) != used) {
+	whole = used > 0 ? (size_t)used : d->nbegun + (size_t)n;
+	if (conn_read(c, at, whole - d->nbegun) != (ssize_t)(whole - d->nbegun)) {
 		fail(c, "its PROXY header went away");
 		return;
 	}
+	d->nbegun = whole;
+	if (used == 0)
+		return;
 	if (told.from.ss_family != AF_UNSPEC) /* else the one before us speaks for itself */
-		cl->dialing->client = told;
+		d->client = told;
 	admit(c, cl);
 }
 
