@@ -71,6 +71,10 @@ static const struct {
     {"PUT / HTTP/1.1\r\nHost: h\r\ncontent-length: 007\r\n\r\n", NO, "", false,
      "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n"},
     {GET "Content-Length: 0\r\n\r\n", NO, "", false, UP "\r\n"},
+    /* a length to those to whom '_' and '-' are one */
+    {GET "Content_Length: 5\r\nTRANSFER_Encoding: chunked\r\nContent_Type: x\r\n"
+         "Transfer_Encodings: y\r\n\r\n",
+     NO, "", false, UP "Content_Type: x\r\nTransfer_Encodings: y\r\n\r\n"},
     {GET "Content-Length: 5\r\n\r\n", NO, "", false, UP "Content-Length: 5\r\n\r\n"},
     {"DELETE / HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
      "DELETE / HTTP/1.1\r\nHost: h\r\n\r\n"},

@@ -1,5 +1,6 @@
 #include "service/http/rewrite.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -362,13 +363,29 @@ put_request_line(struct out *o, const struct request *r)
 	put_text(o, " HTTP/1.1\r\n");
 }
 
+/* To some upstreams '_' and '-' are one: what we take for any header would be a length. */
+static bool
+frames(const struct request_text *name, const char *word)
+{
+	if (name->n != strlen(word))
+		return false;
+	for (size_t i = 0; i < name->n; i++)
+		if ((name->p[i] == '_' ? '-' : tolower((unsigned char)name->p[i])) != word[i])
+			return false;
+	return true;
+}
+
 /* Is this line told in another way, or not at all? */
 static bool
 is_ours(const struct connections *c, struct forwards *f, const struct line *l, bool trusted)
 {
 	switch (l->name.p[0] | 0x20) {
 	case 'c':
-		if (is(&l->name, "content-length"))
+		if (frames(&l->name, "content-length"))
+			return true;
+		break;
+	case 't':
+		if (frames(&l->name, "transfer-encoding"))
 			return true;
 		break;
 	case 'e':
