@@ -594,7 +594,7 @@ void baton_conn_drop(struct baton_conn *conn);
  * only: a half-close is a hang-up), or its deadline passes (then it is answered 504 in the
  * handler's name, and the route is named in the log).  A handle may be used for ever after: it
  * then says BATON_ANSWERED, BATON_CLOSED or BATON_DEADLINE, or NULL, and never means another
- * request.
+ * request.  In a thread all that takes a handle ends the worker at once.
  *
  * Texts and bytes that are got from a request live as long as it does: what a thread
  * works on is copied or taken first.

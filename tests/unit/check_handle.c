@@ -1,14 +1,23 @@
 /* handle: numbers that are never used again. */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "service/http/handle.h"
+#include "worker/runtime.h"
 
 struct call {
 	int unused;
 };
 
 static struct call one, two;
+static bool on_loop = true;
+
+bool
+runtime_on_loop(void)
+{
+	return on_loop;
+}
 
 START_TEST(a_handle_means_its_call_until_it_ends)
 {
@@ -30,14 +39,45 @@ START_TEST(a_place_that_is_used_again_has_another_number)
 	baton_request a = handle_new(&one), b;
 	int status;
 
-	handle_end(a, BATON_CLOSED);
+	handle_end(a, BATON_ANSWERED);
 	b = handle_new(&two);
 	ck_assert_uint_ne(a.id, b.id);
+	ck_assert_uint_eq((uint32_t)a.id, (uint32_t)b.id);
 	ck_assert_ptr_null(handle_find(a, &status));
-	ck_assert_int_eq(status, BATON_CLOSED);
+	ck_assert_int_eq(status, BATON_ANSWERED);
 	handle_end(b, BATON_DEADLINE);
 	ck_assert_ptr_null(handle_find(a, &status));
 	ck_assert_int_eq(status, BATON_ANSWERED);
+}
+END_TEST
+
+START_TEST(who_is_late_is_told_why)
+{
+	baton_request late[1024], first = handle_new(&one), r;
+	int status;
+
+	handle_end(first, BATON_CLOSED);
+	for (int i = 0; i < 1024; i++) {
+		late[i] = handle_new(&one);
+		handle_end(late[i], BATON_DEADLINE);
+		r = handle_new(&two);
+		handle_end(r, BATON_ANSWERED);
+	}
+	for (int i = 0; i < 1024; i++) {
+		ck_assert_ptr_null(handle_find(late[i], &status));
+		ck_assert_int_eq(status, BATON_DEADLINE);
+	}
+	ck_assert_uint_eq((uint32_t)r.id, (uint32_t)first.id); /* they do not rest for ever */
+	ck_assert_ptr_null(handle_look_up(first));
+}
+END_TEST
+
+START_TEST(a_thread_has_no_requests)
+{
+	baton_request r = handle_new(&one);
+
+	on_loop = false;
+	handle_look_up(r);
 }
 END_TEST
 
@@ -84,6 +124,8 @@ main(void)
 	tcase_add_checked_fixture(tc, NULL, handle_free_all);
 	tcase_add_test(tc, a_handle_means_its_call_until_it_ends);
 	tcase_add_test(tc, a_place_that_is_used_again_has_another_number);
+	tcase_add_test(tc, who_is_late_is_told_why);
+	tcase_add_test_raise_signal(tc, a_thread_has_no_requests, SIGABRT);
 	tcase_add_test(tc, what_was_never_given_out_is_an_error);
 	tcase_add_test(tc, no_number_comes_again);
 	suite_add_tcase(s, tc);

@@ -1,6 +1,11 @@
 #include "service/http/handle.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "worker/runtime.h"
+
+#define NONE     UINT32_MAX
+#define REST_MAX 1024 /* places that tell how their last one has ended */
 
 #ifndef HANDLE_LAST /* a test need not wait for it */
 #	define HANDLE_LAST UINT32_MAX
@@ -15,20 +20,35 @@ struct slot {
 	uint32_t next_free;
 };
 
+/* A place whose request was not answered by its handler rests before it is used again: he
+ * may come yet, and is told why he is late. */
 static struct {
 	struct slot *slot;
 	size_t n;
-	uint32_t free; /* UINT32_MAX: none */
-} ha = {.free = UINT32_MAX};
+	uint32_t free;                  /* NONE: none */
+	uint32_t resting, resting_last; /* the first and the last of those */
+	unsigned nresting;
+} ha = {.free = NONE, .resting = NONE};
+
+static uint32_t
+take(uint32_t *first)
+{
+	uint32_t i = *first;
+
+	*first = ha.slot[i].next_free;
+	return i;
+}
 
 static uint32_t
 take_slot(void)
 {
-	uint32_t i = ha.free;
+	uint32_t i;
 
-	if (i != UINT32_MAX) {
-		ha.free = ha.slot[i].next_free;
-		return i;
+	if (ha.free != NONE)
+		return take(&ha.free);
+	if (ha.nresting > REST_MAX) {
+		ha.nresting--;
+		return take(&ha.resting);
 	}
 	ha.slot = mem_grow(ha.slot, ha.n, sizeof *ha.slot);
 	i = (uint32_t)ha.n++;
@@ -45,6 +65,17 @@ handle_new(struct call *call)
 	return (baton_request){(uint64_t)ha.slot[i].generation << 32 | i};
 }
 
+static void
+rest(uint32_t i)
+{
+	ha.slot[i].next_free = NONE;
+	if (ha.nresting++ == 0)
+		ha.resting = i;
+	else
+		ha.slot[ha.resting_last].next_free = i;
+	ha.resting_last = i;
+}
+
 void
 handle_end(baton_request r, int cause)
 {
@@ -55,6 +86,10 @@ handle_end(baton_request r, int cause)
 	s->cause = cause;
 	if (s->generation++ == HANDLE_LAST)
 		return; /* all its numbers are used up */
+	if (cause != BATON_ANSWERED) {
+		rest(i);
+		return;
+	}
 	s->next_free = ha.free;
 	ha.free = i;
 }
@@ -65,6 +100,7 @@ handle_find(baton_request r, int *status)
 	uint32_t i = (uint32_t)r.id, generation = (uint32_t)(r.id >> 32);
 	struct slot *s;
 
+	AN(runtime_on_loop());
 	*status = BATON_ANSWERED;
 	if (i >= ha.n)
 		return NULL;
@@ -89,5 +125,6 @@ handle_free_all(void)
 {
 	mem_free(&ha.slot);
 	ha.n = 0;
-	ha.free = UINT32_MAX;
+	ha.free = ha.resting = NONE;
+	ha.nresting = 0;
 }

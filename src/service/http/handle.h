@@ -15,7 +15,8 @@ baton_request handle_new(struct call *call);
 /* It means nothing any more; cause: the status that it says from now on. */
 void handle_end(baton_request r, int cause);
 
-/* The call behind a handle; or NULL, and *status tells how it has ended. */
+/* The call behind a handle; or NULL, and *status tells how it has ended (of those that
+ * were not answered by their handlers, of a thousand at least).  A thread is stopped by it. */
 struct call *handle_find(baton_request r, int *status);
 struct call *handle_look_up(baton_request r);
 
