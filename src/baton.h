@@ -4,7 +4,7 @@
  * A worker is one process with one loop and one thread, here called the loop.  What
  * must block goes to a thread (baton_offload) and its result comes back on the loop,
  * so that nothing of a worker needs a lock.  Unless a function says otherwise it is
- * called on the loop (in a thread some of them end the worker at once), does not block, and
+ * called on the loop (in a thread most of them end the worker at once), does not block, and
  * cannot fail for want of memory (the worker ends instead, and its slot is refilled).
  *
  * Times are milliseconds.  A status is 0 (BATON_OK), a negative number of enum
@@ -178,9 +178,9 @@ void baton_timer_free(struct baton_timer **timer);
  *
  *   work     is called once, in a thread, unless ctx ends before its turn comes.  It must
  *            touch nothing but its arg and what is said to be for any thread here.
- *   done     is called once, on the loop's top level: with what work returned, or with
- *            ctx's cause as soon as that has ended, even if work still runs.  Then it must
- *            not touch what work may be writing.
+ *   done     (may be NULL) is called once, on the loop's top level: with what work
+ *            returned, or with ctx's cause as soon as that has ended, even if work still
+ *            runs.  Then it must not touch what work may be writing.
  *   release  (may be NULL) is called once, on the loop, after both: nothing uses arg any
  *            more, and it is to be freed here.  It is not called for work that is left
  *            behind when the worker leaves.
@@ -198,8 +198,9 @@ struct baton_task {
 
 /*
  * Queue it (the struct is copied).  0; BATON_FULL when offload_queue tasks wait already:
- * an answer (503), not a pile; or ctx's cause (NULL: the worker's ctx).  Unless 0,
- * nothing of the task is called.
+ * an answer (503), not a pile; ctx's cause (NULL: the worker's ctx); BATON_DRAIN when the
+ * worker is at its end; or BATON_FAILED: there is no thread, and the log says why.  Unless
+ * 0, nothing of the task is called.
  */
 #define baton_offload(ctx, task) baton_offload_at((ctx), (task), BATON_HERE)
 int baton_offload_at(struct baton_ctx *ctx, const struct baton_task *task, const char *place);
@@ -238,8 +239,8 @@ void baton_group_begin(struct baton_group *group);
 void baton_group_end(struct baton_group *group, int status);
 
 /*
- * A member that is a task: baton_offload with the group's ctx, whose `done` (may be NULL
- * here) is followed by baton_group_end with its status.  A task that is refused counts
+ * A member that is a task: baton_offload with the group's ctx, whose `done`, if it has one,
+ * is followed by baton_group_end with its status.  A task that is refused counts
  * as a member that has failed; its status is returned, and nothing of it is called.
  */
 #define baton_group_offload(group, task) baton_group_offload_at((group), (task), BATON_HERE)

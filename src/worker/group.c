@@ -77,6 +77,7 @@ look(struct baton_group *g)
 void
 baton_group_begin(struct baton_group *group)
 {
+	AN(runtime_on_loop());
 	AN(!group->closed || group->members > 0);
 	group->members++;
 }
@@ -84,6 +85,7 @@ baton_group_begin(struct baton_group *group)
 void
 baton_group_end(struct baton_group *group, int status)
 {
+	AN(runtime_on_loop());
 	AN(group->members > 0);
 	if (status != 0 && group->status == 0) {
 		group->status = status;

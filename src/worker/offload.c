@@ -149,7 +149,8 @@ tell_done(struct job *j, int status)
 {
 	j->done = true;
 	baton_ctx_unwatch(&j->watch);
-	j->task.done(j->task.arg, status);
+	if (j->task.done != NULL)
+		j->task.done(j->task.arg, status);
 }
 
 static void

@@ -430,6 +430,7 @@ baton_link_put(struct baton_link *link, bool reusable)
 {
 	struct pool_target *t = link->target;
 
+	AN(runtime_on_loop());
 	end_wait(link);
 	if (link->attached) {
 		link->ready = NULL;
@@ -511,6 +512,7 @@ baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char *ta
 {
 	int cause = baton_ctx_cause(ctx != NULL ? ctx : ctx_root());
 
+	AN(runtime_on_loop());
 	if (cause != 0)
 		return cause;
 	if (!dial_target_is_good(target))

@@ -22,7 +22,7 @@ static _Thread_local bool on_loop;
 struct event_base *
 runtime_base(void)
 {
-	AN(loop != NULL);
+	AN(loop != NULL && on_loop);
 	return loop;
 }
 

@@ -5,6 +5,7 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "worker/runtime.h"
 
@@ -41,6 +42,7 @@ baton_timer_set(struct baton_timer *timer, uint64_t ms)
 	struct timeval tv = {.tv_sec = (time_t)(ms / 1000),
 	                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
+	AN(runtime_on_loop());
 	event_add(&timer->ev, &tv);
 }
 

@@ -15,6 +15,7 @@
 #include "service/module/outbox.h"
 #include "service/module/streamed.h"
 #include "worker/conn.h"
+#include "worker/runtime.h"
 #include "worker/service.h"
 
 static struct stream *
@@ -30,6 +31,7 @@ stream_look_soon(struct baton_conn *bc)
 {
 	struct stream *st = bc->stream;
 
+	AN(runtime_on_loop());
 	if (bc->queued || bc->c == NULL)
 		return;
 	if (STAILQ_EMPTY(&st->todo) && !st->turning)
