@@ -189,7 +189,7 @@ addr_systemd(const char *name, struct conf_addr *addr, char **cause)
 
 /* Split HOST:PORT or [HOST]:PORT; returns what stands after the host's colon. */
 static const char *
-split_host(const char *s, char host[HOST_MAX], char **cause)
+split_host(const char *s, char host[HOST_MAX], int lowest_port, char **cause)
 {
 	const char *begin = *s == '[' ? s + 1 : s;
 	const char *end = begin + strcspn(begin, *s == '[' ? "]" : ":");
@@ -201,7 +201,9 @@ split_host(const char *s, char host[HOST_MAX], char **cause)
 	}
 	if (*colon != ':') {
 		cause_set(cause, *s == '/' ? "a unix socket is written like unix:/run/x.sock"
-		                           : "the port is missing, write HOST:PORT or :PORT");
+		                 : lowest_port > 0
+		                     ? "the port is missing, write HOST:PORT"
+		                     : "the port is missing, write HOST:PORT or :PORT");
 		return NULL;
 	}
 	if (strchr(colon + 1, ':') != NULL) {
@@ -248,24 +250,26 @@ addr_ipv4(const char *host, int64_t port, struct conf_addr *addr, char **cause)
 	return 0;
 }
 
+/* lowest_port: 0 where the kernel may choose one. */
 static int
-addr_tcp(const char *s, struct conf_addr *addr, char **cause)
+addr_tcp(const char *s, struct conf_addr *addr, int lowest_port, char **cause)
 {
 	char host[HOST_MAX];
 	int64_t port;
-	const char *rest = split_host(s, host, cause);
+	const char *rest = split_host(s, host, lowest_port, cause);
 
 	if (rest == NULL)
 		return -1;
-	if (value_int(rest, &port) != 0 || port > UINT16_MAX)
-		return cause_set(cause, "the port is a number from 0 to %d", UINT16_MAX);
+	if (value_int(rest, &port) != 0 || port < lowest_port || port > UINT16_MAX)
+		return cause_set(cause, "the port is a number from %d to %d", lowest_port,
+		                 UINT16_MAX);
 	addr->kind = CONF_ADDR_TCP;
 	return *s == '[' ? addr_ipv6(host, port, addr, cause)
 	                 : addr_ipv4(host, port, addr, cause);
 }
 
-int
-value_addr(const char *s, struct conf_addr *addr, char **cause)
+static int
+addr_any(const char *s, struct conf_addr *addr, int lowest_port, char **cause)
 {
 	struct conf_addr a = {.text = NULL};
 	int rc;
@@ -275,12 +279,18 @@ value_addr(const char *s, struct conf_addr *addr, char **cause)
 	else if (strncmp(s, "systemd:", 8) == 0)
 		rc = addr_systemd(s + 8, &a, cause);
 	else
-		rc = addr_tcp(s, &a, cause);
+		rc = addr_tcp(s, &a, lowest_port, cause);
 	if (rc == 0) {
 		a.text = mem_strdup(s);
 		*addr = a;
 	}
 	return rc;
+}
+
+int
+value_addr(const char *s, struct conf_addr *addr, char **cause)
+{
+	return addr_any(s, addr, 0, cause);
 }
 
 static uint16_t
@@ -332,10 +342,9 @@ value_upstream(const char *s, struct conf_addr *addr, char **cause)
 		return cause_set(cause, "the port is a number from 1 to %d", UINT16_MAX);
 	if (colon != NULL && strchr("[*/:", s[strspn(s, HOST_BYTES)]) == NULL)
 		return cause_set(cause, "a host name has letters, digits, '-', '.' and '_'");
-	if (value_addr(s, addr, cause) < 0)
+	if (addr_any(s, addr, 1, cause) < 0)
 		return -1;
-	if (addr->kind == CONF_ADDR_SYSTEMD || (addr->kind == CONF_ADDR_TCP && is_any(addr)) ||
-	    (addr->kind == CONF_ADDR_TCP && addr_port(addr) == 0)) {
+	if (addr->kind == CONF_ADDR_SYSTEMD || (addr->kind == CONF_ADDR_TCP && is_any(addr))) {
 		value_addr_clear(addr);
 		return cause_set(cause, "nobody can be reached there; write HOST:PORT");
 	}

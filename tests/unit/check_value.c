@@ -334,6 +334,33 @@ START_TEST(sameness)
 }
 END_TEST
 
+/* An upstream is no listener: what it cannot be is not proposed. */
+static const struct {
+	const char *text, *cause;
+} no_upstreams[] = {
+    {"x", "the port is missing, write HOST:PORT"},
+    {"127.0.0.1", "the port is missing, write HOST:PORT"},
+    {"[::1]", "the port is missing, write HOST:PORT"},
+    {"127.0.0.1:", "the port is a number from 1 to 65535"},
+    {"127.0.0.1:0", "the port is a number from 1 to 65535"},
+    {"[::1]:65536", "the port is a number from 1 to 65535"},
+    {"a:0", "the port is a number from 1 to 65535"},
+    {":80", "nobody can be reached there; write HOST:PORT"},
+    {"0.0.0.0:80", "nobody can be reached there; write HOST:PORT"},
+    {"http://a:80", "it has no scheme, write HOST:PORT"},
+};
+
+START_TEST(no_upstream)
+{
+	struct conf_addr a;
+	char *cause = NULL;
+
+	ck_assert_int_ne(value_upstream(no_upstreams[_i].text, &a, &cause), 0);
+	ck_assert_str_eq(cause, no_upstreams[_i].cause);
+	free(cause);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -350,6 +377,7 @@ main(void)
 	tcase_add_test(tc, unix_longest);
 	tcase_add_test(tc, systemd);
 	tcase_add_loop_test(tc, refusal, 0, COUNT(refused));
+	tcase_add_loop_test(tc, no_upstream, 0, COUNT(no_upstreams));
 	tcase_add_loop_test(tc, sameness, 0, COUNT(pairs));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
