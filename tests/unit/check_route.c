@@ -92,6 +92,9 @@ END_TEST
 static const struct {
 	const char *path, *fault;
 } faults[] = {
+    {"/{a}/{b}/{a}", "it has two variables of one name"},
+    {"/{a}/{a...}", "it has two variables of one name"},
+    {"/{a}/{ab}/a/{aa...}", NULL},
     {"/", NULL},
     {"/a/{b}/{c...}", NULL},
     {"a", "its path begins with '/'"},
@@ -103,6 +106,18 @@ static const struct {
     {"/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", "it has too many variables"},
 };
 
+START_TEST(twice)
+{
+	const struct baton_route r[] = {{"GET", "/a", handler, 0, false},
+	                                {"POST", "/a", handler, 0, false},
+	                                {"GET", "/a/", handler, 0, false},
+	                                {"GET", "/a", handler, 0, true}};
+
+	for (int i = 0; i < COUNT(r); i++)
+		ck_assert(route_is_twice(r, &r[i]) == (i == 3));
+}
+END_TEST
+
 START_TEST(fault)
 {
 	struct baton_route r = {.method = "GET", .path = faults[_i].path, .handle = handler};
@@ -110,6 +125,8 @@ START_TEST(fault)
 	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
 	r.handle = NULL;
 	ck_assert_str_eq(route_fault(&r), "it has no handler");
+	r.method = "get";
+	ck_assert_str_eq(route_fault(&r), "its method is none of HTTP's, like GET");
 	r.method = NULL;
 	ck_assert_str_eq(route_fault(&r), "it has no method");
 }
@@ -125,6 +142,7 @@ main(void)
 
 	tcase_add_loop_test(tc, found, 0, COUNT(cases));
 	tcase_add_test(tc, allowed);
+	tcase_add_test(tc, twice);
 	tcase_add_loop_test(tc, fault, 0, COUNT(faults));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <http_parser.h>
+
 /* The segment that begins at *p, which is behind a slash; *p moves behind the slash after it,
  * or becomes NULL. */
 static struct request_text
@@ -169,6 +171,43 @@ segment_fault(const struct request_text *s, bool last)
 	return NULL;
 }
 
+static bool
+is_method(const char *text)
+{
+#define X(num, name, string)                                                                   \
+	if (strcmp(text, #string) == 0)                                                        \
+		return true;
+	HTTP_METHOD_MAP(X)
+#undef X
+	return false;
+}
+
+/* Is there a variable of that name before it in the path? */
+static bool
+is_second(const struct baton_route *route, const struct request_text *segment)
+{
+	const char *p = route->path + 1;
+	size_t n = segment->n - (kind_of(segment) == TAIL ? 4 : 1); /* "{name" */
+
+	while (p < segment->p) {
+		struct request_text s = next_segment(&p, segment->p);
+
+		if (kind_of(&s) == VARIABLE && s.n == n + 1 && memcmp(s.p, segment->p, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+route_is_twice(const struct baton_route *first, const struct baton_route *route)
+{
+	for (; first < route; first++)
+		if (strcmp(first->method, route->method) == 0 &&
+		    strcmp(first->path, route->path) == 0)
+			return true;
+	return false;
+}
+
 const char *
 route_fault(const struct baton_route *route)
 {
@@ -177,6 +216,8 @@ route_fault(const struct baton_route *route)
 
 	if (route->method == NULL || *route->method == '\0')
 		return "it has no method";
+	if (!is_method(route->method))
+		return "its method is none of HTTP's, like GET";
 	if (route->handle == NULL)
 		return "it has no handler";
 	if (route->path[0] != '/')
@@ -189,6 +230,8 @@ route_fault(const struct baton_route *route)
 			return fault;
 		if (kind_of(&s) != LITERAL && ++vars > BATON_VARS_MAX)
 			return "it has too many variables";
+		if (kind_of(&s) != LITERAL && is_second(route, &s))
+			return "it has two variables of one name";
 	}
 	return NULL;
 }

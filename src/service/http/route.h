@@ -35,6 +35,9 @@ const char *route_allow(const struct baton_route *routes, const struct request_t
 /* The latest deadline of all, in ms. */
 uint64_t route_longest(const struct baton_route *routes);
 
+/* Does one from first on, before route, say the same?  Then it would never be called. */
+bool route_is_twice(const struct baton_route *first, const struct baton_route *route);
+
 /* What is wrong with a route; NULL: nothing.  A literal. */
 const char *route_fault(const struct baton_route *route);
 

@@ -57,6 +57,8 @@ judge_routes(const char *path, const struct baton_module *m, char **cause)
 	for (const struct baton_route *r = m->routes; r != NULL && r->path != NULL; r++) {
 		const char *fault = route_fault(r);
 
+		if (fault == NULL && route_is_twice(m->routes, r))
+			fault = "it stands there twice";
 		if (fault != NULL)
 			return cause_set(cause, "%s: route '%s': %s", path, r->path, fault);
 	}
