@@ -435,7 +435,8 @@ enum baton_key_type {
 /*
  * A key of the module's own in its section.  It is checked like baton's own ones, before
  * anything is started: an unknown key, a value that is out of range and a missing one
- * are told by `baton --check` and refuse a reload.  Its name is none that baton has.
+ * are told by `baton --check` and refuse a reload.  Its name is none that baton has, of letters, digits,
+ * '-', '.' and '_'.
  */
 struct baton_key {
 	const char *name; /* NULL: the end of the table */

@@ -504,17 +504,16 @@ keys_text(const struct keys_row *row, const void *base, size_t i)
 static char *
 words_text(const char *const *words, const char *last)
 {
-	const char *all[8] = {NULL};
 	char *list = mem_strdup("");
 	size_t n = 0;
 
-	for (; words != NULL && words[n] != NULL && n < 6; n++)
-		all[n] = words[n];
-	if (last != NULL)
-		all[n++] = last;
+	while (words != NULL && words[n] != NULL)
+		n++;
+	n += last != NULL;
 	for (size_t i = 0; i < n; i++) {
 		const char *before = i == 0 ? "" : i == n - 1 ? " or " : ", ";
-		char *longer = mem_printf("%s%s%s", list, before, all[i]);
+		const char *word = i == n - 1 && last != NULL ? last : words[i];
+		char *longer = mem_printf("%s%s%s", list, before, word);
 
 		mem_free(&list);
 		list = longer;
@@ -526,8 +525,11 @@ static char *
 range_text(const struct keys_row *row, const char *what, const char *like)
 {
 	char *min = number_text(row, row->min), *max = number_text(row, row->max);
-	char *text = mem_printf("%s%s%s from %s to %s%s", row->zero != NULL ? row->zero : "",
-	                        row->zero != NULL ? " or " : "", what, min, max, like);
+	bool ends = row->max < INT64_MAX;
+	char *text =
+	    mem_printf("%s%s%s %s %s%s%s%s", row->zero != NULL ? row->zero : "",
+	               row->zero != NULL ? " or " : "", what, ends ? "from" : "of at least",
+	               min, ends ? " to " : "", ends ? max : "", like);
 
 	mem_free(&min);
 	mem_free(&max);

@@ -348,12 +348,21 @@ start(struct baton_service *service)
 
 static const char *const moods[] = {"good", "bad", NULL};
 
+#ifdef EXTRA
+__attribute__((unused)) static const char *const none[] = {NULL};
+__attribute__((unused)) static const char *const days[] = {"mo", "tu", "we", "th",
+                                                           "fr", "sa", "su", NULL};
+#endif
+
 static const struct baton_key keys[] = {
     {.name = "limit", .type = BATON_KEY_NUMBER, .dflt = "7", .min = 1, .max = 10},
     {.name = "mood", .type = BATON_KEY_WORD, .dflt = "good", .words = moods},
     {.name = "fails", .type = BATON_KEY_BOOL},
 #ifdef REQUIRED
     {.name = "needed", .type = BATON_KEY_TEXT, .required = true, .help = "a text"},
+#endif
+#ifdef EXTRA
+    EXTRA,
 #endif
     {.name = NULL},
 };

@@ -24,7 +24,8 @@ static const enum keys_type type_of[] = {
     [BATON_KEY_WORD] = KEYS_WORD,
 };
 
-#define TYPES_N (sizeof type_of / sizeof *type_of)
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+#define TYPES_N    (sizeof type_of / sizeof *type_of)
 
 static size_t
 count(const struct baton_key *keys)
@@ -114,13 +115,26 @@ find_line(const struct conf_service *conf, const char *name)
 	return NULL;
 }
 
+static bool
+has_words(const struct baton_key *key)
+{
+	return key->words != NULL && key->words[0] != NULL;
+}
+
 /* A table that contradicts itself is the module's fault, whatever the file says. */
 static bool
-row_is_sound(struct asked *a, const struct baton_key *key)
+row_is_sound(struct asked *a, const struct baton_key *keys, const struct baton_key *key)
 {
 	char *text = NULL;
 
-	if ((size_t)key->type >= TYPES_N || (key->type == BATON_KEY_WORD && key->words == NULL))
+	if (*key->name == '\0' || key->name[strspn(key->name, NAME_BYTES)] != '\0')
+		text = mem_printf("the module's key '%s' has a name that no file can have; "
+		                  "it has letters, digits, '-', '.' and '_'",
+		                  flaw_word(key->name).text);
+	else if (own_find(keys, key->name) < key - keys)
+		text = mem_printf("the module has two keys '%s'", key->name);
+	else if ((size_t)key->type >= TYPES_N ||
+	         (key->type == BATON_KEY_WORD && !has_words(key)))
 		text = mem_printf("the module's key '%s' is of no known type", key->name);
 	else if (keys_find(CONF_SERVICE, key->name, 0) != NULL)
 		text = mem_printf("the module's key '%s' is one that baton has", key->name);
@@ -132,13 +146,14 @@ row_is_sound(struct asked *a, const struct baton_key *key)
 }
 
 static void
-read_key(struct asked *a, const struct baton_key *key, struct own_value *value)
+read_key(struct asked *a, const struct baton_key *keys, const struct baton_key *key,
+         struct own_value *value)
 {
 	const struct conf_own *own = find_line(a->conf, key->name);
 	struct keys_row row;
 	char *cause = NULL, *text;
 
-	if (!row_is_sound(a, key))
+	if (!row_is_sound(a, keys, key))
 		return;
 	row = row_of(key);
 	if (own != NULL && keys_set(&row, value, own->line, own->value, &cause) < 0)
@@ -166,7 +181,7 @@ own_read(const char *path, const struct conf_service *conf, const struct baton_k
 	struct own_value *values = mem_alloc((count(keys) + 1) * sizeof *values);
 
 	for (size_t i = 0; i < count(keys); i++)
-		read_key(&a, &keys[i], &values[i]);
+		read_key(&a, keys, &keys[i], &values[i]);
 	for (size_t i = 0; i < conf->nown; i++)
 		if (own_find(keys, conf->own[i].key) < 0)
 			tell_unknown(&a, &conf->own[i], keys);
