@@ -494,7 +494,9 @@ end(struct conn *c, const char *why)
 	if (TAILQ_EMPTY(&cs.dead))
 		event_active(&cs.bury, EV_TIMEOUT, 0);
 	TAILQ_INSERT_TAIL(&cs.dead, c, all);
-	waitgroup_done(c->state);
+	if (!c->elsewhere)
+		stats_add(cs.page, STATS_CLOSED, 1);
+	waitgroup_done(c->state); /* beside it: who dies between the two is counted twice */
 	accept_relief();
 }
 
@@ -503,7 +505,6 @@ conn_close(struct conn *c, const char *why)
 {
 	if (c->shared) /* a copy elsewhere would keep it open */
 		shutdown(c->fd, SHUT_RDWR);
-	stats_add(cs.page, STATS_CLOSED, 1);
 	end(c, why);
 }
 

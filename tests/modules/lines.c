@@ -2,6 +2,7 @@
 #include <baton.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,8 @@ write_long(struct baton_conn *conn)
 
 /* --- orders --- */
 
+static char killer; /* whose end is that of the worker */
+
 static void
 obey(struct baton_conn *conn, const char *order)
 {
@@ -264,6 +267,9 @@ obey(struct baton_conn *conn, const char *order)
 	} else if (strcmp(order, "drip") == 0) {
 		drip(conn);
 	} else if (strcmp(order, "close") == 0) {
+		baton_conn_close(conn);
+	} else if (strcmp(order, "kill") == 0) {
+		baton_conn_set_data(conn, &killer);
 		baton_conn_close(conn);
 	} else if (strcmp(order, "bye") == 0) {
 		SAY(conn, "bye\n");
@@ -314,8 +320,9 @@ on_flushed(struct baton_conn *conn)
 static void
 on_close(struct baton_conn *conn, bool moved)
 {
-	(void)conn;
 	(void)moved;
+	if (baton_conn_data(conn) == &killer)
+		raise(SIGKILL); /* amid its end */
 	flushes_add();
 }
 
