@@ -484,9 +484,10 @@ struct baton_module {
 	void (*open)(struct baton_conn *conn);
 
 	/*
-	 * n bytes have come that were not used up yet.  Returns how many are used up now;
-	 * the others are shown again, with more behind them (at most max_unread together,
-	 * else the connection is closed).
+	 * n bytes have come that were not used up yet.  Returns how many are used up now
+	 * (more than n ends the worker); the others are shown again, with more behind them
+	 * (at most max_unread together, else the connection is closed).  It is not called
+	 * again for what it has left until more comes: a loop over what is there is its own.
 	 */
 	size_t (*data)(struct baton_conn *conn, const char *bytes, size_t n);
 
@@ -509,7 +510,8 @@ struct baton_module {
 	 * the module has both of these.
 	 *
 	 * freeze: true, with all that thaw needs in *blob; false: not now.  Changes nothing:
-	 * the connection may stay.  What is unread and unsent travels by itself.
+	 * the connection may stay.  What is unread and unsent travels by itself, and that it
+	 * is busy; a pause does not: thaw pauses again.
 	 * thaw: in the other worker, instead of open.  0, or -1: it stays where it is.
 	 */
 	bool (*freeze)(struct baton_conn *conn, struct baton_blob *blob);
