@@ -135,14 +135,16 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	}
 	r->state = ANSWERING;
 	r->left = r->reply.body == REPLY_LENGTH ? r->reply.length : 0;
+	if (!pass_body(r, rest, n, &p)) { /* and no byte of it is out */
+		upstream_bad(r->upstream, false);
+		relay_give_up(r, 502, "its chunks are none");
+		return;
+	}
 	upstream_good(r->upstream);
 	r->begun = true;
 	x->status = (uint16_t)r->reply.status;
 	relay_start_limits(r);
-	if (!pass_body(r, rest, n, &p))
-		relay_give_up(r, 502, "its chunks are none");
-	else
-		send_down(r, &p);
+	send_down(r, &p);
 }
 
 /* 101: from here on the bytes mean nothing to us. */
