@@ -59,6 +59,7 @@ END_TEST
 
 START_TEST(what_is_no_header_is_refused)
 {
+	static const char nul[] = "PROXY TCP4 1.2.3.4 1.2.3.4 1 1\0 1\r\n";
 	static const char *const bad[] = {
 	    "GET / HTTP/1.1\r\n",
 	    "P\r\n",
@@ -72,6 +73,9 @@ START_TEST(what_is_no_header_is_refused)
 	    "PROXY TCP4 1.2.3.4 1.2.3.4  1\r\n",
 	    "PROXY TCP6 1.2.3.4 1.2.3.4 1 1\r\n",
 	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 1 1\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 1 \r\n",
+	    "PROXY TCP4  1.2.3.4 1.2.3.4 1 1\r\n",
 	    "PROXY UNKNOWN "
 	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
@@ -79,6 +83,7 @@ START_TEST(what_is_no_header_is_refused)
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		ck_assert_msg(read_text(bad[i]) == -1, "%s", bad[i]);
+	ck_assert_int_eq(greeting_read(nul, sizeof nul - 1, &g), -1);
 	ck_assert_int_eq(greeting_read("", 0, &g), 0);
 }
 END_TEST

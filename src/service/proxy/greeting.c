@@ -45,12 +45,11 @@ v1_address(int family, const char *ip, const char *port, struct sockaddr_storage
 static bool
 v1_parse(char *line, struct greeting *g)
 {
-	char *word[6], *save = NULL;
+	char *word[6], *rest = line; /* one blank between two, and nothing behind the last */
 	int n = 0, family;
 
-	for (char *w = strtok_r(line, " ", &save); w != NULL && n < 6;
-	     w = strtok_r(NULL, " ", &save))
-		word[n++] = w;
+	while (rest != NULL && n < 6)
+		word[n++] = strsep(&rest, " ");
 	if (n < 2 || strcmp(word[0], "PROXY") != 0)
 		return false;
 	if (strcmp(word[1], "UNKNOWN") == 0)
@@ -58,7 +57,7 @@ v1_parse(char *line, struct greeting *g)
 	family = strcmp(word[1], "TCP4") == 0   ? AF_INET
 	         : strcmp(word[1], "TCP6") == 0 ? AF_INET6
 	                                        : AF_UNSPEC;
-	return family != AF_UNSPEC && n == 6 &&
+	return family != AF_UNSPEC && n == 6 && rest == NULL &&
 	       v1_address(family, word[2], word[4], &g->from) &&
 	       v1_address(family, word[3], word[5], &g->to);
 }
@@ -72,7 +71,8 @@ read_v1(const char *bytes, size_t len, struct greeting *g)
 
 	if (end == NULL)
 		return len >= V1_MAX ? -1 : 0;
-	if (end == bytes || end[-1] != '\r')
+	if (end == bytes || end[-1] != '\r' ||
+	    memchr(bytes, '\0', (size_t)(end - bytes)) != NULL)
 		return -1;
 	memcpy(line, bytes, (size_t)(end - bytes));
 	line[end - bytes - 1] = '\0';
