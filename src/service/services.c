@@ -9,9 +9,8 @@
 #include "service/module/module.h"
 #include "service/proxy/proxy.h"
 
-const struct service_type *const service_types[] = {&echo_service, &http_service,
-                                                    &proxy_service, &module_service,
-                                                    &admin_service, NULL};
+const struct service_type *const service_types[] = {
+    &echo_service, &http_service, &proxy_service, &module_service, &admin_service, NULL};
 
 const struct service_type *
 service_type_find(const char *name)

@@ -185,7 +185,8 @@ START_TEST(while_somebody_renames_something)
 	pid = fork();
 	if (pid == 0)
 		for (;;)
-			if (rename("outside", "elsewhere") < 0 || rename("elsewhere", "outside") < 0)
+			if (rename("outside", "elsewhere") < 0 ||
+			    rename("elsewhere", "outside") < 0)
 				_exit(1);
 	for (unsigned i = 0; i < 20000; i++)
 		ck_assert_int_ge(found(beneath_open(root, "a/b/../../a/up")), 0);

@@ -56,10 +56,12 @@ static const struct {
     {"[service:e]\ntype = echo\nroot = /x\n" LISTEN,
      "f:3: key 'root' in [service:e] is of type 'http', not of 'echo'"},
     {"[service:e]\nmax_body = 1k\ntype = echo\n" LISTEN,
-     "f:2: key 'max_body' in [service:e] is of type 'http' or 'module' or 'admin', not of 'echo'"},
+     "f:2: key 'max_body' in [service:e] is of type 'http' or 'module' or 'admin', not of "
+     "'echo'"},
     {"[service:e]\ntype = echo\nidle_timeout = 1s\n" LISTEN, ""},
     {"[service:e]\ntype = gopher\nroot = /x\n" LISTEN,
-     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo, http, proxy, module or admin"},
+     "f:2: bad value 'gopher' for 'type' in [service:e]; expected echo, http, proxy, module or "
+     "admin"},
 
     /* one of */
     {"[service:e]\ntype = http\nrespond = x\n" LISTEN, ""},

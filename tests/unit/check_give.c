@@ -252,7 +252,8 @@ START_TEST(a_taker_that_is_not_aimed_at_yet_is_not_forgotten)
 	give_pair(&pair, end[0]);
 	while (clock_ms() < begun + 300)
 		event_base_loop(base, EVLOOP_ONCE);
-	ck_assert_int_eq(recv(taker, &id, sizeof id, MSG_DONTWAIT | MSG_PEEK), -1); /* 0: closed */
+	ck_assert_int_eq(recv(taker, &id, sizeof id, MSG_DONTWAIT | MSG_PEEK),
+	                 -1); /* 0: closed */
 	give_aim(&birth, 1);
 	spin();
 	ck_assert_int_eq(recv(taker, &id, sizeof id, MSG_DONTWAIT | MSG_PEEK), -1);
