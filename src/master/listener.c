@@ -78,8 +78,8 @@ listener_add_socket(struct listener *l, int fd)
 	store_put("socket", last_id, fd);
 }
 
-void
-listener_close_socket(struct lsocket *s)
+static void
+close_socket(struct lsocket *s)
 {
 	store_drop("socket", s->id);
 	fd_close(&s->fd);
@@ -156,7 +156,7 @@ listener_destroy(struct listener *l)
 	remember_port(l);
 	TAILQ_REMOVE(&all, l, link);
 	for (size_t i = 0; i < l->nsock; i++)
-		listener_close_socket(&l->sock[i]);
+		close_socket(&l->sock[i]);
 	free(l->sock);
 	free(l->text);
 	free(l->bound);
@@ -302,8 +302,8 @@ listener_half_open(void)
 	return address_half_open(listener_port_is_ours);
 }
 
-void
-listener_close_all(void)
+static void
+close_all(void)
 {
 	struct listener *l;
 
@@ -346,7 +346,7 @@ listener_start(void)
 void
 listener_stop(void)
 {
-	listener_close_all();
+	close_all();
 	forget_ports();
 }
 

@@ -78,9 +78,6 @@ void listener_filter(bool on);
 /* Handshakes that the kernel has under way on our addresses. */
 bool listener_half_open(void);
 
-/* Stop: every queue was swept; close all. */
-void listener_close_all(void);
-
 /* The actual address of a listener, with the port that the kernel chose. */
 const char *listener_address(const struct listener *l);
 

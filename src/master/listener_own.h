@@ -23,7 +23,6 @@ void listener_destroy(struct listener *l);
 
 /* fd is the listener's from then on. */
 void listener_add_socket(struct listener *l, int fd);
-void listener_close_socket(struct lsocket *s);
 
 /* Drop bare SYNs, or no more. */
 void listener_filter_one(struct listener *l, bool on);

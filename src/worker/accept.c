@@ -386,9 +386,3 @@ accept_relief(void)
 	if (ac.paused)
 		unpause();
 }
-
-size_t
-accept_count(void)
-{
-	return ac.n;
-}

@@ -41,7 +41,4 @@ void accept_relief(void);
 /* No more connections are taken than there are. */
 bool accept_full(void);
 
-/* How many listening sockets are held. */
-size_t accept_count(void);
-
 #endif

@@ -77,8 +77,9 @@ static struct {
 
 /* --- which --- */
 
-bool
-give_wants(const struct conn *c)
+/* Is it to move, as far as we know? */
+static bool
+is_to_move(const struct conn *c)
 {
 	const struct conf *conf = worker_conf();
 
@@ -89,7 +90,7 @@ give_wants(const struct conn *c)
 bool
 conn_ends_here(const struct conn *c)
 {
-	return worker_draining() && !give_wants(c);
+	return worker_draining() && !is_to_move(c);
 }
 
 static bool
@@ -238,7 +239,7 @@ offer(struct conn *c)
 static bool
 may_offer(const struct conn *c)
 {
-	return !c->moving && !c->held && !c->is_opening && !c->closed && give_wants(c);
+	return !c->moving && !c->held && !c->is_opening && !c->closed && is_to_move(c);
 }
 
 bool

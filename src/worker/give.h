@@ -37,7 +37,4 @@ void give_look(void);
 /* A connection ends, be it on its way or not. */
 void give_ended(struct conn *c);
 
-/* Is this connection to move, as far as we know? */
-bool give_wants(const struct conn *c);
-
 #endif

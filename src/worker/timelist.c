@@ -140,9 +140,3 @@ timelist_leave(struct timed *t)
 	TAILQ_REMOVE(&t->list->members, t, link);
 	t->list = NULL;
 }
-
-uint64_t
-timelist_limit(const struct timelist *list)
-{
-	return list->limit_ms;
-}

@@ -47,7 +47,4 @@ uint64_t timelist_left(const struct timed *t);
 /* t has no limit any more.  Allowed on no list. */
 void timelist_leave(struct timed *t);
 
-/* The limit of a list, in ms. */
-uint64_t timelist_limit(const struct timelist *list);
-
 #endif
