@@ -476,14 +476,8 @@ static int
 take_over(struct generation *old, struct generation *active, const struct asker *by,
           char **cause)
 {
-	struct generation_use *use;
-	size_t nuse;
-
-	if (listener_acquire(old->conf, old->want, &use, &nuse, cause) < 0)
+	if (generation_acquire(old, cause) < 0)
 		return -1;
-	free(old->use);
-	old->use = use;
-	old->nuse = nuse;
 	scale_undo_change();
 	scale_want_again(old);
 	generation_resume(old);
@@ -633,8 +627,7 @@ change_rolled_back(const char *reason)
 			generation_fail(g);
 	if (own == NULL)
 		log_fatal("rolled back, but no generation of this binary is left");
-	free(own->use);
-	if (listener_acquire(own->conf, own->want, &own->use, &own->nuse, &cause) < 0)
+	if (generation_acquire(own, &cause) < 0)
 		log_fatal("rolled back, but: %s", cause);
 	scale_want_again(own);
 	if (own->state != GEN_ACTIVE)

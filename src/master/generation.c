@@ -217,6 +217,21 @@ generation_drain_on(void)
 				slot_drain(w, w->deadline_ms, drain_flags());
 }
 
+/* The new list first: what the old one names is used until then. */
+int
+generation_acquire(struct generation *g, char **cause)
+{
+	struct generation_use *use;
+	size_t nuse;
+
+	if (listener_acquire(g->conf, g->want, &use, &nuse, cause) < 0)
+		return -1;
+	free(g->use);
+	g->use = use;
+	g->nuse = nuse;
+	return 0;
+}
+
 /* A worker that had been asked to leave before has a successor in its slot, which was
  * born later. */
 static bool

@@ -90,6 +90,10 @@ struct generation *generation_own(void);
 /* Say once more to those who leave that they do, and whether others serve on. */
 void generation_drain_on(void);
 
+/* Its listeners again, those that were closed bound anew.  0, or -1 with *cause, and it has
+ * what it had. */
+int generation_acquire(struct generation *g, char **cause);
+
 /* Its drain is called off and it accepts again. */
 void generation_resume(struct generation *g);
 
