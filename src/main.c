@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -264,6 +265,7 @@ main(int argc, char **argv)
 	struct options o = {.conf = SYSCONFDIR "/" CONF_DEFAULT_PATH_NAME};
 	int status = 1;
 
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a worker of our user cannot open our memory */
 	block_signals();
 	open_standard_descriptors();
 	upgrade_begin(argv);

@@ -58,6 +58,9 @@
 	X(WORKER_STUCK, "worker-stuck", LOGL_ERROR, "5c500469b50c443db27817db7206f9a2", \
 	  "GENERATION SLOT BIRTH WORKER_PID", \
 	  "its loop stands still") \
+	X(WORKER_LIED, "worker-lied", LOGL_ERROR, "f780c74ff5a04437a5d2ce3b29a0fde1", \
+	  "GENERATION SLOT BIRTH WORKER_PID REASON", \
+	  "it did or said what no worker does, and is replaced") \
 	X(LISTENER_OPENED, "listener-opened", LOGL_INFO, "1e8557f7ad174d5782a75a9010934abb", \
 	  "ADDRESS", \
 	  "a listener is there from now on") \

@@ -32,11 +32,12 @@ process_started(pid_t pid)
 }
 
 int
-process_open(pid_t pid, uint64_t started)
+process_open(pid_t pid, uint64_t started, bool alive)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	uint64_t now = fd >= 0 ? process_started(pid) : 0;
 
-	if (fd >= 0 && (started == 0 || process_started(pid) != started))
+	if (now != 0 ? now != started : !alive)
 		fd_close(&fd);
 	return fd;
 }

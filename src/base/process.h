@@ -7,13 +7,16 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* When it was started, in clock ticks since the boot; 0: there is no such process. */
+/* When it was started, in clock ticks since the boot; 0: there is no such process, or it is
+ * hidden from us. */
 uint64_t process_started(pid_t pid);
 
-/* A pidfd of the process with that pid, if it was started at that time; else -1. */
-int process_open(pid_t pid, uint64_t started);
+/* A pidfd of the process with that pid, if it was started at that time; else -1.  Where /proc
+ * hides it (ProtectProc=, and it cannot be traced) alive decides: another sign of its life. */
+int process_open(pid_t pid, uint64_t started, bool alive);
 
 /* Send a signal to the process behind a pidfd. */
 void process_signal(int pidfd, int sig);

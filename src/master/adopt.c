@@ -33,19 +33,10 @@
 /* A worker that was born after the last snapshot: it has a page, but no record.  Without a
  * channel it leaves by itself. */
 struct stranger {
-	uint64_t birth;
+	struct stats_page *page;
 	int pidfd;
 	struct event *gone;
 };
-
-static void
-fold(uint64_t birth)
-{
-	struct stats_page *page = stats_page_find(master.stats, birth);
-
-	if (page != NULL)
-		stats_page_fold(master.stats, page);
-}
 
 static void
 on_gone(evutil_socket_t fd, short what, void *arg)
@@ -54,55 +45,40 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	fold(s->birth);
+	stats_page_fold(master.stats, s->page);
 	event_free(s->gone);
 	fd_close(&s->pidfd);
 	free(s);
 }
 
 static void
-watch_stranger(const struct stats_page *page)
+watch_stranger(struct stats_page *page)
 {
-	int pidfd = process_open(page->pid, page->started);
+	pid_t pid = page->pid;
+	int pidfd = process_open(pid, page->started, true);
 	struct stranger *s;
 
 	if (pidfd < 0) {
-		fold(page->birth);
+		stats_page_fold(master.stats, page);
 		return;
 	}
 	log_warn("worker birth %llu (pid %d) is not in the snapshot: it leaves by itself",
-	         (unsigned long long)page->birth, (int)page->pid);
+	         (unsigned long long)page->birth, (int)pid);
 	s = mem_alloc(sizeof *s);
-	s->birth = page->birth;
+	s->page = page;
 	s->pidfd = pidfd;
 	s->gone = event_new(master.base, pidfd, EV_READ, on_gone, s);
 	if (s->gone == NULL || event_add(s->gone, NULL) < 0)
 		log_fatal("cannot watch a worker");
 }
 
-static bool
-is_known(uint64_t birth)
-{
-	struct generation *g;
-	struct worker *w;
-
-	TAILQ_FOREACH (g, generation_all(), link)
-		TAILQ_FOREACH (w, &g->workers, link)
-			if (w->birth == birth)
-				return true;
-	return false;
-}
-
 static void
 look_for_strangers(void)
 {
-	struct stats_page *page = NULL, *next;
+	struct stats_page *page = NULL;
 
-	for (page = stats_page_next(master.stats, NULL); page != NULL; page = next) {
-		next = stats_page_next(master.stats, page);
-		if (!is_known(page->birth))
-			watch_stranger(page);
-	}
+	while ((page = stats_page_unclaimed(master.stats, page)) != NULL)
+		watch_stranger(page);
 }
 
 static unsigned
@@ -194,8 +170,7 @@ restore(json_t *state)
 	go_on_with(own);
 	master.adopts = false;
 	listener_start();
-	free(own->use);
-	if (listener_acquire(own->conf, own->want, &own->use, &own->nuse, &cause) < 0)
+	if (generation_acquire(own, &cause) < 0)
 		give_up(cause);
 }
 

@@ -72,6 +72,15 @@ look(struct worker *w)
 	return silent_ms < FRESH_MS;
 }
 
+static void
+doubt(struct worker *w)
+{
+	const char *lie = stats_page_look(master.stats, w->page);
+
+	if (lie != NULL)
+		slot_distrust(w, lie);
+}
+
 bool
 heartbeat_look(void)
 {
@@ -80,8 +89,10 @@ heartbeat_look(void)
 	bool fresh = true;
 
 	TAILQ_FOREACH (g, generation_all(), link)
-		TAILQ_FOREACH (w, &g->workers, link)
+		TAILQ_FOREACH (w, &g->workers, link) {
+			doubt(w);
 			fresh &= !w->ready || look(w);
+		}
 	return fresh;
 }
 

@@ -97,7 +97,7 @@ note_moved(struct generation *g)
 	uint64_t moved = 0;
 
 	TAILQ_FOREACH (w, &g->workers, link)
-		moved += w->page->counter[STATS_HANDED_OFF];
+		moved += stats_counter_of(master.stats, w->page, STATS_HANDED_OFF);
 	if (moved != g->moved)
 		g->moved_ms = clock_ms();
 	g->moved = moved;
@@ -417,16 +417,11 @@ static int
 resume_stopped(char **cause)
 {
 	struct generation *g = generation_find(loop.stopped_gen);
-	struct generation_use *use;
-	size_t nuse;
 
 	if (g == NULL)
 		return cause_set(cause, "nothing is left that could go on");
-	if (listener_acquire(g->conf, g->want, &use, &nuse, cause) < 0)
+	if (generation_acquire(g, cause) < 0)
 		return -1;
-	free(g->use);
-	g->use = use;
-	g->nuse = nuse;
 	master.stop = STOP_NO;
 	generation_resume(g);
 	generation_drain_on();

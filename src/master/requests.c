@@ -296,6 +296,7 @@ static const char *
 drain_progress(uint32_t gen)
 {
 	static char text[96];
+	struct stats_counts held;
 	struct generation *g;
 	struct worker *w;
 	uint64_t n = 0;
@@ -305,8 +306,10 @@ drain_progress(uint32_t gen)
 		if (g->id >= gen)
 			continue;
 		gens++;
-		TAILQ_FOREACH (w, &g->workers, link)
-			n += w->page->fresh + w->page->idle + w->page->busy;
+		TAILQ_FOREACH (w, &g->workers, link) {
+			stats_counts(w->page, &held);
+			n += held.fresh + held.idle + held.busy;
+		}
 	}
 	snprintf(text, sizeof text, "%u old generation%s with %llu connections", gens,
 	         gens == 1 ? "" : "s", (unsigned long long)n);

@@ -79,7 +79,6 @@ fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause
 	free(missing);
 	pid = spawn_fork();
 	if (pid == 0) {
-		h->page->pid = getpid();
 		child(h);
 	}
 	accesslog_close(gen->conf, &access);
@@ -87,8 +86,7 @@ fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause
 		stats_page_fold(master.stats, h->page);
 		return cause_set(cause, "cannot fork: %s", strerror(errno));
 	}
-	h->page->pid = pid;
-	h->page->started = process_started(pid);
+	stats_page_born(master.stats, h->page, pid);
 	return pid;
 }
 
@@ -190,12 +188,25 @@ slot_kill(struct worker *w, const char *why)
 		kill(w->pid, SIGKILL);
 }
 
+void
+slot_distrust(struct worker *w, const char *why)
+{
+	if (w->lied)
+		return;
+	w->lied = true;
+	log_event(EVENT_WORKER_LIED, SLOT_FIELDS_AND(w, EVENT_TEXT("REASON", why)),
+	          "worker %u of generation %u (pid %d) is not to be trusted: %s", w->slot,
+	          w->gen->id, (int)w->pid, why);
+	slot_kill(w, "it is not to be trusted");
+}
+
 static void
 became_ready(struct worker *w)
 {
 	if (w->ready)
 		return;
 	w->ready = true;
+	stats_page_ready(master.stats, w->page);
 	log_event(EVENT_WORKER_READY, SLOT_FIELDS(w),
 	          "worker %u of generation %u is ready after %llu ms", w->slot, w->gen->id,
 	          (unsigned long long)(clock_ms() - w->since_ms));
@@ -290,7 +301,7 @@ find_pid(pid_t pid)
 static bool
 left_in_order(const struct worker *w, int status)
 {
-	return status == 0 && w->page->state == STATS_DRAINING;
+	return status == 0 && w->page->state == STATS_DRAINING && !w->lied;
 }
 
 static void
@@ -322,7 +333,7 @@ buried(struct worker *w, int status)
 
 	if (w->chan != NULL)
 		chan_read_rest(w->chan); /* its last words may still be there */
-	g->cut += w->page->counter[STATS_CUT];
+	g->cut += stats_counter_of(master.stats, w->page, STATS_CUT);
 	lost = stats_page_fold(master.stats, w->page);
 	g->cut += lost;
 	log_end(w, status, lost);
@@ -346,10 +357,11 @@ buried(struct worker *w, int status)
 static void
 bury_stranger(pid_t pid)
 {
-	struct stats_page *page = stats_page_of_pid(master.stats, pid);
+	struct stats_page *page = NULL;
 
-	if (page != NULL)
-		stats_page_fold(master.stats, page);
+	while ((page = stats_page_unclaimed(master.stats, page)) != NULL)
+		if (page->pid == pid)
+			stats_page_fold(master.stats, page);
 }
 
 void
@@ -388,12 +400,14 @@ slot_free(struct worker *w)
 json_t *
 slot_save(const struct worker *w, struct fdlist *fds)
 {
-	return json_pack("{s:I, s:i, s:i, s:o, s:b, s:b, s:b, s:I, s:I, s:b}", "birth",
-	                 (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid,
+	return json_pack("{s:I, s:i, s:i, s:o, s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:I}",
+	                 "birth", (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid,
 	                 "channel", fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1),
 	                 "ready", w->ready, "leaving", w->leaving, "killed", w->killed,
 	                 "since_ms", (json_int_t)w->since_ms, "deadline_ms",
-	                 (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0);
+	                 (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0, "page",
+	                 (json_int_t)stats_page_index(master.stats, w->page), "started",
+	                 (json_int_t)stats_page_start_time(master.stats, w->page));
 }
 
 /* Nobody may wait for the status of another's child. */
@@ -412,7 +426,8 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 static bool
 watch(struct worker *w)
 {
-	w->pidfd = process_open(w->pid, w->page->started);
+	w->pidfd = process_open(w->pid, stats_page_start_time(master.stats, w->page),
+	                        w->chan != NULL && chan_is_alive(w->chan));
 	if (w->pidfd < 0)
 		return false;
 	w->gone = event_new(master.base, w->pidfd, EV_READ, on_gone, w);
@@ -450,6 +465,7 @@ slot_restore(struct generation *gen, const json_t *j)
 {
 	json_int_t birth, since, deadline;
 	int slot, pid, ready, leaving, killed, fd;
+	struct stats_claim claim;
 	struct stats_page *page;
 	struct worker *w;
 
@@ -458,8 +474,16 @@ slot_restore(struct generation *gen, const json_t *j)
 	                &leaving, "killed", &killed, "since_ms", &since, "deadline_ms",
 	                &deadline) < 0)
 		return NULL;
-	page = stats_page_find(master.stats, (uint64_t)birth);
-	if (page == NULL || page->pid != pid)
+	claim = (struct stats_claim){
+	    .birth = (uint64_t)birth,
+	    .generation = gen->id,
+	    .slot = (uint32_t)slot,
+	    .pid = pid,
+	    .started = (uint64_t)json_integer_value(json_object_get(j, "started")),
+	    .since_ms = (uint64_t)since};
+	page = stats_page_claim(master.stats,
+	                        (size_t)json_integer_value(json_object_get(j, "page")), &claim);
+	if (page == NULL)
 		return NULL;
 	w = mem_alloc(sizeof *w);
 	w->gen = gen;

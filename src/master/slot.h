@@ -44,6 +44,7 @@ struct worker {
 	uint64_t beat;   /* heartbeat_ms, as last seen */
 	uint32_t silent; /* looks since then */
 	bool stuck;      /* too many */
+	bool lied;       /* its page, or its channel, said what no worker says: it is replaced */
 	int pidfd; /* of one that is no child of ours: a master before was its parent; -1 */
 	struct event *gone;
 	char *last_words;
@@ -76,6 +77,10 @@ void slot_cut(struct worker *w);
 
 /* why: for the log. */
 void slot_kill(struct worker *w, const char *why);
+
+/* It did or said what no worker does: it is in other hands, or broken, and is replaced.  why: a
+ * phrase for the log; only the first one is told. */
+void slot_distrust(struct worker *w, const char *why);
 
 /* Send an order without a body worth a name. */
 void slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len);

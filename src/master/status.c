@@ -23,9 +23,12 @@ count(const struct generation *g, struct counts *n)
 	struct worker *w;
 
 	TAILQ_FOREACH (w, &g->workers, link) {
-		n->fresh += w->page->fresh;
-		n->idle += w->page->idle;
-		n->busy += w->page->busy;
+		struct stats_counts held;
+
+		stats_counts(w->page, &held);
+		n->fresh += held.fresh;
+		n->idle += held.idle;
+		n->busy += held.busy;
 	}
 }
 

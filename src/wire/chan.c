@@ -349,3 +349,11 @@ chan_fd(const struct chan *ch)
 {
 	return ch->fd;
 }
+
+bool
+chan_is_alive(const struct chan *ch)
+{
+	struct pollfd p = {.fd = ch->fd};
+
+	return poll(&p, 1, 0) >= 0 && (p.revents & POLLHUP) == 0;
+}

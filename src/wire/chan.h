@@ -35,6 +35,9 @@ void chan_free(struct chan **ch);
 
 int chan_fd(const struct chan *ch);
 
+/* Somebody has the other end. */
+bool chan_is_alive(const struct chan *ch);
+
 /*
  * Send a message; descriptors stay the caller's.  0, or -1 with errno when it
  * could be neither sent nor queued (EMFILE while a copy of a descriptor had to

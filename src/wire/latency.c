@@ -4,7 +4,8 @@
 
 #include "wire/stats.h"
 
-#define LAYOUT 1
+#define LAYOUT     1
+#define BUCKET_MAX (UINT64_C(1) << 48) /* of a worker: a sum of all fits */
 
 /* What begins a memory of rows. */
 struct annex {
@@ -21,6 +22,12 @@ annex_of(const struct stats *stats, const struct stats_page *page, size_t *rows)
 
 	*rows = (size - sizeof *a) / sizeof *a->row;
 	return a;
+}
+
+static uint64_t
+bounded(uint64_t n, uint64_t max)
+{
+	return n < max ? n : max;
 }
 
 static struct latency *
@@ -59,6 +66,18 @@ latency_row(const struct stats *stats, struct stats_page *own, const char *name)
 	return strlen(name) <= LATENCY_NAME_MAX ? make(a, rows, name) : NULL;
 }
 
+/* A worker may write into its rows what it likes, at any time: each number is read once, and
+ * the name ends. */
+static void
+read_row(const struct latency *from, struct latency *to)
+{
+	memcpy(to->name, from->name, LATENCY_NAME_MAX);
+	to->name[LATENCY_NAME_MAX] = '\0';
+	to->sum_us = bounded(from->sum_us, STATS_VALUE_MAX);
+	for (unsigned b = 0; b < LATENCY_BUCKETS; b++)
+		to->bucket[b] = bounded(from->bucket[b], BUCKET_MAX);
+}
+
 static void
 add(struct latency *to, const struct latency *from)
 {
@@ -73,14 +92,17 @@ latency_fold(struct stats *stats, const struct stats_page *page)
 	size_t rows, dead_rows;
 	struct annex *a = annex_of(stats, page, &rows);
 	struct annex *dead = annex_of(stats, NULL, &dead_rows);
+	struct latency row;
 
 	if (a->layout == 0)
 		return;
 	for (size_t i = 0; a->layout == LAYOUT && i < rows && a->row[i].used; i++) {
-		struct latency *to = make(dead, dead_rows, a->row[i].name);
+		struct latency *to;
 
+		read_row(&a->row[i], &row);
+		to = make(dead, dead_rows, row.name);
 		if (to != NULL)
-			add(to, &a->row[i]);
+			add(to, &row);
 	}
 	memset(a, 0, sizeof *a + rows * sizeof *a->row);
 }
@@ -89,18 +111,21 @@ latency_fold(struct stats *stats, const struct stats_page *page)
 static size_t
 collect(const struct annex *a, size_t rows, struct latency *sum, size_t n, size_t max)
 {
+	struct latency row;
+
 	for (size_t i = 0; a->layout == LAYOUT && i < rows && a->row[i].used; i++) {
 		size_t k = 0;
 
-		while (k < n && strcmp(sum[k].name, a->row[i].name) != 0)
+		read_row(&a->row[i], &row);
+		while (k < n && strcmp(sum[k].name, row.name) != 0)
 			k++;
 		if (k == max)
 			continue;
 		if (k == n) {
 			memset(&sum[n++], 0, sizeof *sum);
-			memcpy(sum[k].name, a->row[i].name, LATENCY_NAME_MAX);
+			memcpy(sum[k].name, row.name, sizeof row.name);
 		}
-		add(&sum[k], &a->row[i]);
+		add(&sum[k], &row);
 	}
 	return n;
 }

@@ -1,7 +1,8 @@
-#include "wire/stats.h"
+#include "wire/stats_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,52 +12,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "wire/latency.h"
-
-#define STATS_MAGIC   0x6e6f7461622d7473ull /* "st-baton" */
-#define STATS_VERSION 1
-#define STATS_SIZE    ((size_t)STATS_PAGE_SIZE * STATS_PAGES)
-
-/*
- * Which page is what.  The first versions knew pages of births only and took them from
- * the low end, so that what came later lies where they never got to:
- *
- *	0             the head
- *	1..1339       births
- *	1346..4023    their annexes, two pages each
- *	4024..4087    the board
- *	4088..4095    the annex of the dead
- */
-#define ANNEX_PAGES 2
-#define ANNEX_FIRST 1344 /* of page 0, so to speak */
-#define BOARD_FIRST 4024
-#define BOARD_PAGES 64
-#define DEAD_FIRST  (BOARD_FIRST + BOARD_PAGES)
-#define READ_TRIES  1000 /* of a page that seems to be folded */
-
-_Static_assert(ANNEX_FIRST > STATS_BIRTHS, "births end before the annexes");
-_Static_assert(ANNEX_FIRST + ANNEX_PAGES * (STATS_BIRTHS + 1) <= BOARD_FIRST,
-               "the annexes end before the board");
-_Static_assert(DEAD_FIRST < STATS_PAGES, "and all of it in the memory");
-
-/* Page 0.  Grows at the end only. */
-struct stats_head {
-	uint64_t magic;
-	uint64_t version;
-	uint64_t last_birth;
-	uint64_t last_generation;
-	uint64_t pages; /* pages 1..pages have been used; the rest is untouched memory */
-	_Atomic uint64_t total[STATS_SLOTS];
-	struct stats_named named[STATS_NAMED]; /* totals of the dead; no room: lost */
-	_Atomic uint64_t folds;                /* odd: a page is being folded */
-};
-
-_Static_assert(sizeof(struct stats_head) <= STATS_PAGE_SIZE, "the head is one page");
-
-struct stats {
-	int fd;
-	char *map;
-};
 
 static const char *const counter_names[] = {
 #define X(id, name, unit, help) name,
@@ -80,18 +35,6 @@ static const char *const state_names[] = {"free",   "starting", "ready",  "activ
                                           "paused", "draining", "cutting"};
 
 _Static_assert(sizeof state_names / sizeof *state_names == STATS_STATES_N, "a name each");
-
-static struct stats_head *
-head(const struct stats *stats)
-{
-	return (struct stats_head *)stats->map;
-}
-
-static struct stats_page *
-page_at(const struct stats *stats, size_t i)
-{
-	return (struct stats_page *)(stats->map + i * STATS_PAGE_SIZE);
-}
 
 static struct stats *
 map(int fd, char **cause)
@@ -125,8 +68,8 @@ stats_create(char **cause)
 		fd_close(&fd);
 		return NULL;
 	}
-	head(stats)->version = STATS_VERSION;
-	head(stats)->magic = STATS_MAGIC;
+	stats_head(stats)->version = STATS_VERSION;
+	stats_head(stats)->magic = STATS_MAGIC;
 	return stats;
 }
 
@@ -142,7 +85,7 @@ stats_attach(int fd, char **cause)
 	}
 	if ((stats = map(fd, cause)) == NULL)
 		return NULL;
-	if (head(stats)->magic != STATS_MAGIC || head(stats)->version != STATS_VERSION) {
+	if (stats_head(stats)->magic != STATS_MAGIC || stats_head(stats)->version != STATS_VERSION) {
 		cause_set(cause, "the statistics memory is of another version");
 		munmap(stats->map, STATS_SIZE);
 		mem_free(&stats);
@@ -156,6 +99,7 @@ stats_free(struct stats **stats)
 {
 	if (*stats == NULL)
 		return;
+	stats_free_seats(*stats);
 	munmap((*stats)->map, STATS_SIZE);
 	fd_close(&(*stats)->fd);
 	mem_free(stats);
@@ -170,60 +114,20 @@ stats_fd(const struct stats *stats)
 uint64_t
 stats_next_birth(struct stats *stats)
 {
-	return ++head(stats)->last_birth;
+	return ++stats_head(stats)->last_birth;
 }
 
 uint32_t
 stats_next_generation(struct stats *stats)
 {
-	return (uint32_t)++head(stats)->last_generation;
+	return (uint32_t)++stats_head(stats)->last_generation;
 }
 
-/* A master that was killed amid a fold has left it odd. */
-static void
-begin_fold(struct stats *stats)
+/* For a reader beside the master a page's own word has to do. */
+static bool
+is_living(const struct stats *stats, size_t i)
 {
-	head(stats)->folds |= 1;
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-static void
-end_fold(struct stats *stats)
-{
-	atomic_thread_fence(memory_order_seq_cst);
-	head(stats)->folds = (head(stats)->folds | 1) + 1;
-}
-
-struct stats_page *
-stats_page_open(struct stats *stats, uint64_t birth, uint32_t generation, uint32_t slot)
-{
-	for (size_t i = 1; i <= STATS_BIRTHS; i++) {
-		struct stats_page *page = page_at(stats, i);
-
-		if (page->birth != 0)
-			continue;
-		begin_fold(stats); /* a master of another version may have left it */
-		latency_fold(stats, page);
-		end_fold(stats);
-		if (i > head(stats)->pages)
-			head(stats)->pages = i;
-		memset(page, 0, sizeof *page);
-		page->generation = generation;
-		page->slot = slot;
-		page->state = STATS_STARTING;
-		page->birth = birth;
-		return page;
-	}
-	return NULL;
-}
-
-struct stats_page *
-stats_page_find(struct stats *stats, uint64_t birth)
-{
-	for (size_t i = 1; i <= head(stats)->pages; i++)
-		if (page_at(stats, i)->birth == birth)
-			return page_at(stats, i);
-	return NULL;
+	return stats->seat[i] != NULL || stats_page_at(stats, i)->birth != 0;
 }
 
 struct stats_page *
@@ -233,19 +137,18 @@ stats_page_next(const struct stats *stats, const struct stats_page *page)
 	               ? (size_t)((const char *)page - (char *)stats->map) / STATS_PAGE_SIZE
 	               : 0;
 
-	while (++i <= head(stats)->pages)
-		if (page_at(stats, i)->birth != 0)
-			return page_at(stats, i);
+	while (++i <= stats_pages(stats))
+		if (is_living(stats, i))
+			return stats_page_at(stats, i);
 	return NULL;
 }
 
-struct stats_page *
-stats_page_of_pid(struct stats *stats, int pid)
+static uint64_t
+believed(const struct stats_named *named)
 {
-	for (size_t i = 1; i <= head(stats)->pages; i++)
-		if (page_at(stats, i)->birth != 0 && page_at(stats, i)->pid == pid)
-			return page_at(stats, i);
-	return NULL;
+	uint64_t value = named->value;
+
+	return value <= STATS_VALUE_MAX ? value : 0;
 }
 
 static struct stats_named *
@@ -272,15 +175,17 @@ make_named(struct stats_named *named, const char *name)
 	return found;
 }
 
-static void
-fold_named(struct stats_head *h, const struct stats_page *page)
+void
+stats_fold_named(struct stats *stats, const struct stats_page *page)
 {
+	struct stats_head *h = stats_head(stats);
+
 	for (size_t i = 0; i < STATS_NAMED; i++) {
 		const struct stats_named *from = &page->named[i];
 		struct stats_named *to;
 
 		if (from->used && (to = make_named(h->named, from->name)) != NULL)
-			to->value += from->value;
+			to->value += believed(from);
 	}
 }
 
@@ -295,14 +200,14 @@ stats_named(struct stats_page *page, const char *name)
 uint64_t
 stats_named_sum(const struct stats *stats, const char *name)
 {
-	const struct stats_named *found = find_named(head(stats)->named, name);
-	uint64_t sum = found != NULL ? found->value : 0;
+	const struct stats_named *found = find_named(stats_head(stats)->named, name);
+	uint64_t sum = found != NULL ? believed(found) : 0;
 
-	for (size_t i = 1; i <= head(stats)->pages; i++) {
-		struct stats_page *page = page_at(stats, i);
+	for (size_t i = 1; i <= stats_pages(stats); i++) {
+		struct stats_page *page = stats_page_at(stats, i);
 
-		if (page->birth != 0 && (found = find_named(page->named, name)) != NULL)
-			sum += found->value;
+		if (is_living(stats, i) && (found = find_named(page->named, name)) != NULL)
+			sum += believed(found);
 	}
 	return sum;
 }
@@ -329,7 +234,7 @@ sum_named(const struct stats_named *named, struct stats_named **list, size_t *n)
 			memcpy((*list)[(*n)++].name, named[i].name, STATS_NAME_MAX);
 			(*list)[k].value = 0;
 		}
-		(*list)[k].value += named[i].value;
+		(*list)[k].value += believed(&named[i]);
 	}
 }
 
@@ -339,10 +244,10 @@ stats_named_each(const struct stats *stats, stats_named_fn *fn, void *arg)
 	struct stats_named *list = NULL;
 	size_t n = 0;
 
-	sum_named(head(stats)->named, &list, &n);
-	for (size_t i = 1; i <= head(stats)->pages; i++)
-		if (page_at(stats, i)->birth != 0)
-			sum_named(page_at(stats, i)->named, &list, &n);
+	sum_named(stats_head(stats)->named, &list, &n);
+	for (size_t i = 1; i <= stats_pages(stats); i++)
+		if (is_living(stats, i))
+			sum_named(stats_page_at(stats, i)->named, &list, &n);
 	for (size_t i = 0; i < n; i++)
 		fn(arg, list[i].name, list[i].value);
 	free(list);
@@ -354,10 +259,10 @@ stats_breakers(const struct stats *stats, uint64_t hash, const struct stats_brea
 {
 	size_t n = 0;
 
-	for (size_t i = 1; i <= head(stats)->pages && n < max; i++) {
-		const struct stats_page *page = page_at(stats, i);
+	for (size_t i = 1; i <= stats_pages(stats) && n < max; i++) {
+		const struct stats_page *page = stats_page_at(stats, i);
 
-		for (size_t k = 0; page->birth != 0 && k < STATS_BREAKERS && n < max; k++)
+		for (size_t k = 0; is_living(stats, i) && k < STATS_BREAKERS && n < max; k++)
 			if (page->breaker[k].hash == hash)
 				cell[n++] = &page->breaker[k];
 	}
@@ -367,7 +272,7 @@ stats_breakers(const struct stats *stats, uint64_t hash, const struct stats_brea
 void
 stats_read_begin(const struct stats *stats, struct stats_reading *r)
 {
-	r->seq = head(stats)->folds;
+	r->seq = stats_head(stats)->folds;
 	r->tries = 0;
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -378,50 +283,31 @@ stats_read_again(const struct stats *stats, struct stats_reading *r)
 	uint64_t before = r->seq;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	r->seq = head(stats)->folds;
+	r->seq = stats_head(stats)->folds;
 	return (before % 2 != 0 || before != r->seq) && r->tries++ < READ_TRIES;
-}
-
-uint64_t
-stats_page_fold(struct stats *stats, struct stats_page *page)
-{
-	uint64_t held = page->fresh + page->idle + page->busy;
-	uint64_t others = page->moving + page->tasks;
-	uint64_t lost = held > others ? held - others : 0;
-
-	begin_fold(stats);
-	stats_add(page, STATS_CLOSED, lost);
-	stats_add(page, STATS_CUT, lost);
-	for (int c = 0; c < STATS_SLOTS; c++)
-		head(stats)->total[c] += page->counter[c];
-	fold_named(head(stats), page);
-	latency_fold(stats, page);
-	memset(page, 0, sizeof *page);
-	end_fold(stats);
-	return lost;
 }
 
 void
 stats_total_add(struct stats *stats, enum stats_counter c, uint64_t n)
 {
-	head(stats)->total[c] += n;
+	stats_head(stats)->total[c] += n;
 }
 
 uint64_t
 stats_sum(const struct stats *stats, enum stats_counter c)
 {
-	uint64_t sum = head(stats)->total[c];
+	uint64_t sum = stats_head(stats)->total[c];
 
-	for (size_t i = 1; i <= head(stats)->pages; i++)
-		if (page_at(stats, i)->birth != 0)
-			sum += page_at(stats, i)->counter[c];
+	for (size_t i = 1; i <= stats_pages(stats); i++)
+		if (is_living(stats, i))
+			sum += stats_believed(stats, i, (int)c);
 	return sum;
 }
 
 size_t
 stats_pages(const struct stats *stats)
 {
-	uint64_t n = head(stats)->pages;
+	uint64_t n = stats_head(stats)->pages;
 
 	return n < STATS_BIRTHS ? n : STATS_BIRTHS;
 }
@@ -429,7 +315,7 @@ stats_pages(const struct stats *stats)
 const struct stats_page *
 stats_page_number(const struct stats *stats, size_t i)
 {
-	return page_at(stats, i);
+	return stats_page_at(stats, i);
 }
 
 void *
@@ -444,6 +330,15 @@ stats_annex(const struct stats *stats, const struct stats_page *page, size_t *si
 	return stats->map + at * STATS_PAGE_SIZE;
 }
 
+void
+stats_clear_annex(struct stats *stats, const struct stats_page *page)
+{
+	size_t size;
+	void *annex = stats_annex(stats, page, &size);
+
+	memset(annex, 0, size);
+}
+
 void *
 stats_board(const struct stats *stats, size_t *size)
 {
@@ -451,15 +346,39 @@ stats_board(const struct stats *stats, size_t *size)
 	return stats->map + (size_t)BOARD_FIRST * STATS_PAGE_SIZE;
 }
 
+/* Without /proc it has to do with mprotect, which a worker can undo. */
+static bool
+read_only(const struct stats *stats)
+{
+	char path[32];
+	int fd;
+	void *p;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", stats->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return mprotect(stats->map, STATS_SIZE, PROT_READ) == 0;
+	p = mmap(stats->map, STATS_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	fd_close(&fd);
+	return p != MAP_FAILED;
+}
+
+static bool
+writable(const struct stats *stats, char *at, size_t size)
+{
+	return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, stats->fd,
+	            at - stats->map) != MAP_FAILED;
+}
+
 void
 stats_protect(struct stats *stats, const struct stats_page *own)
 {
 	size_t size;
-	void *annex = stats_annex(stats, own, &size);
+	char *annex = stats_annex(stats, own, &size);
+	char *page = stats->map + stats_page_index(stats, own) * STATS_PAGE_SIZE;
 
-	if (mprotect(stats->map, STATS_SIZE, PROT_READ) < 0 ||
-	    mprotect((void *)(uintptr_t)own, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE) < 0 ||
-	    mprotect(annex, size, PROT_READ | PROT_WRITE) < 0)
+	if (!read_only(stats) || !writable(stats, page, STATS_PAGE_SIZE) ||
+	    !writable(stats, annex, size))
 		log_fatal("cannot protect the statistics memory: %s", strerror(errno));
 }
 

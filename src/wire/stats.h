@@ -3,7 +3,9 @@
  *
  * One page per birth, one page of totals into which the pages of the dead are
  * folded: what a reader sums up never goes back, over reloads, upgrades and
- * kill -9.  A page has one writer, its worker; the head has one, the master.
+ * kill -9.  A page has one writer, its worker; the head has one, the master.  A worker cannot
+ * write anything else, but whatever it likes into its page: each number of it is read once
+ * and bounded, and no reader believes more of it than that.
  * The layout is part of the wire: fields and counters are appended, never
  * moved, so that a binary of another version reads the same numbers.
  */
@@ -19,6 +21,10 @@
 #define STATS_PAGES     4096 /* all there are; which is what: stats.c */
 #define STATS_BIRTHS    1339 /* workers alive at one time */
 #define STATS_SLOTS     192  /* room for counters in a page */
+
+/* What a page may say; no worker gets there. */
+#define STATS_HELD_MAX  (UINT64_C(1) << 24) /* connections of one worker */
+#define STATS_VALUE_MAX (UINT64_C(1) << 56) /* of a counter */
 
 /* name, unit, help: the table that status, metrics and manual come from. */
 #define STATS_COUNTERS(X)                                                                      \
@@ -152,20 +158,63 @@ uint32_t stats_next_generation(struct stats *stats);
 struct stats_page *stats_page_open(struct stats *stats, uint64_t birth, uint32_t generation,
                                    uint32_t slot);
 
+/* Its process is there; and it is ready, so that it has told when it was started
+ * (base/process.h), as long as no client could have a say in it. */
+void stats_page_born(struct stats *stats, struct stats_page *page, int pid);
+void stats_page_ready(struct stats *stats, const struct stats_page *page);
+
+/* The number of a page, for stats_page_claim of another image. */
+size_t stats_page_index(const struct stats *stats, const struct stats_page *page);
+
+/* What the master before us knew of a worker. */
+struct stats_claim {
+	uint64_t birth;
+	uint32_t generation;
+	uint32_t slot;
+	int32_t pid;
+	uint64_t started; /* 0: it did not tell */
+	uint64_t since_ms;
+};
+
+/* The page with that number is that worker's from now on; 0: it is looked for by the birth
+ * that stands in it.  NULL: there is none, or it is another's. */
+struct stats_page *stats_page_claim(struct stats *stats, size_t index,
+                                    const struct stats_claim *claim);
+
+/* When the process of a page was started; 0: it has not told yet. */
+uint64_t stats_page_start_time(const struct stats *stats, const struct stats_page *page);
+
 /* The page of a birth; NULL when there is none. */
 struct stats_page *stats_page_find(struct stats *stats, uint64_t birth);
 
 /* The pages of the living, one after the other: NULL begins, and ends. */
 struct stats_page *stats_page_next(const struct stats *stats, const struct stats_page *page);
 
-/* The page of a process; NULL when there is none. */
-struct stats_page *stats_page_of_pid(struct stats *stats, int pid);
+/* Likewise those that say to be somebody's, and nobody has opened or claimed. */
+struct stats_page *stats_page_unclaimed(const struct stats *stats,
+                                        const struct stats_page *page);
+
+/* What a worker holds now, each number read once and at most STATS_HELD_MAX. */
+struct stats_counts {
+	uint64_t fresh, idle, busy, moving, tasks;
+};
+void stats_counts(const struct stats_page *page, struct stats_counts *n);
+
+/* One of its counters: what stands there, if that can be true. */
+uint64_t stats_counter_of(const struct stats *stats, const struct stats_page *page,
+                          enum stats_counter c);
+
+/*
+ * For the master, now and then: does the page say what no worker writes?  A literal, or NULL.
+ * From then on its last good numbers count.
+ */
+const char *stats_page_look(struct stats *stats, const struct stats_page *page);
 
 /*
  * The worker of the page is gone: what it still held is counted as closed and
  * cut, its counters are added to the totals, the page is free.  What it had offered
- * to another worker lives on there.  Returns the number of connections that went
- * with it.
+ * to another worker lives on there.  What cannot be true of its numbers is left out.  Returns
+ * the number of connections that went with it.
  */
 uint64_t stats_page_fold(struct stats *stats, struct stats_page *page);
 
@@ -208,9 +257,14 @@ bool stats_read_again(const struct stats *stats, struct stats_reading *r);
 size_t stats_pages(const struct stats *stats); /* that have been used */
 const struct stats_page *stats_page_number(const struct stats *stats, size_t i);
 void *stats_annex(const struct stats *stats, const struct stats_page *page, size_t *size);
+void stats_clear_annex(struct stats *stats, const struct stats_page *page);
 void *stats_board(const struct stats *stats, size_t *size);
 
-/* Make every page but own and its annex unwritable for this process. */
+/*
+ * In a worker: every page but own and its annex can only be read from now on.  They are
+ * mapped afresh from a descriptor that is open for reading, so mprotect(2) does not bring them
+ * back; that own page's mapping cannot grow is the affair of the sandbox (mremap).
+ */
 void stats_protect(struct stats *stats, const struct stats_page *own);
 
 const char *stats_counter_name(enum stats_counter c);

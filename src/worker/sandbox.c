@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -53,16 +55,16 @@ static const char *const held[] = {
 	"accept", "accept4", "brk", "clock_getres", "clock_gettime", "clock_gettime64",
 	"clock_nanosleep", "clock_nanosleep_time64", "close", "close_range", "dup", "dup2",
 	"dup3", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
-	"epoll_wait", "eventfd2", "exit", "exit_group", "flock", "fstat", "fstat64", "ftruncate", "ftruncate64", "futex",
+	"epoll_wait", "eventfd2", "exit", "exit_group", "flock", "fstat", "fstat64", "futex",
 	"futex_time64", "getcpu", "getegid", "geteuid", "getgid", "getpeername", "getpid",
 	"getppid", "getrandom", "getrlimit", "getsockname", "getsockopt", "gettid",
-	"gettimeofday", "getuid", "_llseek", "lseek", "madvise", "membarrier", "mremap",
+	"gettimeofday", "getuid", "_llseek", "lseek", "madvise", "membarrier",
 	"munmap", "nanosleep", "newfstatat", "fstatat64", "pipe", "pipe2", "poll", "ppoll",
 	"ppoll_time64", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read",
 	"readv", "recv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg",
 	"restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
 	"sched_getaffinity", "sched_yield", "select", "_newselect", "send", "sendfile",
-	"sendfile64", "sendmmsg", "sendmsg", "sendto", "set_robust_list", "setsockopt",
+	"sendfile64", "sendmmsg", "sendmsg", "sendto", "set_robust_list",
 	"shutdown", "sigaltstack", "sigreturn", "splice", "statx", "sysinfo", "tee", "time",
 	"timerfd_create", "timerfd_gettime", "timerfd_settime", "ugetrlimit", "uname", "write",
 	"writev", NULL,
@@ -74,21 +76,18 @@ static const char *const files[] = {
 	"stat", "stat64", NULL,
 };
 
-/* openat2 hides its flags from a filter: for those alone who have a directory of files. */
-static const char *const beneath[] = {"openat2", NULL};
-
 /* bind: of a netlink socket, by the resolver. */
 static const char *const connects[] = {"bind", "connect", NULL};
 
 /* A handler's own work: files, sockets, clocks, locks.  Not io_uring: it does what it is
- * told past any filter. */
+ * told past any filter.  Not ftruncate and fallocate: the log is a file that it holds. */
 static const char *const own_work[] = {
 	"alarm", "chdir", "chmod", "copy_file_range", "creat", "eventfd", "fadvise64",
-	"fadvise64_64", "fallocate", "fchdir", "fchmod", "fchmodat", "fdatasync", "fgetxattr",
+	"fadvise64_64", "fchdir", "fchmod", "fchmodat", "fdatasync", "fgetxattr",
 	"fstatfs", "fstatfs64", "fsync", "getcwd",
 	"getdents", "getdents64", "getgroups", "getitimer", "getpgid", "getpgrp",
 	"getpriority", "getresgid", "getresuid", "getrusage", "getsid", "getxattr",
-	"inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch", "ioctl",
+	"inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch",
 	"lgetxattr", "link", "linkat", "listen", "memfd_create", "mincore", "mkdir", "mkdirat",
 	"mlock", "mlock2", "mmap", "mmap2", "mprotect", "msync", "munlock", "open", "openat",
 	"openat2", "pause", "preadv2", "pwritev2", "readahead", "rename", "renameat",
@@ -117,8 +116,8 @@ static const char *const of_build[] = {
 static const struct list {
 	unsigned needs; /* by one of these; 0: by everybody */
 	const char *const *names;
-} lists[] = {{0, held},           {FILES, files},   {SERVICE_OPENS_FILES, beneath},
-             {CONNECT, connects}, {FREE, own_work}, {0, of_build}};
+} lists[] = {
+    {0, held}, {FILES, files}, {CONNECT, connects}, {FREE, own_work}, {0, of_build}};
 
 /* Allowed with some arguments only. */
 struct rule {
@@ -130,6 +129,7 @@ struct rule {
 
 #define IS(n, value)          SCMP_CMP64(n, SCMP_CMP_EQ, (uint64_t)(value))
 #define HAS(n, mask, pattern) SCMP_CMP64(n, SCMP_CMP_MASKED_EQ, mask, pattern)
+#define OPTION(level, name)   IS(1, level), IS(2, name)
 
 static const struct rule rules[] = {
 	/* No code is made at run time; the resolver's libraries are mapped from files. */
@@ -139,7 +139,7 @@ static const struct rule rules[] = {
 	{ "mmap2", CONNECT, HAS(3, MAP_ANONYMOUS, 0), {0} },
 	{ "mprotect", 0, HAS(2, PROT_EXEC, 0), {0} },
 
-	/* Files are read. */
+	/* Files are read.  openat2 hides its flags from a filter. */
 	{ "open", FILES, HAS(1, READS, 0), {0} },
 	{ "openat", FILES, HAS(2, READS, 0), {0} },
 
@@ -154,10 +154,39 @@ static const struct rule rules[] = {
 	{ "ioctl", 0, IS(1, SIOCOUTQ), {0} },
 	{ "ioctl", 0, IS(1, SIOCOUTQNSD), {0} },
 	{ "ioctl", 0, IS(1, FIONREAD), {0} },
-	{ "ioctl", 0, IS(1, FIONBIO), {0} },
 	{ "ioctl", 0, IS(1, TCGETS), {0} },
+	{ "ioctl", FREE, IS(1, FIOCLEX), {0} },
+	{ "ioctl", FREE, IS(1, FIONCLEX), {0} },
+	{ "ioctl", FREE, IS(1, TIOCGWINSZ), {0} },
+	{ "ioctl", FREE, IS(1, SIOCATMARK), {0} },
+	{ "ioctl", FREE, IS(1, SIOCGIFCONF), {0} },
+	{ "ioctl", FREE, IS(1, SIOCGIFFLAGS), {0} },
+	{ "ioctl", FREE, IS(1, SIOCGIFADDR), {0} },
+	{ "ioctl", FREE, IS(1, SIOCGIFNETMASK), {0} },
+	{ "ioctl", FREE, IS(1, SIOCGIFMTU), {0} },
+	{ "ioctl", FREE, IS(1, SIOCGIFHWADDR), {0} },
 	{ "ioctl", 0, IS(1, SIOCGIFNAME), {0} },
 	{ "ioctl", 0, IS(1, SIOCGIFINDEX), {0} },
+
+	/*
+	 * Listening sockets are shared with the generations to come: no filters on them (SO_ATTACH_FILTER
+	 * and its kin, from 26 on), and no change of O_NONBLOCK, by F_SETFL or FIONBIO.
+	 */
+	{ "setsockopt", 0, OPTION(SOL_SOCKET, SO_LINGER) },
+	{ "setsockopt", 0, OPTION(SOL_SOCKET, SO_KEEPALIVE) },
+	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_NODELAY) },
+	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_KEEPIDLE) },
+	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_KEEPINTVL) },
+	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_KEEPCNT) },
+	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT) },
+	{ "setsockopt", CONNECT, OPTION(IPPROTO_IP, IP_RECVERR) },
+	{ "setsockopt", CONNECT, OPTION(IPPROTO_IPV6, IPV6_RECVERR) },
+	{ "setsockopt", FREE, SCMP_CMP64(1, SCMP_CMP_NE, SOL_SOCKET), {0} },
+	{ "setsockopt", FREE, IS(1, SOL_SOCKET), SCMP_CMP64(2, SCMP_CMP_LT, SO_ATTACH_FILTER) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_TIMESTAMP) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_TIMESTAMPNS) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_BUSY_POLL) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_ZEROCOPY) },
 
 	/* Not F_SETOWN: the kernel would signal other processes. */
 	{ "fcntl", 0, IS(1, F_DUPFD), {0} },
@@ -360,6 +389,14 @@ add_forks(scmp_filter_ctx ctx, unsigned needs)
 	return add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL, 0);
 }
 
+/* The mapping of a worker's page of statistics must not grow into those of others.  malloc does
+ * without mremap, and need not be told of in the log. */
+static int
+add_mremap(scmp_filter_ctx ctx)
+{
+	return add(ctx, SCMP_ACT_ERRNO(ENOMEM), "mremap", NULL, 0);
+}
+
 /* A tree, not a chain: what is not known by its number alone is found sooner. */
 static int
 fill_and_load(scmp_filter_ctx ctx, unsigned needs)
@@ -373,6 +410,8 @@ fill_and_load(scmp_filter_ctx ctx, unsigned needs)
 	if (error == 0)
 		error = add_forks(ctx, needs);
 	if (error == 0)
+		error = add_mremap(ctx);
+	if (error == 0)
 		error = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (error == 0)
 		error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -381,9 +420,8 @@ fill_and_load(scmp_filter_ctx ctx, unsigned needs)
 	return error == 0 ? seccomp_load(ctx) : error;
 }
 
-/* Files that libraries read at their first use. */
-static void
-prepare(void)
+void
+sandbox_prepare(void)
 {
 	tzset();
 	json_object_seed(0);
@@ -397,7 +435,7 @@ sandbox_enter(unsigned needs, char **cause)
 
 	if (ctx == NULL)
 		return cause_set(cause, "cannot make a seccomp filter");
-	prepare();
+	sandbox_prepare();
 	watch();
 	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : fill_and_load(ctx, needs);
 	seccomp_release(ctx);

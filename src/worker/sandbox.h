@@ -12,6 +12,9 @@
 #ifndef BATON_WORKER_SANDBOX_H
 #define BATON_WORKER_SANDBOX_H
 
+/* Read what libraries read at their first use.  sandbox_enter does it, too. */
+void sandbox_prepare(void);
+
 /*
  * For all threads, and not to be left again.  needs: bits of enum service_needs.  0, or
  * -1 with *cause: the kernel has no such thing.

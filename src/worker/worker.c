@@ -18,11 +18,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/spawn.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/access.h"
+#include "worker/domain.h"
 #include "worker/drain.h"
 #include "worker/give.h"
 #include "worker/listing.h"
@@ -141,6 +143,7 @@ keep_heritage(const struct heritage *h)
 	int *keep = mem_alloc((n + naccess) * sizeof *keep);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), stranger;
 
+	stats_protect(h->stats, h->page); /* as long as its descriptor is there */
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		log_fatal("cannot open /dev/null: %s", strerror(errno));
 	keep[0] = h->channel;
@@ -152,7 +155,6 @@ keep_heritage(const struct heritage *h)
 	if (fd_count_strangers(keep, n, &stranger) != 0)
 		log_panic("descriptor %d is not heritage", stranger);
 	free(keep);
-	stats_protect(h->stats, h->page);
 }
 
 static void
@@ -354,21 +356,37 @@ start_services(char **cause)
 }
 
 /* A type may be exchanged at its start for another of the same name: the table is asked. */
-static int
-enter_sandbox(char **cause)
+static unsigned
+needs_of(const struct conf *conf)
 {
-	const struct conf *conf = w.heritage->conf;
 	unsigned needs = 0;
 
-	if (!conf->server.sandbox)
-		return 0;
 	for (size_t i = 0; i < conf->nservice; i++) {
 		const struct service_type *type = service_type_find(conf->service[i].type);
 
 		if (type->needs != NULL)
 			needs |= type->needs(&conf->service[i]);
 	}
-	return sandbox_enter(needs, cause);
+	return needs;
+}
+
+/* Nobody of our user looks into our memory, unless a debugger is to be let in. */
+static int
+enter_domain(char **cause)
+{
+	const struct conf *conf = w.heritage->conf;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, conf->server.sandbox ? 0 : 1, 0, 0, 0);
+	return conf->server.sandbox ? domain_enter(conf, needs_of(conf), cause) : 0;
+}
+
+static int
+enter_sandbox(char **cause)
+{
+	const struct conf *conf = w.heritage->conf;
+
+	return conf->server.sandbox ? sandbox_enter(needs_of(conf), cause) : 0;
 }
 
 static void
@@ -411,6 +429,7 @@ start(const struct heritage *h)
 	log_set_worker(h->generation, h->slot, h->birth);
 	log_set_counter(count_dropped);
 	prctl(PR_SET_NAME, "baton-worker");
+	h->page->started = process_started(getpid()); /* nobody else may look it up */
 	keep_heritage(h);
 	spawn_scrub_environment();
 	w.base = new_base();
@@ -468,7 +487,8 @@ worker_main(const struct heritage *heritage)
 
 	start(heritage);
 	FAULT("worker-start");
-	if (start_services(&cause) < 0 || enter_sandbox(&cause) < 0) {
+	if (enter_domain(&cause) < 0 || start_services(&cause) < 0 ||
+	    enter_sandbox(&cause) < 0) {
 		say_failed(cause);
 		free(cause);
 		return 1;

@@ -231,8 +231,7 @@ START_TEST(another_process_counts_and_is_killed)
 			stats_add(page, STATS_REQUESTS, 1);
 		kill(getpid(), SIGKILL);
 	}
-	page->pid = pid;
-	ck_assert_ptr_eq(stats_page_of_pid(stats, pid), page);
+	stats_page_born(stats, page, pid);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	stats_page_fold(stats, page);
 	ck_assert_uint_eq(stats_sum(stats, STATS_REQUESTS), 1000);

@@ -1,0 +1,90 @@
+/*
+ * stats_int: the inside of the statistics memory, for the files that make it up: stats.c (the
+ * map, sums, names) and births.c (who has which page, and what of it is believed).
+ */
+#ifndef BATON_WIRE_STATS_INT_H
+#define BATON_WIRE_STATS_INT_H
+
+#include "wire/stats.h"
+
+#define STATS_MAGIC   0x6e6f7461622d7473ull /* "st-baton" */
+#define STATS_VERSION 1
+#define STATS_SIZE    ((size_t)STATS_PAGE_SIZE * STATS_PAGES)
+
+/*
+ * Which page is what.  The first versions knew pages of births only and took them from
+ * the low end, so that what came later lies where they never got to:
+ *
+ *	0             the head
+ *	1..1339       births
+ *	1346..4023    their annexes, two pages each
+ *	4024..4087    the board
+ *	4088..4095    the annex of the dead
+ */
+#define ANNEX_PAGES 2
+#define ANNEX_FIRST 1344 /* of page 0, so to speak */
+#define BOARD_FIRST 4024
+#define BOARD_PAGES 64
+#define DEAD_FIRST  (BOARD_FIRST + BOARD_PAGES)
+#define READ_TRIES  1000 /* of a page that seems to be folded */
+
+_Static_assert(ANNEX_FIRST > STATS_BIRTHS, "births end before the annexes");
+_Static_assert(ANNEX_FIRST + ANNEX_PAGES * (STATS_BIRTHS + 1) <= BOARD_FIRST,
+               "the annexes end before the board");
+_Static_assert(DEAD_FIRST < STATS_PAGES, "and all of it in the memory");
+
+/* Page 0.  Grows at the end only. */
+struct stats_head {
+	uint64_t magic;
+	uint64_t version;
+	uint64_t last_birth;
+	uint64_t last_generation;
+	uint64_t pages; /* pages 1..pages have been used; the rest is untouched memory */
+	_Atomic uint64_t total[STATS_SLOTS];
+	struct stats_named named[STATS_NAMED]; /* totals of the dead; no room: lost */
+	_Atomic uint64_t folds;                /* odd: a page is being folded */
+};
+
+_Static_assert(sizeof(struct stats_head) <= STATS_PAGE_SIZE, "the head is one page");
+
+/* What the master itself knows of a birth, in memory of its own: a page is written by its
+ * worker, which may be in hostile hands. */
+struct seat {
+	uint64_t birth;
+	uint32_t generation;
+	uint32_t slot;
+	int32_t pid; /* 0: not forked yet */
+	uint64_t started;
+	uint64_t seen_ms; /* of the last look, or its birth */
+	bool lied;
+	uint64_t seen[STATS_SLOTS]; /* its counters at that look */
+};
+
+struct stats {
+	int fd;
+	char *map;
+	struct seat *seat[STATS_BIRTHS + 1]; /* by number of the page; NULL in readers */
+};
+
+static inline struct stats_head *
+stats_head(const struct stats *stats)
+{
+	return (struct stats_head *)(void *)stats->map;
+}
+
+static inline struct stats_page *
+stats_page_at(const struct stats *stats, size_t i)
+{
+	return (struct stats_page *)(void *)(stats->map + i * STATS_PAGE_SIZE);
+}
+
+/* The counters of modules: add those of a page to the dead's. */
+void stats_fold_named(struct stats *stats, const struct stats_page *page);
+
+/* A counter of page number i, as far as it is believed. */
+uint64_t stats_believed(const struct stats *stats, size_t i, int counter);
+
+/* Forget who has the pages. */
+void stats_free_seats(struct stats *stats);
+
+#endif
