@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,22 @@ fd_close(int *fd)
 		close(*fd);
 	*fd = -1;
 	errno = saved;
+}
+
+void
+fd_unlinger(int fd)
+{
+	static const struct linger off;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+}
+
+void
+fd_discard(int *fd)
+{
+	if (*fd >= 0)
+		fd_unlinger(*fd);
+	fd_close(fd);
 }
 
 int

@@ -12,6 +12,13 @@
 /* Close *fd unless it is -1, and make it -1.  errno is kept. */
 void fd_close(int *fd);
 
+/* The same of one that came from a process that is not trusted: a socket may have been told
+ * to hold up its last close for what it has unsent (SO_LINGER). */
+void fd_discard(int *fd);
+
+/* Only that: no close of this socket waits. */
+void fd_unlinger(int fd);
+
 /* Set or clear FD_CLOEXEC.  0, or -1 with errno. */
 int fd_cloexec(int fd, bool on);
 

@@ -30,6 +30,7 @@
 #include "master/requests.h"
 #include "master/scale.h"
 #include "master/settings.h"
+#include "master/slot.h"
 #include "master/socketfile.h"
 #include "master/status.h"
 #include "master/survey.h"
@@ -525,11 +526,18 @@ make_room(void)
 	client_free(c);
 }
 
+/* A worker of our user may connect, too, and asks for nothing in order. */
 static bool
 may_ask(int fd, struct ucred *peer)
 {
 	socklen_t len = sizeof *peer;
+	struct worker *w;
 
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
+	    (w = slot_of_pid(peer->pid)) != NULL) {
+		slot_distrust(w, "it has connected to the control socket");
+		return false;
+	}
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
 	       (peer->uid == 0 || peer->uid == geteuid());
 }

@@ -75,10 +75,10 @@ look(struct worker *w)
 static void
 doubt(struct worker *w)
 {
-	const char *lie = stats_page_look(master.stats, w->page);
+	const char *why = slot_doubt(w);
 
-	if (lie != NULL)
-		slot_distrust(w, lie);
+	if (why != NULL)
+		slot_distrust(w, why);
 }
 
 bool

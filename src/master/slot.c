@@ -35,7 +35,14 @@
 #include "wire/heritage.h"
 #include "wire/stats.h"
 
+#define CREDIT_MAX    128 /* messages that a worker may say of its own accord at once */
+#define CREDIT_PER_S  16  /* and all the time */
+#define LACKS_COSTS   4   /* it is told all again: twice a second it may ask */
+#define LINES_OF_LIST (1u << 18)
+#define LEAVING_MS    10000 /* from the end of its channel to its own */
+
 static void on_message(struct chan *ch, struct msg *m, void *arg);
+static void on_breach(struct chan *ch, const char *what, void *arg);
 
 /* In the child: the worker's life, with nothing of the master but the heritage.
  * The loop's epoll set is shared with the parent: it is replaced before anything
@@ -90,6 +97,15 @@ fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause
 	return pid;
 }
 
+static void
+listen_to(struct worker *w, int fd)
+{
+	w->chan = chan_new(master.base, fd, on_message, w);
+	w->credit = CREDIT_MAX;
+	w->credit_ms = clock_ms();
+	chan_guard(w->chan, on_breach);
+}
+
 struct worker *
 slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 {
@@ -117,7 +133,7 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	w->page = h.page;
 	w->pidfd = -1;
 	w->since_ms = clock_ms();
-	w->chan = chan_new(master.base, end[0], on_message, w);
+	listen_to(w, end[0]);
 	store_put("channel", w->birth, end[0]);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	log_event(EVENT_WORKER_BORN, SLOT_FIELDS(w),
@@ -238,6 +254,78 @@ take_last_words(struct worker *w, const struct msg *m)
 }
 
 static void
+on_breach(struct chan *ch, const char *what, void *arg)
+{
+	(void)ch;
+	slot_distrust(arg, what);
+}
+
+/* Has it said too much?  What it was asked for is no matter, up to a bound. */
+static bool
+overdraws(struct worker *w, const struct msg *m)
+{
+	uint64_t now = clock_ms(), ms = now - w->credit_ms;
+	uint32_t cost = m->type == MSG_LACKS ? LACKS_COSTS : 1;
+
+	if ((m->type == MSG_CONN || m->type == MSG_TASK) && w->lines > 0) {
+		w->lines--;
+		return false;
+	}
+	if (ms >= 1000 / CREDIT_PER_S) {
+		uint64_t credit = w->credit + ms * CREDIT_PER_S / 1000;
+
+		w->credit = credit < CREDIT_MAX ? (uint32_t)credit : CREDIT_MAX;
+		w->credit_ms = now;
+	}
+	if (w->credit < cost)
+		return true;
+	w->credit -= cost;
+	return false;
+}
+
+static void
+drop(struct worker *w, const struct msg *m, const char *why)
+{
+	if (chan_may_log(w->chan))
+		log_warn("message '%s' of worker birth %llu %s; dropped", msg_name(m->type),
+		         (unsigned long long)w->birth, why);
+}
+
+/* True: facts have changed. */
+static bool
+heard(struct worker *w, const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_READY:
+		became_ready(w);
+		return true;
+	case MSG_FAILED:
+		take_last_words(w, m);
+		return true;
+	case MSG_LEAVING:
+		wants_to_leave(w);
+		return true;
+	case MSG_SWEPT:
+		swept(w);
+		return true;
+	case MSG_LACKS:
+		w->unsure = true;
+		aim_again(w);
+		return true;
+	case MSG_CONN:
+	case MSG_TASK:
+		survey_line(w, m);
+		return false;
+	case MSG_LIST_END:
+		survey_end(w, m);
+		return false;
+	default:
+		drop(w, m, "is not for a master");
+		return false;
+	}
+}
+
+static void
 on_message(struct chan *ch, struct msg *m, void *arg)
 {
 	struct worker *w = arg;
@@ -245,47 +333,42 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	(void)ch;
 	if (m == NULL) {
 		chan_free(&w->chan); /* its death tells the rest */
-	} else if (m->birth != w->birth) {
-		log_warn("message '%s' of birth %llu came from birth %llu; dropped",
-		         msg_name(m->type), (unsigned long long)m->birth,
-		         (unsigned long long)w->birth);
+		w->silenced_ms = clock_ms();
+		master_converge();
 		return;
-	} else {
-		switch (m->type) {
-		case MSG_READY:
-			became_ready(w);
-			break;
-		case MSG_FAILED:
-			take_last_words(w, m);
-			break;
-		case MSG_LEAVING:
-			wants_to_leave(w);
-			break;
-		case MSG_SWEPT:
-			swept(w);
-			break;
-		case MSG_LACKS:
-			w->unsure = true;
-			aim_again(w);
-			break;
-		case MSG_CONN:
-		case MSG_TASK:
-			survey_line(w, m);
-			return;
-		case MSG_LIST_END:
-			survey_end(w, m);
-			return;
-		default:
-			log_warn("message '%s' is not for a master; dropped",
-			         msg_name(m->type));
-			return;
-		}
 	}
-	master_converge();
+	if (w->lied)
+		return;
+	if (overdraws(w, m))
+		slot_distrust(w, "it says more than any worker has to say");
+	else if (m->birth != w->birth)
+		drop(w, m, "bears the number of another");
+	else if (heard(w, m))
+		master_converge();
 }
 
-static struct worker *
-find_pid(pid_t pid)
+/* Who has closed its channel is about to end. */
+const char *
+slot_doubt(struct worker *w)
+{
+	bool silent = w->chan == NULL && w->silenced_ms != 0 && !w->leaving;
+
+	if (silent && clock_ms() - w->silenced_ms > LEAVING_MS)
+		return "it has closed its channel, and has not ended";
+	return stats_page_look(master.stats, w->page);
+}
+
+void
+slot_ask(struct worker *w, const struct msg_list *order, size_t len)
+{
+	if (w->chan == NULL || !chan_idle(w->chan))
+		return; /* it has more to read than it does; it counts as silent */
+	w->lines = LINES_OF_LIST;
+	slot_tell(w, MSG_LIST, order, len);
+}
+
+struct worker *
+slot_of_pid(pid_t pid)
 {
 	struct generation *g;
 	struct worker *w;
@@ -371,7 +454,7 @@ slot_reap(void)
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct worker *w = find_pid(pid);
+		struct worker *w = slot_of_pid(pid);
 
 		if (w != NULL)
 			buried(w, status);
@@ -500,7 +583,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	w->pidfd = -1;
 	fd = fdlist_get(json_object_get(j, "channel"));
 	if (fd >= 0)
-		w->chan = chan_new(master.base, fd, on_message, w);
+		listen_to(w, fd);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	if (master.adopts ? !adopt(w)
 	                  : json_is_true(json_object_get(j, "adopted")) && !watch(w)) {

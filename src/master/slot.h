@@ -44,6 +44,10 @@ struct worker {
 	uint64_t beat;   /* heartbeat_ms, as last seen */
 	uint32_t silent; /* looks since then */
 	bool stuck;      /* too many */
+	uint32_t credit; /* messages that it may still say unasked (slot.c) */
+	uint64_t credit_ms;
+	uint32_t lines;       /* of lists that it was asked for */
+	uint64_t silenced_ms; /* its channel has ended; 0: it has not */
 	bool lied;       /* its page, or its channel, said what no worker says: it is replaced */
 	int pidfd; /* of one that is no child of ours: a master before was its parent; -1 */
 	struct event *gone;
@@ -82,6 +86,12 @@ void slot_kill(struct worker *w, const char *why);
  * phrase for the log; only the first one is told. */
 void slot_distrust(struct worker *w, const char *why);
 
+/* What speaks against it at this look: a literal; NULL: nothing. */
+const char *slot_doubt(struct worker *w);
+
+/* Ask for a list, unless it does not even read what it was told before. */
+void slot_ask(struct worker *w, const struct msg_list *order, size_t len);
+
 /* Send an order without a body worth a name. */
 void slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len);
 
@@ -92,6 +102,9 @@ bool slot_able(const struct worker *w);
 struct fdlist;
 json_t *slot_save(const struct worker *w, struct fdlist *fds);
 struct worker *slot_restore(struct generation *gen, const json_t *j);
+
+/* The worker that is this process; NULL. */
+struct worker *slot_of_pid(pid_t pid);
 
 /* Forget a worker whose process is gone, or is given up at our exit. */
 void slot_free(struct worker *w);

@@ -205,7 +205,7 @@ ask(struct survey *s, struct worker *w)
 	                                  .slot = w->slot,
 	                                  .pid = (int)w->pid,
 	                                  .heard_ms = s->begun_ms};
-	slot_tell(w, MSG_LIST, &order, len);
+	slot_ask(w, &order, len);
 }
 
 /* One that is starting holds nothing yet, and may not listen. */

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,11 +13,19 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #define MESSAGES_PER_TURN 64 /* a talkative peer does not starve the others */
+#define LOG_EVERY_MS      1000
+
+/* Of a peer that is guarded against.  A worker that is stopped for half an hour has no more
+ * orders waiting than that. */
+#define QUEUE_MAX     4096
+#define QUEUE_FDS_MAX 2048
+#define FAULTS_MAX    64
 
 /* A message that waits for room; its descriptors are copies of its own. */
 struct queued {
@@ -34,9 +41,18 @@ struct chan {
 	struct event *readable;
 	struct event *writable;
 	STAILQ_HEAD(, queued) queue;
+	size_t nqueue;
+	size_t nqueue_fds;
 	chan_fn *fn;
+	chan_breach_fn *breach; /* NULL: the peer is trusted */
 	void *arg;
 	bool gone;
+	bool breached;
+	unsigned faults;
+	uint64_t logged_ms;
+	unsigned unlogged; /* since then */
+	int *kept;         /* of a breach */
+	size_t nkept;
 	bool *freed; /* set while a callback runs: tells that it freed us */
 };
 
@@ -104,8 +120,55 @@ drain_queue(struct chan *ch)
 		if (send_now(ch->fd, &iov, 1, q->fd, q->nfd) < 0 && must_wait())
 			return false;
 		STAILQ_REMOVE_HEAD(&ch->queue, link);
+		ch->nqueue--;
+		ch->nqueue_fds -= q->nfd;
 		queued_free(q);
 	}
+	return true;
+}
+
+/* --- a peer in hostile hands --- */
+
+static void
+breach(struct chan *ch, const char *what)
+{
+	if (ch->breach == NULL || ch->breached)
+		return;
+	ch->breached = true;
+	event_del(ch->readable);
+	ch->breach(ch, what, ch->arg);
+}
+
+/* While it lives it has copies, and may set them to hold up a close. */
+static void
+keep(struct chan *ch, int *fd, size_t nfd)
+{
+	for (size_t i = 0; i < nfd; i++) {
+		ch->kept = mem_grow(ch->kept, ch->nkept, sizeof *ch->kept);
+		ch->kept[ch->nkept++] = fd[i];
+		fd[i] = -1;
+	}
+}
+
+void
+chan_guard(struct chan *ch, chan_breach_fn *fn)
+{
+	ch->breach = fn;
+}
+
+bool
+chan_may_log(struct chan *ch)
+{
+	uint64_t now = clock_ms();
+
+	if (ch->logged_ms != 0 && now - ch->logged_ms < LOG_EVERY_MS) {
+		ch->unlogged++;
+		return false;
+	}
+	if (ch->unlogged > 0)
+		log_warn("channel %d: %u faults more were not logged", ch->fd, ch->unlogged);
+	ch->unlogged = 0;
+	ch->logged_ms = now;
 	return true;
 }
 
@@ -133,8 +196,15 @@ enqueue(struct chan *ch, const struct msg_head *head, const void *body, const in
         size_t nfd)
 {
 	size_t len = sizeof *head + head->length;
-	struct queued *q = mem_alloc(sizeof *q + len);
+	struct queued *q;
 
+	if (ch->breach != NULL &&
+	    (ch->nqueue >= QUEUE_MAX || ch->nqueue_fds + nfd > QUEUE_FDS_MAX)) {
+		breach(ch, "it does not read what it is told");
+		errno = ENOBUFS;
+		return -1;
+	}
+	q = mem_alloc(sizeof *q + len);
 	q->len = len;
 	memcpy(q->bytes, head, sizeof *head);
 	if (head->length > 0)
@@ -150,6 +220,8 @@ enqueue(struct chan *ch, const struct msg_head *head, const void *body, const in
 		}
 	}
 	STAILQ_INSERT_TAIL(&ch->queue, q, link);
+	ch->nqueue++;
+	ch->nqueue_fds += nfd;
 	event_add(ch->writable, NULL);
 	return 0;
 }
@@ -233,13 +305,17 @@ dispatch(struct chan *ch, const char *bytes, size_t len, int *fd, size_t nfd, bo
 	struct msg m = {.fd = fd, .nfd = nfd, .lost_fds = lost_fds};
 	const char *fault = msg_check(bytes, len, nfd, &m);
 
-	if (fault != NULL)
-		log_warn("a message on channel %d is %s%s; dropped", ch->fd, fault,
-		         lost_fds ? ", as there is no room for its descriptors" : "");
-	else
+	if (fault == NULL) {
 		ch->fn(ch, &m, ch->arg);
+	} else {
+		if (chan_may_log(ch))
+			log_warn("a message on channel %d is %s%s; dropped", ch->fd, fault,
+			         lost_fds ? ", as there is no room for its descriptors" : "");
+		if (++ch->faults > FAULTS_MAX)
+			breach(ch, "what it says is no message");
+	}
 	for (size_t i = 0; i < nfd; i++)
-		fd_close(&fd[i]);
+		fd_discard(&fd[i]);
 }
 
 /* A peer that ended with something unread leaves an error in front of what it had
@@ -255,31 +331,76 @@ receive_bytes(int fd, struct msghdr *mh)
 	return n;
 }
 
+/* What a message brings beside its bytes. */
+struct received {
+	ssize_t n;
+	int fd[MSG_FDS_MAX];
+	size_t nfd;
+	bool lost_fds;
+};
+
+static void
+receive_one(struct chan *ch, char *bytes, size_t size, struct received *r)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
+	struct iovec iov = {.iov_base = bytes, .iov_len = size};
+	struct msghdr mh = {.msg_iov = &iov,
+	                    .msg_iovlen = 1,
+	                    .msg_control = control,
+	                    .msg_controllen = sizeof control};
+
+	r->n = receive_bytes(ch->fd, &mh);
+	r->nfd = r->n >= 0 ? take_fds(&mh, r->fd) : 0;
+	r->lost_fds = (mh.msg_flags & MSG_CTRUNC) != 0;
+}
+
 /* One message.  False when there is no more for now; the end is told here. */
 static bool
 receive(struct chan *ch)
 {
 	static _Alignas(16) char bytes[sizeof(struct msg_head) + MSG_BODY_MAX + 1];
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
-	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
-	struct msghdr mh = {.msg_iov = &iov,
-	                    .msg_iovlen = 1,
-	                    .msg_control = control,
-	                    .msg_controllen = sizeof control};
-	int fd[MSG_FDS_MAX];
-	ssize_t n = receive_bytes(ch->fd, &mh);
+	struct received r;
 
-	if (n < 0 && errno == EAGAIN)
+	if (ch->breached)
 		return false;
-	if (n <= 0) {
+	receive_one(ch, bytes, sizeof bytes, &r);
+	if (r.n < 0 && errno == EAGAIN)
+		return false;
+	if (ch->breach != NULL && (r.nfd > 0 || r.lost_fds)) {
+		keep(ch, r.fd, r.nfd);
+		breach(ch, "it passes descriptors, which no worker does");
+		return false;
+	}
+	if (r.n <= 0) {
+		for (size_t i = 0; i < r.nfd; i++)
+			fd_discard(&r.fd[i]);
 		ch->gone = true;
 		event_del(ch->readable);
 		event_del(ch->writable);
 		ch->fn(ch, NULL, ch->arg);
 		return false;
 	}
-	dispatch(ch, bytes, (size_t)n, fd, take_fds(&mh, fd), (mh.msg_flags & MSG_CTRUNC) != 0);
+	dispatch(ch, bytes, (size_t)r.n, r.fd, r.nfd, r.lost_fds);
 	return true;
+}
+
+/* What nobody has read would be closed with the channel, as it is. */
+static void
+discard_rest(struct chan *ch)
+{
+	struct received r;
+	char waste;
+
+	for (int i = 0; i < CHAN_REST_MAX; i++) {
+		receive_one(ch, &waste, 1, &r);
+		for (size_t k = 0; k < r.nfd; k++)
+			fd_discard(&r.fd[k]);
+		if (r.n <= 0)
+			break;
+	}
+	for (size_t i = 0; i < ch->nkept; i++)
+		fd_discard(&ch->kept[i]);
+	mem_free(&ch->kept);
 }
 
 static void
@@ -305,7 +426,7 @@ on_readable(evutil_socket_t sock, short what, void *arg)
 void
 chan_read_rest(struct chan *ch)
 {
-	receive_many(ch, INT_MAX);
+	receive_many(ch, CHAN_REST_MAX);
 }
 
 struct chan *
@@ -340,6 +461,7 @@ chan_free(struct chan **chp)
 	}
 	event_free(ch->readable);
 	event_free(ch->writable);
+	discard_rest(ch);
 	fd_close(&ch->fd);
 	mem_free(chp);
 }

@@ -2,9 +2,12 @@
  * chan: one end of a SOCK_SEQPACKET pair on a libevent loop.
  *
  * Messages go out in order; what the socket does not take now is queued.  What
- * comes in passes msg_check; anything wrong is logged and dropped.  The end of
+ * comes in passes msg_check; anything wrong is dropped, and logged now and then.  The end of
  * the peer is told once, as a NULL message, and is the death notice that both
  * sides live by.
+ *
+ * A peer may be in hostile hands: its descriptors are closed so that no close waits, and
+ * chan_guard bounds what it may do to us.
  */
 #ifndef BATON_WIRE_CHAN_H
 #define BATON_WIRE_CHAN_H
@@ -30,6 +33,17 @@ int chan_pair(int end[2]);
 /* Take over fd.  Never fails. */
 struct chan *chan_new(struct event_base *base, int fd, chan_fn *fn, void *arg);
 
+/* The peer has done what none does: pass descriptors, speak nonsense, not listen.  what: a
+ * literal.  From then on nothing of it is read; what it passed is held until chan_free, which
+ * is to come after its end. */
+typedef void chan_breach_fn(struct chan *ch, const char *what, void *arg);
+
+/* For an end that takes no descriptors: fn is told, once, of such a peer. */
+void chan_guard(struct chan *ch, chan_breach_fn *fn);
+
+/* Is there time to log another fault of this peer?  Not more than one line a second. */
+bool chan_may_log(struct chan *ch);
+
 /* Close the descriptor and drop what was queued. */
 void chan_free(struct chan **ch);
 
@@ -54,7 +68,9 @@ int chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const str
 /* Nothing waits to be sent. */
 bool chan_idle(const struct chan *ch);
 
-/* Deliver what the peer had sent before it died, until the end or nothing. */
+/* Deliver what the peer had sent before it died, until the end or nothing; at most
+ * CHAN_REST_MAX messages. */
+#define CHAN_REST_MAX 4096
 void chan_read_rest(struct chan *ch);
 
 /* Wait until all that is queued is sent, at most ms; before an exec or exit. */

@@ -139,7 +139,7 @@ static const struct rule rules[] = {
 	{ "mmap2", CONNECT, HAS(3, MAP_ANONYMOUS, 0), {0} },
 	{ "mprotect", 0, HAS(2, PROT_EXEC, 0), {0} },
 
-	/* Files are read.  openat2 hides its flags from a filter. */
+	/* Files are read. */
 	{ "open", FILES, HAS(1, READS, 0), {0} },
 	{ "openat", FILES, HAS(2, READS, 0), {0} },
 
@@ -389,12 +389,16 @@ add_forks(scmp_filter_ctx ctx, unsigned needs)
 	return add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL, 0);
 }
 
-/* The mapping of a worker's page of statistics must not grow into those of others.  malloc does
- * without mremap, and need not be told of in the log. */
+/* What has another way, which is taken without a word in the log.  The mapping of a worker's
+ * page of statistics must not grow into those of others; openat2 hides its flags. */
 static int
-add_mremap(scmp_filter_ctx ctx)
+add_quiet(scmp_filter_ctx ctx, unsigned needs)
 {
-	return add(ctx, SCMP_ACT_ERRNO(ENOMEM), "mremap", NULL, 0);
+	int error = add(ctx, SCMP_ACT_ERRNO(ENOMEM), "mremap", NULL, 0);
+
+	if (error == 0 && !asked(FREE, needs))
+		error = add(ctx, SCMP_ACT_ERRNO(ENOSYS), "openat2", NULL, 0);
+	return error;
 }
 
 /* A tree, not a chain: what is not known by its number alone is found sooner. */
@@ -410,7 +414,7 @@ fill_and_load(scmp_filter_ctx ctx, unsigned needs)
 	if (error == 0)
 		error = add_forks(ctx, needs);
 	if (error == 0)
-		error = add_mremap(ctx);
+		error = add_quiet(ctx, needs);
 	if (error == 0)
 		error = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (error == 0)

@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/event.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/chan.h"
@@ -162,11 +163,12 @@ on_prepare(struct giver *g, struct msg *m)
 	FAULT("take-acked");
 }
 
-/* Ours: into the loop. */
+/* Ours: into the loop.  A giver in hostile hands may have left word that its close is to wait. */
 static void
 begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 {
 	FAULT("take-begin");
+	fd_unlinger(c->fd);
 	c->held = c->shared = false;
 	if (limit != NULL)
 		timelist_join_left(limit, &c->timed, left_ms);

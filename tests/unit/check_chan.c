@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -325,6 +326,113 @@ START_TEST(descriptors_do_not_leak)
 }
 END_TEST
 
+/* --- a peer in hostile hands --- */
+
+static int breaches;
+
+static void
+on_breach(struct chan *ch, const char *what, void *arg)
+{
+	(void)arg;
+	ck_assert_ptr_eq(ch, b);
+	ck_assert_ptr_nonnull(what);
+	breaches++;
+}
+
+static void
+guard(void)
+{
+	breaches = 0;
+	chan_guard(b, on_breach);
+}
+
+START_TEST(who_passes_descriptors_to_one_that_takes_none_is_told_of_once)
+{
+	struct msg_socket s = {1, 0};
+	size_t before = fd_count_strangers(NULL, 0, NULL);
+	int fd = 0;
+
+	guard();
+	for (uint64_t i = 1; i <= 10; i++)
+		chan_send(a, MSG_GIVE, i, &s, sizeof s, &fd, 1);
+	spin();
+	ck_assert_int_eq(got, 0);
+	ck_assert_int_eq(breaches, 1);
+	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before + 1); /* is held */
+	chan_free(&b);
+	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before - 1);
+}
+END_TEST
+
+/* A TCP connection whose peer reads nothing, with bytes unsent, that lingers at its close. */
+static int
+lingering(int *peer)
+{
+	static const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+	static char bytes[1 << 20];
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+	                          .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof sin;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(listener, (void *)&sin, sizeof sin), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(getsockname(listener, (void *)&sin, &len), 0);
+	ck_assert_int_eq(connect(fd, (void *)&sin, sizeof sin), 0);
+	*peer = accept(listener, NULL, NULL);
+	close(listener);
+	while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof hour), 0);
+	return fd;
+}
+
+/* Held, unread in the channel, or dropped: the test's own limit is what this waits for. */
+START_TEST(no_close_of_what_was_passed_waits)
+{
+	struct msg_socket s = {1, 0};
+	int peer[3], fd;
+
+	if (_i == 0)
+		guard();
+	for (int i = 0; i < 3; i++) {
+		fd = lingering(&peer[i]);
+		chan_send(a, MSG_GIVE, (uint64_t)i + 1, &s, sizeof s, &fd, 1);
+		close(fd); /* the one that is under way is the last */
+		if (i == 1)
+			spin();
+	}
+	chan_free(&b);
+	for (int i = 0; i < 3; i++)
+		close(peer[i]);
+}
+END_TEST
+
+START_TEST(who_speaks_nonsense_is_told_of)
+{
+	guard();
+	for (int i = 0; i < 1000; i++)
+		send(chan_fd(a), "rubbish", 7, MSG_DONTWAIT);
+	spin();
+	ck_assert_int_eq(breaches, 1);
+	ck_assert_int_eq(got, 0);
+}
+END_TEST
+
+START_TEST(who_does_not_listen_is_told_of)
+{
+	struct msg_socket s = {1, 0};
+	int fd = 0, sent = 0;
+
+	guard(); /* b speaks, a does not read */
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	while (sent < 100000 && chan_send(b, MSG_GIVE, 1, &s, sizeof s, &fd, 1) == 0)
+		sent++;
+	ck_assert_int_eq(breaches, 1);
+	ck_assert_int_lt(sent, 4000);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -348,6 +456,10 @@ main(void)
 	tcase_add_loop_test(t, who_is_told_of_lost_descriptors_gets_the_message, 0, 2);
 	tcase_add_test(t, rubbish_is_dropped_and_the_channel_lives);
 	tcase_add_test(t, descriptors_do_not_leak);
+	tcase_add_test(t, who_passes_descriptors_to_one_that_takes_none_is_told_of_once);
+	tcase_add_loop_test(t, no_close_of_what_was_passed_waits, 0, 2);
+	tcase_add_test(t, who_speaks_nonsense_is_told_of);
+	tcase_add_test(t, who_does_not_listen_is_told_of);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

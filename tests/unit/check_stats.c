@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -249,6 +250,115 @@ START_TEST(a_worker_cannot_write_a_page_of_others)
 }
 END_TEST
 
+/* Beyond what mprotect, or any mapping of the memory's descriptor, gives back. */
+START_TEST(what_is_not_a_workers_own_stays_out_of_its_reach)
+{
+	struct stats_page *own = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *other = stats_page_open(stats, 2, 1, 1);
+	size_t size;
+	void *board = stats_board(stats, &size);
+
+	stats_protect(stats, own);
+	ck_assert_int_lt(mprotect(other, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
+	ck_assert_int_lt(mprotect(board, size, PROT_READ | PROT_WRITE), 0);
+	stats_add(own, STATS_REQUESTS, 1);
+	ck_assert_int_eq(mprotect(own, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
+	ck_assert_uint_eq(stats_sum(stats, STATS_REQUESTS), 1);
+}
+END_TEST
+
+START_TEST(what_no_worker_writes_is_noticed)
+{
+	struct stats_page *page = stats_page_open(stats, 7, 3, 1);
+
+	stats_page_born(stats, page, 1234);
+	page->started = 5;
+	stats_page_ready(stats, page);
+	stats_add(page, STATS_REQUESTS, 10);
+	ck_assert_ptr_null(stats_page_look(stats, page));
+	switch (_i) {
+	case 0:
+		page->birth = 8;
+		break;
+	case 1:
+		page->birth = 0;
+		break;
+	case 2:
+		page->pid = 1;
+		break;
+	case 3:
+		page->generation = 4;
+		break;
+	case 4:
+		page->started = 6;
+		break;
+	case 5:
+		page->counter[STATS_REQUESTS] = 9;
+		break;
+	case 6:
+		page->counter[STATS_BYTES_IN] = UINT64_MAX;
+		break;
+	case 7:
+		page->counter[STATS_SLOTS - 1] = UINT64_C(1) << 60;
+		break;
+	case 8:
+		page->idle = UINT64_C(1) << 40;
+		break;
+	case 9:
+		page->heartbeat_ms = UINT64_MAX;
+		break;
+	case 10:
+		page->state = STATS_FREE;
+		break;
+	case 11:
+		page->slot = 2;
+		break;
+	default:
+		ck_abort();
+	}
+	ck_assert_ptr_nonnull(stats_page_look(stats, page));
+	ck_assert_uint_ge(stats_sum(stats, STATS_REQUESTS), 10);
+	ck_assert_uint_le(stats_sum(stats, STATS_BYTES_IN), 0);
+	ck_assert_uint_eq(stats_page_fold(stats, page), 0); /* nobody knows what it held */
+	ck_assert_uint_eq(stats_sum(stats, STATS_REQUESTS), 10);
+	ck_assert_uint_eq(stats_sum(stats, STATS_BYTES_IN), 0);
+}
+END_TEST
+
+/* Whose it is the master knows by itself. */
+START_TEST(a_page_that_says_to_be_free_is_not_given_to_another)
+{
+	struct stats_page *page = stats_page_open(stats, 1, 1, 0);
+
+	page->birth = 0;
+	ck_assert_ptr_ne(stats_page_open(stats, 2, 1, 1), page);
+	ck_assert_ptr_eq(stats_page_find(stats, 1), page);
+	ck_assert_ptr_null(stats_page_unclaimed(stats, NULL));
+}
+END_TEST
+
+START_TEST(a_page_is_claimed_once_by_its_number)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *b = stats_page_open(stats, 2, 1, 1);
+	size_t index = stats_page_index(stats, b);
+	struct stats_claim claim = {.birth = 2, .generation = 1, .slot = 1, .pid = 22};
+	struct stats *other = stats_attach(dup(stats_fd(stats)), NULL);
+
+	stats_page_born(stats, a, 21);
+	stats_page_born(stats, b, 22);
+	ck_assert_ptr_null(stats_page_claim(other, STATS_BIRTHS + 1, &claim));
+	a->birth = 2; /* it says to be another, but has another pid, or number */
+	ck_assert_ptr_null(stats_page_claim(other, 0, &claim));
+	claim.started = 5;
+	ck_assert_ptr_eq(stats_page_claim(other, index, &claim), stats_page_number(other, index));
+	ck_assert_ptr_null(stats_page_claim(other, index, &claim));
+	ck_assert_ptr_eq(stats_page_unclaimed(other, NULL),
+	                 stats_page_number(other, stats_page_index(stats, a)));
+	stats_free(&other);
+}
+END_TEST
+
 START_TEST(a_foreign_descriptor_is_refused)
 {
 	char *cause = NULL;
@@ -301,6 +411,10 @@ main(void)
 #else
 	(void)a_worker_cannot_write_a_page_of_others;
 #endif
+	tcase_add_test(t, what_is_not_a_workers_own_stays_out_of_its_reach);
+	tcase_add_loop_test(t, what_no_worker_writes_is_noticed, 0, 12);
+	tcase_add_test(t, a_page_that_says_to_be_free_is_not_given_to_another);
+	tcase_add_test(t, a_page_is_claimed_once_by_its_number);
 	tcase_add_test(t, a_foreign_descriptor_is_refused);
 	tcase_add_test(t, every_counter_and_state_has_a_name);
 	suite_add_tcase(s, t);

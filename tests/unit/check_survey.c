@@ -37,9 +37,8 @@ generation_all(void)
 }
 
 void
-slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len)
+slot_ask(struct worker *w, const struct msg_list *body, size_t len)
 {
-	ck_assert_int_eq(type, MSG_LIST);
 	ck_assert_ptr_nonnull(w);
 	memset(&order, 0, sizeof order);
 	memcpy(&order, body, len);
