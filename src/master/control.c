@@ -2,6 +2,7 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -620,15 +621,18 @@ control_save(struct fdlist *fds)
 {
 	json_t *list = json_array();
 	struct control_client *c;
+	struct place_id own;
 
 	TAILQ_FOREACH (c, &ct.clients, link) {
 		push(c);
 		if (!c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 			json_array_append_new(list, save_client(c, fds));
 	}
-	return json_pack("{s:o, s:i, s:o, s:o}", "path", record_text(socketfile_path()),
-	                 "last_id", (int)ct.last_id, "socket", fdlist_put(fds, socketfile_fd()),
-	                 "clients", list);
+	own = socketfile_own();
+	return json_pack("{s:o, s:i, s:o, s:o, s:I, s:I}", "path",
+	                 record_text(socketfile_path()), "last_id", (int)ct.last_id, "socket",
+	                 fdlist_put(fds, socketfile_fd()), "clients", list, "inode",
+	                 (json_int_t)own.inode, "device", (json_int_t)own.device);
 }
 
 /* What was read of it, and what was not yet written to it. */
@@ -668,18 +672,34 @@ restore_client(const json_t *j)
 		evtimer_del(c->limit);
 }
 
+/* An image before this one did not tell: then it is what stands there. */
+static struct place_id
+restore_own(const json_t *j, const char *path)
+{
+	struct place_id own = {.device =
+	                           (dev_t)json_integer_value(json_object_get(j, "device")),
+	                       .inode = (ino_t)json_integer_value(json_object_get(j, "inode"))};
+	struct stat st;
+
+	if (own.inode == 0 && lstat(path, &st) == 0)
+		own = (struct place_id){.device = st.st_dev, .inode = st.st_ino};
+	return own;
+}
+
 int
 control_restore(const json_t *j, char **cause)
 {
 	char *path = record_read_text(json_object_get(j, "path"));
 	int fd = fdlist_get(json_object_get(j, "socket"));
+	struct place_id own;
 	size_t i;
 	json_t *one;
 
 	if (fd < 0 || path == NULL)
 		return cause_set(cause, "the control socket did not come over");
 	keep_reserve();
-	socketfile_take(fd, path, on_acceptable);
+	own = restore_own(j, path);
+	socketfile_take(fd, path, &own, on_acceptable);
 	free(path);
 	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
 	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);
