@@ -37,7 +37,12 @@
 #include "wire/control.h"
 
 #define CLIENTS_MAX 64
+#define WAITING_MAX 48 /* who waits for more than we can tell at once */
+#define HEARD_MAX   16 /* beyond CLIENTS_MAX, to hear what they ask */
 #define PATIENCE_S  10 /* a client has this long to ask, and to take its answer */
+#define UNREAD_MAX  65536
+
+_Static_assert(WAITING_MAX < CLIENTS_MAX, "status finds a place, and stop --now");
 
 struct control_client {
 	TAILQ_ENTRY(control_client) link;
@@ -46,6 +51,7 @@ struct control_client {
 	char *line;   /* its request; NULL: not yet */
 	bool asked;   /* its line was read; the answer is owed */
 	bool stop;    /* waits for the end */
+	bool waits;   /* has one of WAITING_MAX places */
 	bool closing; /* answered; the last bytes are on their way */
 	struct event *limit;
 	struct preflight *check;
@@ -179,7 +185,9 @@ control_answer_bytes(struct control_client *c, int exit_code, struct evbuffer *d
 void
 control_progress(struct control_client *c, const char *text, int percent)
 {
-	if (!c->closing)
+	size_t unread = evbuffer_get_length(bufferevent_get_output(c->bev));
+
+	if (!c->closing && unread < UNREAD_MAX)
 		send_json(c, json_pack("{s:{s:o, s:i}}", "progress", "text",
 		                       record_shown(text, SIZE_MAX), "percent", percent));
 }
@@ -352,19 +360,23 @@ do_reopen(struct control_client *c, const json_t *request)
 	free(cause);
 }
 
+/* Who waits for what takes long must leave a place to who does not. */
+enum wait { AT_ONCE, WAITS, WAITS_BUT_NOW /* stop, unless it is stop --now */ };
+
 /* again: what brings the answer when the image that was asked is another program by
  * now.  NULL: the answer is owed elsewhere (requests.c, c->stop), or was given. */
 static const struct verb {
 	const char *name;
+	enum wait wait;
 	void (*run)(struct control_client *c, const json_t *request);
 	void (*again)(struct control_client *c, const json_t *request);
 } verbs[] = {
-    {"status", do_status, do_status}, {"reload", do_reload, NULL},
-    {"upgrade", do_upgrade, NULL},    {"stop", do_stop, NULL},
-    {"scale", do_scale, scale_again}, {"drain", do_drain, do_drain},
-    {"abort", do_abort, NULL},        {"check", do_check, do_check},
-    {"reopen", do_reopen, do_reopen}, {"conns", do_conns, do_conns},
-    {"tasks", do_tasks, do_tasks},    {"history", do_history, do_history},
+    {"status", AT_ONCE, do_status, do_status}, {"reload", WAITS, do_reload, NULL},
+    {"upgrade", WAITS, do_upgrade, NULL},      {"stop", WAITS_BUT_NOW, do_stop, NULL},
+    {"scale", WAITS, do_scale, scale_again},   {"drain", WAITS, do_drain, do_drain},
+    {"abort", AT_ONCE, do_abort, NULL},        {"check", WAITS, do_check, do_check},
+    {"reopen", AT_ONCE, do_reopen, do_reopen}, {"conns", WAITS, do_conns, do_conns},
+    {"tasks", WAITS, do_tasks, do_tasks},      {"history", AT_ONCE, do_history, do_history},
 };
 
 static const struct verb *
@@ -376,6 +388,35 @@ verb_of(const json_t *request)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
 	return NULL;
+}
+
+static bool
+waits(const struct verb *verb, const json_t *request)
+{
+	return verb->wait == WAITS ||
+	       (verb->wait == WAITS_BUT_NOW && !json_is_true(json_object_get(request, "now")));
+}
+
+static size_t
+count_waiting(void)
+{
+	const struct control_client *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		n += c->waits && !c->closing;
+	return n;
+}
+
+static void
+run_verb(struct control_client *c, const struct verb *verb, const json_t *request)
+{
+	c->waits = waits(verb, request);
+	if (c->waits && count_waiting() > WAITING_MAX)
+		control_answer(c, 1, NULL,
+		               "too many requests wait for their answers; ask again later");
+	else
+		verb->run(c, request);
 }
 
 static void
@@ -395,7 +436,7 @@ run(struct control_client *c, const char *line)
 		control_answer(c, 2, NULL, "this baton (%s) does not know the verb '%s'",
 		               master.program->version, name != NULL ? name : "");
 	else
-		verb->run(c, request);
+		run_verb(c, verb, request);
 	json_decref(request);
 }
 
@@ -509,7 +550,39 @@ client_new(int fd, uint32_t id)
 	return c;
 }
 
-/* Who only holds a place gives it up: nobody is locked out by silence. */
+/* What it asks may be on its way through the loop. */
+static bool
+is_silent(const struct control_client *c)
+{
+	struct pollfd p = {.fd = bufferevent_getfd(c->bev), .events = POLLIN};
+
+	return !c->asked && !c->closing && poll(&p, 1, 0) <= 0;
+}
+
+static struct control_client *
+oldest_silent(void)
+{
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (is_silent(c))
+			return c;
+	return NULL;
+}
+
+static struct control_client *
+oldest_closing(void)
+{
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (c->closing)
+			return c;
+	return NULL;
+}
+
+/* Who only holds a place gives it up: nobody is locked out by silence, nor by who does
+ * not take an answer. */
 static void
 make_room(void)
 {
@@ -517,12 +590,13 @@ make_room(void)
 
 	if (ct.n < CLIENTS_MAX)
 		return;
-	TAILQ_FOREACH (c, &ct.clients, link)
-		if (!c->asked && !c->closing)
-			break;
-	if (c == NULL)
+	if ((c = oldest_silent()) != NULL)
+		log_warn("a control client that has not asked makes room for another");
+	else if ((c = oldest_closing()) != NULL)
+		log_warn(
+		    "a control client that does not take its answer makes room for another");
+	else
 		return;
-	log_warn("a control client that has not asked makes room for another");
 	client_free(c);
 }
 
@@ -556,7 +630,7 @@ on_acceptable(evutil_socket_t sock, short what, void *arg)
 	if (!may_ask(fd, &peer)) {
 		log_warn("control request of uid %d refused", (int)peer.uid);
 		control_answer(c, 1, NULL, "uid %d may not control this baton", (int)peer.uid);
-	} else if (ct.n > CLIENTS_MAX) {
+	} else if (ct.n > CLIENTS_MAX + HEARD_MAX) {
 		control_answer(c, 1, NULL, "too many control requests are open");
 	}
 }
@@ -653,6 +727,17 @@ restore_buffers(struct control_client *c, const json_t *j)
 	free(output);
 }
 
+static bool
+did_wait(const struct control_client *c)
+{
+	json_t *request = c->line != NULL ? json_loads(c->line, 0, NULL) : NULL;
+	const struct verb *verb = verb_of(request);
+	bool yes = verb != NULL && waits(verb, request);
+
+	json_decref(request);
+	return yes;
+}
+
 static void
 restore_client(const json_t *j)
 {
@@ -667,6 +752,7 @@ restore_client(const json_t *j)
 	c->asked = asked;
 	c->stop = stop;
 	c->closing = closing;
+	c->waits = did_wait(c);
 	restore_buffers(c, j);
 	if (c->asked && !c->closing)
 		evtimer_del(c->limit);
