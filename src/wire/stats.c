@@ -94,10 +94,10 @@ page_at(const struct stats *stats, size_t i)
 }
 
 static struct stats *
-map(int fd, char **cause)
+map(int fd, int protection, char **cause)
 {
 	struct stats *stats;
-	void *p = mmap(NULL, STATS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, STATS_SIZE, protection, MAP_SHARED, fd, 0);
 
 	if (p == MAP_FAILED) {
 		cause_set(cause, "cannot map the statistics memory: %s", strerror(errno));
@@ -121,7 +121,7 @@ stats_create(char **cause)
 		fd_close(&fd);
 		return NULL;
 	}
-	if ((stats = map(fd, cause)) == NULL) {
+	if ((stats = map(fd, PROT_READ | PROT_WRITE, cause)) == NULL) {
 		fd_close(&fd);
 		return NULL;
 	}
@@ -130,8 +130,8 @@ stats_create(char **cause)
 	return stats;
 }
 
-struct stats *
-stats_attach(int fd, char **cause)
+static struct stats *
+attach(int fd, int protection, char **cause)
 {
 	struct stat st;
 	struct stats *stats;
@@ -140,7 +140,7 @@ stats_attach(int fd, char **cause)
 		cause_set(cause, "descriptor %d is not statistics memory", fd);
 		return NULL;
 	}
-	if ((stats = map(fd, cause)) == NULL)
+	if ((stats = map(fd, protection, cause)) == NULL)
 		return NULL;
 	if (head(stats)->magic != STATS_MAGIC || head(stats)->version != STATS_VERSION) {
 		cause_set(cause, "the statistics memory is of another version");
@@ -148,6 +148,27 @@ stats_attach(int fd, char **cause)
 		mem_free(&stats);
 		return NULL;
 	}
+	return stats;
+}
+
+struct stats *
+stats_attach(int fd, char **cause)
+{
+	return attach(fd, PROT_READ | PROT_WRITE, cause);
+}
+
+struct stats *
+stats_attach_to_read(int fd, char **cause)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stats *stats = NULL;
+
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
+		cause_set(cause, "descriptor %d is not statistics memory", fd);
+	else
+		stats = attach(fd, PROT_READ, cause);
+	if (stats == NULL)
+		fd_close(&fd);
 	return stats;
 }
 
