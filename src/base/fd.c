@@ -146,18 +146,6 @@ read_all(int fd, size_t max, size_t *len)
 	return text;
 }
 
-int
-fd_open_lines(const char *path)
-{
-	struct stat st;
-	bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
-
-	return open(path,
-	            O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY |
-	                (fifo ? O_RDWR : O_WRONLY),
-	            0640);
-}
-
 char *
 fd_read_file(const char *path, size_t max, size_t *len, char **cause)
 {

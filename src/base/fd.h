@@ -39,11 +39,6 @@ size_t fd_count_strangers(const int *keep, size_t n, int *first);
  * number still means what it meant. */
 uint64_t fd_inode(int fd);
 
-/* Open a file that lines are appended to; it is made if need be, and not waited for.  A
- * FIFO is opened for both: so it is there without a reader, and breaks with none.  -1 with
- * errno. */
-int fd_open_lines(const char *path);
-
 /* Read a whole file of at most max bytes.  Returns malloc'd, NUL-terminated
  * text and its length, or NULL with a sentence in *cause. */
 char *fd_read_file(const char *path, size_t max, size_t *len, char **cause);

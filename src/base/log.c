@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/logline.h"
 #include "base/mem.h"
+#include "base/place.h"
 
 #define LINE_MAX_BYTES 2048 /* longer texts are cut */
 #define JOURNAL        "/run/systemd/journal/socket"
@@ -64,10 +65,11 @@ stderr_is_journal(void)
 static int
 open_file(const char *path, char **cause)
 {
-	int fd = fd_open_lines(path);
+	int fd = place_open_lines(path);
 
 	if (fd < 0)
-		return cause_set(cause, "cannot open log file %s: %s", path, strerror(errno));
+		return cause_set(cause, "cannot open log file %s: %s", path,
+		                 place_error(errno));
 	return fd;
 }
 

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
+#include "conf/paths.h"
 #include "conf/suggest.h"
 #include "conf/value.h"
 
@@ -229,6 +230,7 @@ check_tree(const struct conf *conf, struct flaws *flaws)
 		for (size_t j = 0; j < conf->listen[i].naddr; j++)
 			check_address(conf, flaws, i, j);
 	}
+	paths_check(conf, flaws);
 	if (conf->nlisten == 0)
 		flaw_add(flaws, FLAW_NO_LINE,
 		         "nothing to serve: there is no section [listen:NAME]");

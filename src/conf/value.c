@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/mem.h"
+#include "conf/paths.h"
 
 #define FDNAME_MAX 255 /* of systemd */
 #define HOST_MAX   INET6_ADDRSTRLEN
@@ -144,6 +145,19 @@ value_size_text(int64_t bytes)
 	return bytes == 0 ? mem_strdup("0") : scaled_text(bytes, sizes);
 }
 
+/* However the path is written it is one address. */
+static void
+plain_path(struct sockaddr_un *sun, struct conf_addr *addr)
+{
+	char *plain = paths_plain(sun->sun_path);
+	size_t size = strlen(plain) + 1;
+
+	memset(sun->sun_path, 0, sizeof sun->sun_path);
+	memcpy(sun->sun_path, plain, size);
+	addr->salen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+	mem_free(&plain);
+}
+
 static int
 addr_unix(const char *path, struct conf_addr *addr, char **cause)
 {
@@ -166,7 +180,7 @@ addr_unix(const char *path, struct conf_addr *addr, char **cause)
 	if (*path == '@')
 		sun->sun_path[0] = '\0';
 	else
-		addr->salen++;
+		plain_path(sun, addr);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -19,8 +20,11 @@
 #define NOW_MS      50
 #define PATIENCE_MS 1000 /* of silence, until a terminal is told whom we wait for */
 #define GONE_MS     1000 /* from the last line of a stop to the end of the process */
-#define SNIPPET     60   /* bytes shown of what is no answer */
+#define POLL_MAX_MS 60000
+#define SNIPPET     60 /* bytes shown of what is no answer */
 #define READ_MIN    65536
+
+_Static_assert(PATIENCE_MS < CLIENT_SILENCE_MS, "who waits is told so before he gives up");
 
 struct client {
 	char *path;
@@ -193,17 +197,34 @@ client_send(struct client *c, const char *request)
 	free(line);
 }
 
-static void
-wait_readable(const struct client *c, client_progress_fn *progress)
+/* Until there is something to read, or it is so late (clock_ms). */
+static bool
+is_readable(const struct client *c, uint64_t until_ms)
 {
 	struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+	uint64_t now;
+
+	while ((now = clock_ms()) < until_ms) {
+		uint64_t left = until_ms - now;
+
+		if (poll(&pfd, 1, left < POLL_MAX_MS ? (int)left : POLL_MAX_MS) > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+wait_readable(const struct client *c, uint64_t silence_ms, client_progress_fn *progress)
+{
+	uint64_t now = clock_ms();
 	char *text;
 
-	if (c->heard || poll(&pfd, 1, PATIENCE_MS) != 0)
-		return;
-	text = mem_printf("waiting for baton (pid %d)", (int)c->pid);
-	progress(text, -1);
-	free(text);
+	if (!c->heard && !is_readable(c, now + PATIENCE_MS)) {
+		text = mem_printf("waiting for baton (pid %d)", (int)c->pid);
+		progress(text, -1);
+		free(text);
+	}
+	return is_readable(c, silence_ms != 0 ? now + silence_ms : UINT64_MAX);
 }
 
 /* More bytes into the buffer: their number, 0 at the end of file or an error. */
@@ -326,14 +347,26 @@ client_take(struct client *c, client_progress_fn *progress, struct client_answer
 	return false;
 }
 
+static void
+take_silence(const struct client *c, uint64_t silence_ms, struct client_answer *a)
+{
+	a->exit = CONTROL_FAILED;
+	a->silent = true;
+	a->text = mem_printf("baton (pid %d) has not answered for %llu s", (int)c->pid,
+	                     (unsigned long long)silence_ms / 1000);
+}
+
 void
-client_ask(struct client *c, const char *request, client_progress_fn *progress,
-           struct client_answer *a)
+client_ask(struct client *c, const char *request, uint64_t silence_ms,
+           client_progress_fn *progress, struct client_answer *a)
 {
 	client_send(c, request);
-	do
-		wait_readable(c, progress);
-	while (!client_take(c, progress, a));
+	do {
+		if (!wait_readable(c, silence_ms, progress)) {
+			take_silence(c, silence_ms, a);
+			return;
+		}
+	} while (!client_take(c, progress, a));
 }
 
 void

@@ -1,7 +1,8 @@
 /*
  * client: one request to a master, and its answer.
  *
- * Only connecting has a time limit; an answer takes as long as the drain takes.
+ * Connecting has a time limit, and so has the answer to what takes no time; another takes as
+ * long as the drain takes.
  * No failure ends the process; each is a sentence and an exit status.
  */
 #ifndef BATON_CTL_CLIENT_H
@@ -12,6 +13,7 @@
 #include <jansson.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "wire/control.h"
 
@@ -21,6 +23,7 @@ struct client_answer {
 	enum control_exit exit;
 	char *text;   /* one sentence, never NULL */
 	json_t *data; /* NULL: none */
+	bool silent;  /* there was none; the text is our own */
 };
 
 /* What the master tells on the way; percent below 0: unknown. */
@@ -33,9 +36,12 @@ struct client *client_connect(const char *path, char **cause);
 /* The same at one place, where who has no room for us at once is not waited for. */
 struct client *client_connect_now(const char *path, char **cause);
 
-/* Send the request, wait for the last line.  Fills *answer in any case. */
-void client_ask(struct client *c, const char *request, client_progress_fn *progress,
-                struct client_answer *answer);
+#define CLIENT_SILENCE_MS 5000 /* then a master that should answer at once is stuck */
+
+/* Send the request, wait for the last line, but for no more than silence_ms without any
+ * (0: for ever).  Fills *answer in any case. */
+void client_ask(struct client *c, const char *request, uint64_t silence_ms,
+                client_progress_fn *progress, struct client_answer *answer);
 
 /*
  * The same in steps, for who has more to wait for: send the request; and whenever there is

@@ -19,8 +19,11 @@
 
 #include "base/mem.h"
 #include "ctl/client.h"
+#include "ctl/field.h"
 #include "ctl/options.h"
 #include "ctl/progress.h"
+#include "ctl/show.h"
+#include "ctl/stale.h"
 #include "ctl/verbs.h"
 #include "ctl/watch.h"
 #include "ctl/words.h"
@@ -54,7 +57,8 @@ json_text(const char *text)
 	return j;
 }
 
-/* Data that comes with a failure does not hide the failure. */
+/* Data that comes with a failure does not hide the failure.  What a master that is silent
+ * has told last is as it told it, and the failure beside it. */
 static void
 print_json(const struct client_answer *a)
 {
@@ -63,6 +67,9 @@ print_json(const struct client_answer *a)
 
 	if (j != NULL && done)
 		json_incref(j);
+	else if (j != NULL && a->silent)
+		json_object_update_new(json_incref(j), json_pack("{s:i, s:o}", "exit", a->exit,
+		                                                 "text", json_text(a->text)));
 	else
 		j = json_pack("{s:i, s:o, s:O*}", "exit", a->exit, "text", json_text(a->text),
 		              "data", a->data);
@@ -103,7 +110,7 @@ tell(const struct options *o, const struct client_answer *a)
 		print_text(stderr, a->text);
 	if (o->json)
 		print_json(a);
-	else if (done && o->verb->show != NULL && a->data != NULL)
+	else if ((done || a->silent) && o->verb->show != NULL && a->data != NULL)
 		o->verb->show(a->data, stdout);
 	else if (done)
 		print_text(stdout, a->text);
@@ -141,9 +148,33 @@ make_request(const struct options *o)
 	return line;
 }
 
+/* The verb's advice; and of status what shared memory still tells. */
+static void
+take_silence(const struct options *o, pid_t pid, struct client_answer *a)
+{
+	char *why = NULL, *before = a->text, *age;
+
+	if (o->verb->show == show_status) {
+		a->data = stale_status(pid, &why);
+		age = field_duration(a->data, "stale_ms");
+		if (a->data != NULL)
+			a->text = mem_printf("%s; it told this %s ago", before, age);
+		else
+			a->text = mem_printf("%s, and what it told last cannot be read: %s",
+			                     before, why);
+		free(age);
+	} else if (o->verb->advice != NULL) {
+		a->text = mem_printf("%s; %s", before, o->verb->advice);
+	}
+	if (a->text != before)
+		free(before);
+	free(why);
+}
+
 static int
 ask(const struct options *o, const char *request)
 {
+	bool at_once = o->verb->at_once || o->now;
 	struct client_answer a = {0};
 	char *cause = NULL;
 	struct client *c = client_connect(o->socket, &cause);
@@ -151,10 +182,12 @@ ask(const struct options *o, const char *request)
 
 	if (c == NULL)
 		return fail(o, CONTROL_NO_BATON, cause);
-	client_ask(c, request, progress_show, &a);
+	client_ask(c, request, at_once ? CLIENT_SILENCE_MS : 0, progress_show, &a);
 	if (o->verb->ends && (a.exit == CONTROL_DONE || a.exit == CONTROL_CUT))
 		client_wait_gone(c);
 	progress_end();
+	if (a.silent)
+		take_silence(o, client_pid(c), &a);
 	if (o->verb->complete != NULL && a.data != NULL)
 		o->verb->complete(a.data);
 	status = tell(o, &a);

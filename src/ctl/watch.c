@@ -313,7 +313,7 @@ ask_first(const char *path, struct client_answer *a)
 		return false;
 	}
 	wa.path = mem_strdup(client_path(c));
-	client_ask(c, ASK("status"), progress_show, a);
+	client_ask(c, ASK("status"), CLIENT_SILENCE_MS, progress_show, a);
 	progress_end();
 	client_free(&c);
 	return a->exit == CONTROL_DONE;

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "conf/conf.h"
 #include "master/generation.h"
 #include "master/slot.h"
@@ -16,10 +17,10 @@
 static int
 open_one(const char *path, char **cause)
 {
-	int fd = fd_open_lines(path);
+	int fd = place_open_lines(path);
 
 	if (fd < 0)
-		cause_set(cause, "cannot open access log %s: %s", path, strerror(errno));
+		cause_set(cause, "cannot open access log %s: %s", path, place_error(errno));
 	return fd;
 }
 

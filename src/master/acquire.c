@@ -1,6 +1,5 @@
 /* acquire: how the addresses of a configuration become listeners with sockets. */
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -106,8 +105,8 @@ open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 static struct listener *
 open_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause)
 {
-	int fd = address_bind_unix(a, conf, cause);
-	struct stat st;
+	struct place_id own;
+	int fd = address_bind_unix(a, conf, &own, cause);
 	struct listener *l;
 
 	if (fd < 0)
@@ -115,8 +114,7 @@ open_unix(const struct conf_addr *a, const struct conf_listen *conf, char **caus
 	l = listener_make(a->text, CONF_ADDR_UNIX);
 	listener_add_socket(l, fd);
 	l->bound = mem_strdup(a->text);
-	if (lstat(a->text + strlen("unix:"), &st) == 0)
-		l->inode = st.st_ino;
+	l->own = own;
 	return l;
 }
 

@@ -1,7 +1,6 @@
 #include "master/address.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <linux/filter.h>
@@ -13,13 +12,14 @@
 #include <netinet/tcp.h>
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "conf/conf.h"
 
 char *
@@ -116,48 +116,36 @@ address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog
 	return -1;
 }
 
-static bool
-somebody_answers(const struct sockaddr_storage *sa, socklen_t len)
+static int
+bind_abstract(const struct conf_addr *a, int backlog, char **cause)
 {
 	int fd = stream_socket(AF_UNIX);
-	bool yes =
-	    fd >= 0 && (connect(fd, (const struct sockaddr *)sa, len) == 0 || errno == EAGAIN);
 
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&a->sa, a->salen) == 0 &&
+	    listen(fd, backlog) == 0)
+		return fd;
+	cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 	fd_close(&fd);
-	return yes;
+	return -1;
 }
 
-/* Bind to a temporary name and rename: at no moment is the path without a
- * socket, and a stale one is replaced. */
 int
-address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause)
+address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf,
+                  struct place_id *own, char **cause)
 {
 	const char *path = a->text + strlen("unix:");
-	struct sockaddr_un un = *(const struct sockaddr_un *)(const void *)&a->sa;
-	int fd = stream_socket(AF_UNIX);
-	bool abstract = path[0] == '@';
+	char *why = NULL;
+	int fd;
 
-	if (!abstract && somebody_answers(&a->sa, a->salen)) {
-		fd_close(&fd);
-		return cause_set(cause, "cannot listen on %s: another process does", a->text);
-	}
-	if (!abstract && snprintf(un.sun_path, sizeof un.sun_path, "%s.new", path) >=
-	                     (int)sizeof un.sun_path) {
-		fd_close(&fd);
-		return cause_set(cause, "cannot listen on %s: the path is too long", a->text);
-	}
-	if (!abstract)
-		unlink(un.sun_path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&un, abstract ? a->salen : sizeof un) < 0 ||
-	    (!abstract && chmod(un.sun_path, (mode_t)conf->mode) < 0) ||
-	    listen(fd, (int)conf->backlog) < 0 ||
-	    (!abstract && rename(un.sun_path, path) < 0)) {
-		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
-		if (!abstract)
-			unlink(un.sun_path);
-		fd_close(&fd);
-		return -1;
-	}
+	*own = (struct place_id){0};
+	if (path[0] == '@')
+		return bind_abstract(a, (int)conf->backlog, cause);
+	fd = place_listen(path, (mode_t)conf->mode, (int)conf->backlog, own, &why);
+	if (fd < 0 && errno == EADDRINUSE)
+		cause_set(cause, "cannot listen on %s: another process does", a->text);
+	else if (fd < 0)
+		cause_set(cause, "cannot listen on %s: %s", a->text, why);
+	free(why);
 	return fd;
 }
 

@@ -13,6 +13,7 @@
 
 struct conf_addr;
 struct conf_listen;
+struct place_id;
 
 /* What fd is bound to: "127.0.0.1:80", "[::1]:80", "unix:/run/x"; malloc'd. */
 char *address_text(int fd);
@@ -31,8 +32,10 @@ int address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len);
 /* The same, and it listens. */
 int address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog);
 
-/* A listening unix socket; a stale path is replaced.  -1 with *cause. */
-int address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf, char **cause);
+/* A listening unix socket; a stale one at its path is replaced, and nothing else.  *own tells
+ * what stands at the path now (nothing: it is an abstract one).  -1 with *cause. */
+int address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf,
+                      struct place_id *own, char **cause);
 
 /* Drop bare SYNs from now on, or no more: handshakes under way still complete. */
 void address_filter(int fd, bool on);

@@ -2,6 +2,7 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,12 @@
 #include "wire/control.h"
 
 #define CLIENTS_MAX 64
+#define WAITING_MAX 48 /* who waits for more than we can tell at once */
+#define HEARD_MAX   16 /* beyond CLIENTS_MAX, to hear what they ask */
 #define PATIENCE_S  10 /* a client has this long to ask, and to take its answer */
+#define UNREAD_MAX  65536
+
+_Static_assert(WAITING_MAX < CLIENTS_MAX, "status finds a place, and stop --now");
 
 struct control_client {
 	TAILQ_ENTRY(control_client) link;
@@ -46,6 +52,7 @@ struct control_client {
 	char *line;   /* its request; NULL: not yet */
 	bool asked;   /* its line was read; the answer is owed */
 	bool stop;    /* waits for the end */
+	bool waits;   /* has one of WAITING_MAX places */
 	bool closing; /* answered; the last bytes are on their way */
 	struct event *limit;
 	struct preflight *check;
@@ -179,7 +186,9 @@ control_answer_bytes(struct control_client *c, int exit_code, struct evbuffer *d
 void
 control_progress(struct control_client *c, const char *text, int percent)
 {
-	if (!c->closing)
+	size_t unread = evbuffer_get_length(bufferevent_get_output(c->bev));
+
+	if (!c->closing && unread < UNREAD_MAX)
 		send_json(c, json_pack("{s:{s:o, s:i}}", "progress", "text",
 		                       record_shown(text, SIZE_MAX), "percent", percent));
 }
@@ -352,19 +361,23 @@ do_reopen(struct control_client *c, const json_t *request)
 	free(cause);
 }
 
+/* Who waits for what takes long must leave a place to who does not. */
+enum wait { AT_ONCE, WAITS, WAITS_BUT_NOW /* stop, unless it is stop --now */ };
+
 /* again: what brings the answer when the image that was asked is another program by
  * now.  NULL: the answer is owed elsewhere (requests.c, c->stop), or was given. */
 static const struct verb {
 	const char *name;
+	enum wait wait;
 	void (*run)(struct control_client *c, const json_t *request);
 	void (*again)(struct control_client *c, const json_t *request);
 } verbs[] = {
-    {"status", do_status, do_status}, {"reload", do_reload, NULL},
-    {"upgrade", do_upgrade, NULL},    {"stop", do_stop, NULL},
-    {"scale", do_scale, scale_again}, {"drain", do_drain, do_drain},
-    {"abort", do_abort, NULL},        {"check", do_check, do_check},
-    {"reopen", do_reopen, do_reopen}, {"conns", do_conns, do_conns},
-    {"tasks", do_tasks, do_tasks},    {"history", do_history, do_history},
+    {"status", AT_ONCE, do_status, do_status}, {"reload", WAITS, do_reload, NULL},
+    {"upgrade", WAITS, do_upgrade, NULL},      {"stop", WAITS_BUT_NOW, do_stop, NULL},
+    {"scale", WAITS, do_scale, scale_again},   {"drain", WAITS, do_drain, do_drain},
+    {"abort", AT_ONCE, do_abort, NULL},        {"check", WAITS, do_check, do_check},
+    {"reopen", AT_ONCE, do_reopen, do_reopen}, {"conns", WAITS, do_conns, do_conns},
+    {"tasks", WAITS, do_tasks, do_tasks},      {"history", AT_ONCE, do_history, do_history},
 };
 
 static const struct verb *
@@ -376,6 +389,35 @@ verb_of(const json_t *request)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
 	return NULL;
+}
+
+static bool
+waits(const struct verb *verb, const json_t *request)
+{
+	return verb->wait == WAITS ||
+	       (verb->wait == WAITS_BUT_NOW && !json_is_true(json_object_get(request, "now")));
+}
+
+static size_t
+count_waiting(void)
+{
+	const struct control_client *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		n += c->waits && !c->closing;
+	return n;
+}
+
+static void
+run_verb(struct control_client *c, const struct verb *verb, const json_t *request)
+{
+	c->waits = waits(verb, request);
+	if (c->waits && count_waiting() > WAITING_MAX)
+		control_answer(c, 1, NULL,
+		               "too many requests wait for their answers; ask again later");
+	else
+		verb->run(c, request);
 }
 
 static void
@@ -395,7 +437,7 @@ run(struct control_client *c, const char *line)
 		control_answer(c, 2, NULL, "this baton (%s) does not know the verb '%s'",
 		               master.program->version, name != NULL ? name : "");
 	else
-		verb->run(c, request);
+		run_verb(c, verb, request);
 	json_decref(request);
 }
 
@@ -509,7 +551,39 @@ client_new(int fd, uint32_t id)
 	return c;
 }
 
-/* Who only holds a place gives it up: nobody is locked out by silence. */
+/* What it asks may be on its way through the loop. */
+static bool
+is_silent(const struct control_client *c)
+{
+	struct pollfd p = {.fd = bufferevent_getfd(c->bev), .events = POLLIN};
+
+	return !c->asked && !c->closing && poll(&p, 1, 0) <= 0;
+}
+
+static struct control_client *
+oldest_silent(void)
+{
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (is_silent(c))
+			return c;
+	return NULL;
+}
+
+static struct control_client *
+oldest_closing(void)
+{
+	struct control_client *c;
+
+	TAILQ_FOREACH (c, &ct.clients, link)
+		if (c->closing)
+			return c;
+	return NULL;
+}
+
+/* Who only holds a place gives it up: nobody is locked out by silence, nor by who does
+ * not take an answer. */
 static void
 make_room(void)
 {
@@ -517,12 +591,13 @@ make_room(void)
 
 	if (ct.n < CLIENTS_MAX)
 		return;
-	TAILQ_FOREACH (c, &ct.clients, link)
-		if (!c->asked && !c->closing)
-			break;
-	if (c == NULL)
+	if ((c = oldest_silent()) != NULL)
+		log_warn("a control client that has not asked makes room for another");
+	else if ((c = oldest_closing()) != NULL)
+		log_warn(
+		    "a control client that does not take its answer makes room for another");
+	else
 		return;
-	log_warn("a control client that has not asked makes room for another");
 	client_free(c);
 }
 
@@ -563,7 +638,7 @@ on_acceptable(evutil_socket_t sock, short what, void *arg)
 	if (!may_ask(fd, &peer)) {
 		log_warn("control request of uid %d refused", (int)peer.uid);
 		control_answer(c, 1, NULL, "uid %d may not control this baton", (int)peer.uid);
-	} else if (ct.n > CLIENTS_MAX) {
+	} else if (ct.n > CLIENTS_MAX + HEARD_MAX) {
 		control_answer(c, 1, NULL, "too many control requests are open");
 	}
 }
@@ -628,15 +703,18 @@ control_save(struct fdlist *fds)
 {
 	json_t *list = json_array();
 	struct control_client *c;
+	struct place_id own;
 
 	TAILQ_FOREACH (c, &ct.clients, link) {
 		push(c);
 		if (!c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 			json_array_append_new(list, save_client(c, fds));
 	}
-	return json_pack("{s:o, s:i, s:o, s:o}", "path", record_text(socketfile_path()),
-	                 "last_id", (int)ct.last_id, "socket", fdlist_put(fds, socketfile_fd()),
-	                 "clients", list);
+	own = socketfile_own();
+	return json_pack("{s:o, s:i, s:o, s:o, s:I, s:I}", "path",
+	                 record_text(socketfile_path()), "last_id", (int)ct.last_id, "socket",
+	                 fdlist_put(fds, socketfile_fd()), "clients", list, "inode",
+	                 (json_int_t)own.inode, "device", (json_int_t)own.device);
 }
 
 /* What was read of it, and what was not yet written to it. */
@@ -657,6 +735,17 @@ restore_buffers(struct control_client *c, const json_t *j)
 	free(output);
 }
 
+static bool
+did_wait(const struct control_client *c)
+{
+	json_t *request = c->line != NULL ? json_loads(c->line, 0, NULL) : NULL;
+	const struct verb *verb = verb_of(request);
+	bool yes = verb != NULL && waits(verb, request);
+
+	json_decref(request);
+	return yes;
+}
+
 static void
 restore_client(const json_t *j)
 {
@@ -671,9 +760,24 @@ restore_client(const json_t *j)
 	c->asked = asked;
 	c->stop = stop;
 	c->closing = closing;
+	c->waits = did_wait(c);
 	restore_buffers(c, j);
 	if (c->asked && !c->closing)
 		evtimer_del(c->limit);
+}
+
+/* An image before this one did not tell: then it is what stands there. */
+static struct place_id
+restore_own(const json_t *j, const char *path)
+{
+	struct place_id own = {.device =
+	                           (dev_t)json_integer_value(json_object_get(j, "device")),
+	                       .inode = (ino_t)json_integer_value(json_object_get(j, "inode"))};
+	struct stat st;
+
+	if (own.inode == 0 && lstat(path, &st) == 0)
+		own = (struct place_id){.device = st.st_dev, .inode = st.st_ino};
+	return own;
 }
 
 int
@@ -681,13 +785,15 @@ control_restore(const json_t *j, char **cause)
 {
 	char *path = record_read_text(json_object_get(j, "path"));
 	int fd = fdlist_get(json_object_get(j, "socket"));
+	struct place_id own;
 	size_t i;
 	json_t *one;
 
 	if (fd < 0 || path == NULL)
 		return cause_set(cause, "the control socket did not come over");
 	keep_reserve();
-	socketfile_take(fd, path, on_acceptable);
+	own = restore_own(j, path);
+	socketfile_take(fd, path, &own, on_acceptable);
 	free(path);
 	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
 	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);

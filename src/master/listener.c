@@ -1,12 +1,10 @@
 #include "master/listener.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -14,6 +12,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "conf/conf.h"
 #include "master/address.h"
 #include "master/fdlist.h"
@@ -100,13 +99,8 @@ listener_make(const char *text, enum conf_addr_kind kind)
 static void
 unlink_own(const struct listener *l)
 {
-	const char *path = l->bound + strlen("unix:");
-	struct stat st;
-
-	if (l->kind != CONF_ADDR_UNIX || l->inode == 0)
-		return;
-	if (lstat(path, &st) == 0 && st.st_ino == l->inode)
-		unlink(path);
+	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0)
+		place_remove(l->bound + strlen("unix:"), &l->own, S_IFSOCK);
 }
 
 /* What a closed listener with port 0 was bound to: asked for again (a stop is
@@ -193,6 +187,18 @@ listener_filter_one(struct listener *l, bool on)
 	l->filtered = on;
 }
 
+/* The path may lead elsewhere by now: only what we have put there is changed. */
+static void
+apply_mode(const struct listener *l, const struct conf_listen *cl)
+{
+	char *why = NULL;
+
+	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0 &&
+	    place_chmod(l->bound + strlen("unix:"), &l->own, (mode_t)cl->mode, &why) < 0)
+		log_warn("listener %s: its mode is left as it is: %s", l->bound, why);
+	free(why);
+}
+
 /* listen() again changes the backlog of a live queue; nothing else happens. */
 void
 listener_apply(const struct generation *g)
@@ -203,8 +209,7 @@ listener_apply(const struct generation *g)
 
 		for (size_t k = 0; k < l->nsock && l->kind != CONF_ADDR_SYSTEMD; k++)
 			listen(l->sock[k].fd, (int)cl->backlog);
-		if (l->kind == CONF_ADDR_UNIX && l->inode != 0)
-			chmod(l->bound + strlen("unix:"), (mode_t)cl->mode);
+		apply_mode(l, cl);
 	}
 }
 
@@ -365,10 +370,11 @@ listener_save(struct fdlist *fds)
 			                                       fdlist_put(fds, l->sock[i].fd)));
 		json_array_append_new(
 		    list,
-		    json_pack("{s:i, s:o, s:o, s:i, s:b, s:b, s:I, s:o}", "id", (int)l->id,
+		    json_pack("{s:i, s:o, s:o, s:i, s:b, s:b, s:I, s:I, s:o}", "id", (int)l->id,
 		              "text", record_text(l->text), "bound", record_text(l->bound),
 		              "kind", (int)l->kind, "retired", l->retired, "filtered",
-		              l->filtered, "inode", (json_int_t)l->inode, "sockets", socks));
+		              l->filtered, "inode", (json_int_t)l->own.inode, "device",
+		              (json_int_t)l->own.device, "sockets", socks));
 	}
 	return json_pack("{s:i, s:o}", "last_id", (int)last_id, "list", list);
 }
@@ -410,11 +416,8 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 static bool
 path_is_lost(const struct listener *l)
 {
-	struct stat st;
-
-	if (l->kind != CONF_ADDR_UNIX || l->inode == 0)
-		return false;
-	return lstat(l->bound + strlen("unix:"), &st) < 0 || st.st_ino != l->inode;
+	return l->kind == CONF_ADDR_UNIX && l->own.inode != 0 &&
+	       !place_is_own(l->bound + strlen("unix:"), &l->own, S_IFSOCK);
 }
 
 static int
@@ -438,7 +441,8 @@ restore_one(const json_t *j, char **cause)
 	l->bound = bound;
 	l->retired = retired;
 	l->filtered = filtered;
-	l->inode = (ino_t)inode;
+	l->own.inode = (ino_t)inode;
+	l->own.device = (dev_t)json_integer_value(json_object_get(j, "device"));
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;
 	if (l->nsock == 0 || (master.adopts && path_is_lost(l)))

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/place.h"
 #include "conf/conf.h"
 
 struct fdlist;
@@ -39,7 +40,7 @@ struct listener {
 	enum conf_addr_kind kind;
 	bool retired;
 	bool filtered;
-	ino_t inode; /* of a unix socket's path: what may be unlinked */
+	struct place_id own; /* of a unix socket's path: what may be changed and removed */
 	struct lsocket *sock;
 	size_t nsock;
 };

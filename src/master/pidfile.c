@@ -1,62 +1,42 @@
 #include "master/pidfile.h"
 
-#include <sys/stat.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "master/record.h"
 
 static char *current;
-static ino_t inode;
-
-static int
-write_file(const char *temp, const char *path)
-{
-	char text[16];
-	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-	int result = fd >= 0 && write(fd, text, (size_t)n) == n ? rename(temp, path) : -1;
-
-	fd_close(&fd);
-	return result;
-}
+static struct place_id own;
 
 int
 pidfile_set(const char *path, char **cause)
 {
-	char *temp;
-	struct stat st;
+	char text[16], *why = NULL;
 	int result;
 
 	if (current != NULL && (path == NULL || strcmp(path, current) != 0))
 		pidfile_stop();
 	if (path == NULL)
 		return 0;
-	temp = mem_printf("%s.new", path);
-	result = write_file(temp, path);
+	snprintf(text, sizeof text, "%d\n", (int)getpid());
+	result = place_write(path, text, 0644, &own, &why);
 	if (result < 0)
-		cause_set(cause, "cannot write pid file %s: %s", path, strerror(errno));
+		cause_set(cause, "cannot write pid file %s: %s", path, why);
 	else if (current == NULL)
 		current = mem_strdup(path);
-	if (result == 0 && lstat(path, &st) == 0)
-		inode = st.st_ino;
-	mem_free(&temp);
+	free(why);
 	return result;
 }
 
 void
 pidfile_stop(void)
 {
-	struct stat st;
-
-	if (current != NULL && lstat(current, &st) == 0 && st.st_ino == inode)
-		unlink(current);
+	if (current != NULL)
+		place_remove(current, &own, S_IFREG);
 	mem_free(&current);
 }
 
@@ -65,13 +45,14 @@ pidfile_save(void)
 {
 	if (current == NULL)
 		return json_null();
-	return json_pack("{s:o, s:I}", "path", record_text(current), "inode",
-	                 (json_int_t)inode);
+	return json_pack("{s:o, s:I, s:I}", "path", record_text(current), "inode",
+	                 (json_int_t)own.inode, "device", (json_int_t)own.device);
 }
 
 void
 pidfile_restore(const json_t *j)
 {
 	current = record_read_text(json_object_get(j, "path"));
-	inode = (ino_t)json_integer_value(json_object_get(j, "inode"));
+	own.inode = (ino_t)json_integer_value(json_object_get(j, "inode"));
+	own.device = (dev_t)json_integer_value(json_object_get(j, "device"));
 }

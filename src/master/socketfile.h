@@ -8,12 +8,15 @@
 
 #include <event2/event.h>
 
+#include "base/place.h"
+
 /* Listen at path (NULL: the default place); acceptable is called when somebody comes.
  * 0 or -1 with *cause. */
 int socketfile_start(const char *path, event_callback_fn acceptable, char **cause);
 
 /* The same with a socket that listens at path already; fd is taken over. */
-void socketfile_take(int fd, const char *path, event_callback_fn acceptable);
+void socketfile_take(int fd, const char *path, const struct place_id *own,
+                     event_callback_fn acceptable);
 
 /* After a reload: move when the path is another.  0, or -1 and all stays. */
 int socketfile_move(const char *path, char **cause);
@@ -27,5 +30,6 @@ void socketfile_stop(void);
 /* For the next image. */
 const char *socketfile_path(void);
 int socketfile_fd(void);
+struct place_id socketfile_own(void);
 
 #endif

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
+#include "base/place.h"
 
 #define SYSTEM_PATH "/run/baton/control.sock"
 
@@ -95,18 +97,14 @@ directory_of(const char *path)
 	                                      : mem_strndup(path, (size_t)(slash - path));
 }
 
-/* /tmp is everybody's: what was found there may be a trap.  lstat, because a
- * symbolic link is the trap. */
+/* /tmp is everybody's: what was found there may be a trap. */
 static int
-check_private(const char *directory, char **cause)
+check_private(int fd, const char *directory, char **cause)
 {
 	struct stat st;
 
-	if (lstat(directory, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return cause_set(cause, "%s: %s", directory, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return cause_set(cause, "%s is not a directory; somebody may have put it there",
-		                 directory);
 	if (st.st_uid != geteuid())
 		return cause_set(cause, "%s belongs to uid %lu, not to uid %lu", directory,
 		                 (unsigned long)st.st_uid, (unsigned long)geteuid());
@@ -116,41 +114,47 @@ check_private(const char *directory, char **cause)
 	return 0;
 }
 
+/* Ours since a moment, and below /run nobody else's: the umask does not decide who may look
+ * for us. */
+static int
+check_public(int fd, bool made, const char *directory, char **cause)
+{
+	struct stat st;
+
+	if (!made || geteuid() != 0 || strncmp(directory, "/run/", 5) != 0)
+		return 0;
+	if (fstat(fd, &st) == 0 && st.st_uid == 0 && fchmod(fd, 0755) == 0)
+		return 0;
+	return cause_set(cause, "cannot open directory %s to others: %s", directory,
+	                 strerror(errno));
+}
+
 static int
 make(const char *directory, char **cause)
 {
-	bool public = geteuid() == 0 && strncmp(directory, "/run/", 5) == 0;
-	struct stat st;
+	char *tmp = private_directory();
+	bool made = false, private = strcmp(directory, tmp) == 0;
+	int fd = place_open_directory(directory, !private, &made), result;
 
-	if (mkdir(directory, 0700) == 0) {
-		/* Ours since a moment, and below /run nobody else's: the umask
-		 * does not decide who may look for us. */
-		if (public && chmod(directory, 0755) < 0)
-			return cause_set(cause, "cannot open directory %s to others: %s",
-			                 directory, strerror(errno));
-		return 0;
-	}
-	if (errno != EEXIST)
+	free(tmp);
+	if (fd < 0 && errno == ENOTDIR)
+		return cause_set(cause, "%s is not a directory; somebody may have put it there",
+		                 directory);
+	if (fd < 0)
 		return cause_set(cause, "cannot make directory %s: %s", directory,
-		                 strerror(errno));
-	if (stat(directory, &st) < 0)
-		return cause_set(cause, "%s: %s", directory, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return cause_set(cause, "%s is not a directory", directory);
-	return 0;
+		                 place_error(errno));
+	result = private ? check_private(fd, directory, cause)
+	                 : check_public(fd, made, directory, cause);
+	fd_close(&fd);
+	return result;
 }
 
 int
 control_make_directory(const char *path, char **cause)
 {
-	char *directory = directory_of(path), *tmp = private_directory();
-	int result = 0;
+	char *directory = directory_of(path);
+	int result = directory != NULL ? make(directory, cause) : 0;
 
-	if (directory != NULL)
-		result = make(directory, cause);
-	if (result == 0 && directory != NULL && strcmp(directory, tmp) == 0)
-		result = check_private(directory, cause);
-	free(tmp);
 	free(directory);
 	return result;
 }

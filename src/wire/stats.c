@@ -37,10 +37,10 @@ static const char *const state_names[] = {"free",   "starting", "ready",  "activ
 _Static_assert(sizeof state_names / sizeof *state_names == STATS_STATES_N, "a name each");
 
 static struct stats *
-map(int fd, char **cause)
+map(int fd, int protection, char **cause)
 {
 	struct stats *stats;
-	void *p = mmap(NULL, STATS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, STATS_SIZE, protection, MAP_SHARED, fd, 0);
 
 	if (p == MAP_FAILED) {
 		cause_set(cause, "cannot map the statistics memory: %s", strerror(errno));
@@ -64,7 +64,7 @@ stats_create(char **cause)
 		fd_close(&fd);
 		return NULL;
 	}
-	if ((stats = map(fd, cause)) == NULL) {
+	if ((stats = map(fd, PROT_READ | PROT_WRITE, cause)) == NULL) {
 		fd_close(&fd);
 		return NULL;
 	}
@@ -73,8 +73,8 @@ stats_create(char **cause)
 	return stats;
 }
 
-struct stats *
-stats_attach(int fd, char **cause)
+static struct stats *
+attach(int fd, int protection, char **cause)
 {
 	struct stat st;
 	struct stats *stats;
@@ -83,7 +83,7 @@ stats_attach(int fd, char **cause)
 		cause_set(cause, "descriptor %d is not statistics memory", fd);
 		return NULL;
 	}
-	if ((stats = map(fd, cause)) == NULL)
+	if ((stats = map(fd, protection, cause)) == NULL)
 		return NULL;
 	if (stats_head(stats)->magic != STATS_MAGIC || stats_head(stats)->version != STATS_VERSION) {
 		cause_set(cause, "the statistics memory is of another version");
@@ -91,6 +91,27 @@ stats_attach(int fd, char **cause)
 		mem_free(&stats);
 		return NULL;
 	}
+	return stats;
+}
+
+struct stats *
+stats_attach(int fd, char **cause)
+{
+	return attach(fd, PROT_READ | PROT_WRITE, cause);
+}
+
+struct stats *
+stats_attach_to_read(int fd, char **cause)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stats *stats = NULL;
+
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
+		cause_set(cause, "descriptor %d is not statistics memory", fd);
+	else
+		stats = attach(fd, PROT_READ, cause);
+	if (stats == NULL)
+		fd_close(&fd);
 	return stats;
 }
 

@@ -144,6 +144,10 @@ struct stats *stats_create(char **cause);
 /* Attach to the memory behind fd, which the result owns.  NULL with *cause. */
 struct stats *stats_attach(int fd, char **cause);
 
+/* The same for who only looks, from outside: nothing in it can be written, and it is no
+ * memory that could shrink under him.  fd is closed in any case. */
+struct stats *stats_attach_to_read(int fd, char **cause);
+
 /* Unmap and close. */
 void stats_free(struct stats **stats);
 

@@ -706,6 +706,36 @@ def a_full_queue_has_a_time_limit():
     within("no connection within 5 s; is the master stopped?", run.err)
 
 
+@case
+def who_does_not_answer_is_given_up():
+    over = threading.Event()
+
+    def script(_conn, _request):
+        over.wait(PATIENCE)
+    for verb, words in (("status", "what it told last cannot be read: it has no statistics memory"),
+                        ("history", ""), ("abort", "it may still do it"),
+                        ("stop --now", "SIGKILL")):
+        over.clear()
+        with Master(script) as master:
+            run = Run("-s", master.path, *verb.split(), "--json")
+            over.set()
+        equal((run.code, run.json["exit"]), (1, 1))
+        within(f"baton (pid {os.getpid()}) has not answered for 5 s", run.err)
+        within(words, run.json["text"])
+
+
+@case
+def progress_is_an_answer_for_a_while():
+    """It is silence that ends the patience, not time."""
+    def script(conn, _):
+        for i in range(4):
+            conn.sendall(progress(f"stopping {i}"))
+            threading.Event().wait(2)
+        conn.sendall(last(0, "stopped"))
+    run = with_master(script, "stop", "--now")
+    equal((run.code, run.out), (0, "stopped\n"))
+
+
 # --- a terminal -----------------------------------------------------------------------------------
 
 def on_terminal(script, *args, width=80):

@@ -96,11 +96,32 @@ static const struct {
     {ECHO LISTEN "address = [::]:1\naddress = 127.0.0.1:1\n", ""},
     {ECHO LISTEN "address = unix:/a\n[listen:m]\naddress = unix:/a\nservice = e\n",
      "f:8: address 'unix:/a' is in line 6 already, for [listen:l]"},
+    {ECHO LISTEN "address = unix:/d//s\naddress = unix:/d/./s\n",
+     "f:7: address 'unix:/d/./s' is in line 6 already, for [listen:l]"},
+    {ECHO LISTEN "address = unix:/d/s\naddress = unix:/d/s/t\naddress = unix:@d/s\n", ""},
     {ECHO LISTEN "address = systemd:a\naddress = systemd:a\n",
      "f:7: address 'systemd:a' is in line 6 already, for [listen:l]"},
     {ECHO LISTEN "address = :1\naddress = :1\n",
      "f:6: address ':1' is in line 4 already, for [listen:l]\n"
      "f:7: address ':1' is in line 4 already, for [listen:l]"},
+
+    /* paths */
+    {"[server]\ncontrol = /d/c\npid_file = /d/p\nlog = /d/l\n" ECHO LISTEN
+     "access_log = /d/a\naddress = unix:/d/s\n",
+     ""},
+    {"[server]\ncontrol = /d/x\npid_file = /d//x\n" ECHO LISTEN,
+     "f:3: path '/d/x' is in line 2 already, for 'control' in [server]"},
+    {"[server]\nlog = /d/./x\n" ECHO LISTEN "access_log = /d/x\n",
+     "f:8: path '/d/x' is in line 2 already, for 'log' in [server]"},
+    {"[server]\nlog = /dev/stdout\n" ECHO LISTEN "access_log = /dev/stdout\n", ""},
+    {ECHO LISTEN "access_log = /d/x\n[listen:m]\naddress = :2\nservice = e\n"
+                 "access_log = /d//x\n",
+     ""},
+    {ECHO LISTEN "address = unix:/d/x\n[server]\ncontrol = ///d/x\n",
+     "f:8: path '/d/x' is in line 6 already, for 'address' in [listen:l]"},
+    {ECHO LISTEN "address = unix:/d/x\naccess_log = /d/x\n[server]\npid_file = /d/x\n",
+     "f:7: path '/d/x' is in line 6 already, for 'address' in [listen:l]\n"
+     "f:9: path '/d/x' is in line 6 already, for 'address' in [listen:l]"},
 };
 
 START_TEST(rule)
