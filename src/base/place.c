@@ -258,6 +258,70 @@ place_remove(const char *path, const struct place_id *own, mode_t kind)
 	place_close(&p);
 }
 
+/* --- out of sight --- */
+
+static void
+hidden_name(const struct place_id *own, char *name, size_t size)
+{
+	snprintf(name, size, ".baton.%llx", (unsigned long long)own->inode);
+}
+
+/* From the one name to the other, if it is own. */
+static int
+move_own(const struct place *p, const char *from, const char *to, const struct place_id *own)
+{
+	struct stat st;
+
+	if (fstatat(p->dir, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	errno = EEXIST;
+	if (!is_own(&st, own, S_IFSOCK))
+		return -1;
+	return renameat2(p->dir, from, p->dir, to, RENAME_NOREPLACE);
+}
+
+int
+place_hide(const char *path, const struct place_id *own)
+{
+	char hidden[48];
+	struct place p;
+	int result = place_open(&p, path);
+
+	hidden_name(own, hidden, sizeof hidden);
+	if (result == 0)
+		result = move_own(&p, p.name, hidden, own);
+	place_close(&p);
+	return result;
+}
+
+int
+place_show(const char *path, const struct place_id *own)
+{
+	char hidden[48];
+	struct place p;
+	int result = place_open(&p, path);
+
+	hidden_name(own, hidden, sizeof hidden);
+	if (result == 0)
+		result = move_own(&p, hidden, p.name, own);
+	place_close(&p);
+	return result;
+}
+
+void
+place_remove_hidden(const char *path, const struct place_id *own)
+{
+	char hidden[48];
+	struct place p;
+	struct stat st;
+
+	hidden_name(own, hidden, sizeof hidden);
+	if (place_open(&p, path) == 0 &&
+	    fstatat(p.dir, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_own(&st, own, S_IFSOCK))
+		unlinkat(p.dir, hidden, 0);
+	place_close(&p);
+}
+
 /* --- making something --- */
 
 /* A name that nobody else has thought of. */

@@ -61,6 +61,12 @@ bool place_is_own(const char *path, const struct place_id *own, mode_t kind);
 /* Remove it, if it does and is. */
 void place_remove(const char *path, const struct place_id *own, mode_t kind);
 
+/* Put our own socket where nobody connects to it, and back; remove it from there.  0, or -1 with
+ * errno: EEXIST, another thing stands in its place. */
+int place_hide(const char *path, const struct place_id *own);
+int place_show(const char *path, const struct place_id *own);
+void place_remove_hidden(const char *path, const struct place_id *own);
+
 /* Give our own socket at path another mode.  0; or -1 with half a sentence in *why, and
  * what stands there is as it was. */
 int place_chmod(const char *path, const struct place_id *own, mode_t mode, char **why);

@@ -79,8 +79,9 @@ open_spare(const struct conf_addr *a)
 	return l;
 }
 
+/* Bound; it listens when all that its configuration names is. */
 static struct listener *
-open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
+open_tcp(const struct conf_addr *a, const char *id, char **cause)
 {
 	uint16_t port = address_port(&a->sa);
 	struct listener *l = open_spare(a);
@@ -88,11 +89,11 @@ open_tcp(const struct conf_addr *a, const char *id, int backlog, char **cause)
 
 	if (l != NULL)
 		return l;
-	fd = port == 0 ? listener_bind_last_port(id, backlog) : -1;
+	fd = port == 0 ? listener_bind_last_port(id) : -1;
 
 	if (fd < 0 && ((port != 0 && !listener_port_is_ours(port) &&
 	                address_probe(&a->sa, a->salen) < 0) ||
-	               (fd = address_listen_tcp(&a->sa, a->salen, backlog)) < 0)) {
+	               (fd = address_bind_tcp(&a->sa, a->salen)) < 0)) {
 		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 		return NULL;
 	}
@@ -147,7 +148,7 @@ open_address(const struct conf_listen *conf, const struct conf_addr *a, const ch
 {
 	switch (a->kind) {
 	case CONF_ADDR_TCP:
-		return open_tcp(a, id, (int)conf->backlog, cause);
+		return open_tcp(a, id, cause);
 	case CONF_ADDR_UNIX:
 		return open_unix(a, conf, cause);
 	case CONF_ADDR_SYSTEMD:
@@ -157,15 +158,25 @@ open_address(const struct conf_listen *conf, const struct conf_addr *a, const ch
 	return open_inherited(a, cause);
 }
 
+static int
+listen_on(struct listener *l, size_t from, char **cause)
+{
+	for (size_t i = from; i < l->nsock; i++)
+		if (listen(l->sock[i].fd, l->backlog) < 0)
+			return cause_set(cause, "cannot listen on %s: %s", l->bound,
+			                 strerror(errno));
+	return 0;
+}
+
 /* All are bound before the first one listens: to that one clients come, and they would be
  * reset if it was closed for want of the next. */
 static int
-grow(struct listener *l, uint32_t slots, int backlog, char **cause)
+grow(struct listener *l, uint32_t slots, bool listening, char **cause)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa;
 	size_t n = slots > l->nsock ? slots - l->nsock : 0, bound = 0, used = 0;
-	int *fd;
+	int *fd, backlog = l->backlog;
 
 	if (l->kind != CONF_ADDR_TCP || n == 0 ||
 	    getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
@@ -173,7 +184,7 @@ grow(struct listener *l, uint32_t slots, int backlog, char **cause)
 	fd = mem_alloc(n * sizeof *fd);
 	while (bound < n && (fd[bound] = address_bind_tcp(&sa, len)) >= 0)
 		bound++;
-	while (bound == n && used < n && listen(fd[used], backlog) == 0)
+	while (bound == n && used < n && (!listening || listen(fd[used], backlog) == 0))
 		listener_add_socket(l, fd[used++]);
 	if (used < n)
 		cause_set(cause, "cannot add a socket for %s: %s", l->bound, strerror(errno));
@@ -183,62 +194,72 @@ grow(struct listener *l, uint32_t slots, int backlog, char **cause)
 	return used == n ? 0 : -1;
 }
 
+/* What was done for an address; an undo does the reverse of exactly that. */
+struct step {
+	struct listener *l;
+	bool opened;
+	bool unretired;
+};
+
 static int
 acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t slots,
-            struct listener **out, char **cause)
+            struct step *step, char **cause)
 {
 	char *id = identity(conf, a);
 	struct listener *l = listener_named(id);
-	bool fresh = l == NULL;
 
-	if (fresh && (l = open_address(conf, a, id, cause)) != NULL) {
+	*step = (struct step){.opened = l == NULL};
+	if (step->opened && (l = open_address(conf, a, id, cause)) != NULL) {
 		free(l->text);
 		l->text = mem_strdup(id);
 	}
 	free(id);
 	if (l == NULL)
 		return -1;
-	if (grow(l, conf->reuseport ? slots : 1, (int)conf->backlog, cause) < 0) {
-		if (fresh)
+	l->backlog = (int)conf->backlog;
+	if (grow(l, conf->reuseport ? slots : 1, !step->opened, cause) < 0) {
+		if (step->opened)
 			listener_destroy(l);
 		return -1;
 	}
+	step->l = l;
+	step->unretired = l->retired;
 	if (l->retired) {
 		l->retired = false;
 		listener_filter_one(l, false);
 	}
-	if (fresh)
-		log_event(EVENT_LISTENER_OPENED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
-		          "listener %s is open", l->bound);
-	*out = l;
 	return 0;
 }
 
-static bool
-used_by_any(const struct listener *l)
+static void
+undo(struct step *step, size_t n)
 {
-	struct generation *g;
+	while (n-- > 0) {
+		struct listener *l = step[n].l;
 
-	TAILQ_FOREACH (g, generation_all(), link)
-		if (generation_uses(g, l))
-			return true;
-	return false;
+		if (step[n].unretired) {
+			l->retired = true;
+			listener_filter_one(l, true);
+		}
+		if (step[n].opened)
+			listener_destroy(l);
+	}
 }
 
-/* Close what was opened for a generation that is not to be. */
-static void
-undo(struct generation_use *use, size_t n)
+/* Nobody came to what is new before this, so that nobody is lost if it was not to be. */
+static int
+listen_all(struct step *step, size_t n, char **cause)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct listener *l = use[i].listener;
-
-		if (l->kind == CONF_ADDR_SYSTEMD || used_by_any(l))
-			continue;
-		log_event(EVENT_LISTENER_CLOSED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
-		          "listener %s is closed", l->bound);
-		listener_destroy(l);
-	}
-	free(use);
+	for (size_t i = 0; i < n; i++)
+		if (step[i].opened && step[i].l->kind == CONF_ADDR_TCP &&
+		    listen_on(step[i].l, 0, cause) < 0)
+			return -1;
+	for (size_t i = 0; i < n; i++)
+		if (step[i].opened)
+			log_event(EVENT_LISTENER_OPENED,
+			          EVENT_FIELDS(EVENT_TEXT("ADDRESS", step[i].l->bound)),
+			          "listener %s is open", step[i].l->bound);
+	return 0;
 }
 
 int
@@ -246,26 +267,34 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
                  size_t *nuse, char **cause)
 {
 	struct generation_use *list = NULL;
+	struct step *steps = NULL;
 	size_t n = 0;
+	int result = 0;
 
-	for (size_t i = 0; i < conf->nlisten; i++) {
+	for (size_t i = 0; i < conf->nlisten && result == 0; i++) {
 		const struct conf_listen *cl = &conf->listen[i];
 
-		for (size_t k = 0; k < cl->naddr; k++) {
-			struct generation_use u = {.listen_ix = (uint32_t)i,
-			                           .addr_ix = (uint32_t)k};
-
-			if (acquire_one(cl, &cl->addr[k], slots, &u.listener, cause) < 0) {
-				undo(list, n);
-				return -1;
-			}
+		for (size_t k = 0; k < cl->naddr && result == 0; k++) {
 			list = mem_grow(list, n, sizeof *list);
-			list[n++] = u;
+			steps = mem_grow(steps, n, sizeof *steps);
+			result = acquire_one(cl, &cl->addr[k], slots, &steps[n], cause);
+			list[n] = (struct generation_use){.listener = steps[n].l,
+			                                  .listen_ix = (uint32_t)i,
+			                                  .addr_ix = (uint32_t)k};
+			n += result == 0;
 		}
 	}
+	if (result == 0)
+		result = listen_all(steps, n, cause);
+	if (result < 0) {
+		undo(steps, n);
+		mem_free(&list);
+		n = 0;
+	}
+	free(steps);
 	*use = list;
 	*nuse = n;
-	return 0;
+	return result;
 }
 
 int
@@ -275,7 +304,7 @@ listener_grow(const struct generation *g, uint32_t slots, char **cause)
 		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
 
 		if (g->use[i].listener != NULL && cl->reuseport &&
-		    grow(g->use[i].listener, slots, (int)cl->backlog, cause) < 0)
+		    grow(g->use[i].listener, slots, true, cause) < 0)
 			return -1;
 	}
 	return 0;
@@ -293,7 +322,7 @@ listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
 
 			free(id);
 			if (l != NULL && !l->retired &&
-			    grow(l, slots, (int)cl->backlog, cause) < 0)
+			    grow(l, slots, true, cause) < 0)
 				return -1;
 		}
 	}

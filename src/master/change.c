@@ -151,25 +151,24 @@ begin_generation(struct conf *conf, char **cause)
 {
 	uint32_t want = master_workers(conf);
 	struct heritage unused;
+	struct generation *g, *old = generation_active();
 	struct generation_use *use;
 	size_t nuse;
-	struct generation *g;
 
-	if (privileges_of(conf, &unused, cause) < 0 ||
-	    listener_acquire(conf, want, &use, &nuse, cause) < 0) {
+	if (privileges_of(conf, &unused, cause) < 0 || settings_open_log(conf, cause) < 0) {
 		conf_free(&conf);
 		return -1;
 	}
-	if (settings_open_log(conf, cause) < 0) {
-		free(use);
+	if (listener_acquire(conf, want, &use, &nuse, cause) < 0) {
+		if (old != NULL)
+			settings_again(old->conf); /* the log */
 		conf_free(&conf);
-		listener_retire_unused();
 		return -1;
 	}
 	g = generation_new(conf, want);
 	g->use = use;
 	g->nuse = nuse;
-	ch.old = generation_active();
+	ch.old = old;
 	ch.gen = g;
 	ch.phase = STARTING;
 	FAULT("begin-generation");
@@ -256,6 +255,7 @@ void
 change_begin(void)
 {
 	AN(ch.phase == ROOM);
+	generation_order_all();
 	ch.phase = PREFLIGHT; /* nothing has changed yet */
 	course_step(COURSE_START);
 	if (ch.kind == CHANGE_UPGRADE)
@@ -416,7 +416,6 @@ change_commit(struct generation *g)
 		settings_apply(g->conf);
 	if (old != NULL)
 		generation_drain(old);
-	listener_retire_unused();
 	log_event(EVENT_CHANGE_COMMITTED,
 	          EVENT_FIELDS(EVENT_TEXT("CHANGE", kind_name()),
 	                       EVENT_NUMBER("GENERATION", g->id),
@@ -432,20 +431,28 @@ change_commit(struct generation *g)
 	start_next();
 }
 
-/* In the new image of an upgrade the state before is another executable's. */
+/* In the new image of an upgrade the state before is another executable's.  Returns only if
+ * that cannot be executed. */
+static void
+change_back(const char *reason)
+{
+	scale_undo_change();
+	if (ch.gen != NULL)
+		generation_fail(ch.gen);
+	upgrade_back(reason);
+}
+
 static void
 roll_back(const char *reason)
 {
 	struct generation *failed = ch.gen, *old = ch.old;
 
-	scale_undo_change();
 	if (ch.kind == CHANGE_UPGRADE) {
-		if (failed != NULL)
-			generation_fail(failed);
-		upgrade_back(reason);
+		change_back(reason);
 		log_fatal("the old binary cannot be executed again; reason of the rollback: %s",
 		          reason);
 	}
+	scale_undo_change();
 	if (old != NULL) {
 		settings_again(old->conf);
 		scale_want_again(old);
@@ -453,7 +460,6 @@ roll_back(const char *reason)
 	if (old != NULL && old->state == GEN_PAUSED)
 		generation_resume(old);
 	generation_fail(failed);
-	listener_retire_unused();
 	end_badly("rolled_back", reason);
 }
 
@@ -485,7 +491,6 @@ take_over(struct generation *old, struct generation *active, const struct asker 
 	requests_aborted(old->id);
 	active->aborted = true;
 	generation_drain(active);
-	listener_retire_unused();
 	course_event("abort", "committed", "aborted by request",
 	             json_pack("[o]", asker_json(by)), 0);
 	master_converge();
@@ -534,24 +539,42 @@ change_abort(const struct asker *by, char **cause)
 	return 0;
 }
 
+/* The old binary could not be executed: its generation serves in this image. */
+static void
+stay_in_this_image(void)
+{
+	upgrade_commit();
+	if (ch.old->state == GEN_PAUSED)
+		generation_resume(ch.old);
+	generation_fail(ch.gen);
+}
+
+/*
+ * One rule for every step of every kind: what is not committed is called off, as by an abort,
+ * and then what is there stops.  At once means that there is no time for it.
+ */
 void
-change_stop(void)
+change_stop(bool now)
 {
 	requests_answer(REQUESTS_NEXT, 1, "baton is stopping");
-	if (ch.phase == PREFLIGHT || ch.phase == ROOM)
+	if (ch.phase == IDLE)
+		return;
+	if (ch.phase == PREFLIGHT || ch.phase == ROOM) {
 		refuse("baton is stopping");
-	else if (ch.phase != IDLE && ch.old != NULL && ch.kind == CHANGE_RELOAD)
-		roll_back("baton is stopping");
-	else if (ch.phase != IDLE) {
-		/* A first start or an upgrade: what there is drains, in this image. */
-		upgrade_commit();
-		if (ch.gen != NULL && ch.gen->state == GEN_STARTING)
-			generation_fail(ch.gen); /* nobody is to be promoted in a stop */
-		else if (ch.old != NULL && ch.old->state == GEN_PAUSED)
-			generation_drain(ch.old);
-		clear();
-		requests_answer(REQUESTS_NOW, 1, "baton is stopping");
+		return;
 	}
+	if (ch.old != NULL && ch.kind == CHANGE_RELOAD && !now) {
+		roll_back("baton is stopping");
+		return;
+	}
+	if (ch.old != NULL && ch.kind == CHANGE_UPGRADE && !now)
+		change_back("baton is stopping");
+	if (ch.old != NULL)
+		stay_in_this_image();
+	else if (ch.gen->state == GEN_STARTING)
+		generation_fail(ch.gen); /* a first start: nobody is promoted in a stop */
+	clear();
+	requests_answer(REQUESTS_NOW, 1, "baton is stopping");
 }
 
 json_t *
@@ -634,7 +657,6 @@ change_rolled_back(const char *reason)
 		generation_resume(own);
 	free(cause);
 	settings_again(own->conf);
-	listener_retire_unused();
 	requests_aborted(own->id);
 	end_badly("rolled_back", reason);
 }

@@ -47,7 +47,7 @@ void change_fail(struct generation *g, const char *reason);
 int change_abort(const struct asker *by, char **cause);
 
 /* A stop has begun: nothing new is started, who waits is answered. */
-void change_stop(void);
+void change_stop(bool now);
 
 /* A generation is gone: those who waited for it. */
 void change_generation_gone(const struct generation *g);

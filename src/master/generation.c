@@ -173,10 +173,11 @@ drain_workers(struct generation *g, uint32_t flags)
 	}
 }
 
+/* As long as a stop is only announced, somebody serves on. */
 static uint32_t
 drain_flags(void)
 {
-	return MSG_DRAIN_SWEEP | (master.stop == STOP_NO ? MSG_DRAIN_SUCCESSOR : 0);
+	return MSG_DRAIN_SWEEP | (master.stop < STOP_DRAIN ? MSG_DRAIN_SUCCESSOR : 0);
 }
 
 void
@@ -185,7 +186,37 @@ generation_drain(struct generation *g)
 	if (g->state != GEN_DRAINING)
 		g->cut = 0; /* what died with a worker before was no cut of this drain */
 	set_state(g, GEN_DRAINING);
+	listener_retire_unused();
+}
+
+void
+generation_order(struct generation *g)
+{
+	AN(g->state == GEN_DRAINING || g->state == GEN_FAILED);
 	drain_workers(g, drain_flags());
+}
+
+static bool
+is_unordered(const struct generation *g)
+{
+	const struct worker *w;
+
+	if (g->state != GEN_DRAINING && g->state != GEN_FAILED)
+		return false;
+	TAILQ_FOREACH (w, &g->workers, link)
+		if (!w->leaving)
+			return true;
+	return false;
+}
+
+void
+generation_order_all(void)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &all, link)
+		if (is_unordered(g))
+			generation_order(g);
 }
 
 void
@@ -195,13 +226,12 @@ generation_fail(struct generation *g)
 
 	set_state(g, GEN_FAILED);
 	TAILQ_FOREACH (w, &g->workers, link) {
-		if (w->ready) {
-			slot_drain(w, deadline(g), drain_flags());
+		if (w->ready)
 			continue;
-		}
 		w->leaving = true; /* it will not be missed */
 		slot_kill(w, "its generation is given up");
 	}
+	listener_retire_unused();
 }
 
 void
@@ -267,7 +297,7 @@ generation_cut(struct generation *g)
 	         (unsigned)(now != NULL ? now : g)->conf->server.max_generations);
 	g->told_to_cut = true;
 	TAILQ_FOREACH (w, &g->workers, link)
-		slot_drain(w, clock_ms(), MSG_DRAIN_SUCCESSOR);
+		slot_drain(w, clock_ms(), drain_flags());
 }
 
 void

@@ -77,10 +77,20 @@ bool generation_uses(const struct generation *g, const struct listener *l);
 void generation_activate(struct generation *g);
 void generation_pause(struct generation *g);
 
-/* Drain by the active generation's limits; sweep what listeners it still holds. */
+/*
+ * Drain: what listeners nobody else uses drop bare SYNs from now on.  The policy has the order
+ * to its workers follow (generation_order) when no handshake is under way there any more: what
+ * came to a queue before is swept, and nobody comes after.
+ */
 void generation_drain(struct generation *g);
 
-/* It did not make it: the ready workers drain, the others are killed. */
+/* Its workers leave by the active generation's limits, and sweep what listeners they hold. */
+void generation_order(struct generation *g);
+
+/* The same to all whose order has not followed yet: another program may come. */
+void generation_order_all(void);
+
+/* It did not make it: the ready workers drain (generation_drain), the others are killed. */
 void generation_fail(struct generation *g);
 
 /* Of those that this image made the one to go back to: paused, active, or draining and

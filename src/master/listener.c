@@ -84,6 +84,14 @@ close_socket(struct lsocket *s)
 	fd_close(&s->fd);
 }
 
+void
+listener_replace_socket(struct listener *l, size_t i, int fd)
+{
+	close_socket(&l->sock[i]);
+	l->sock[i] = (struct lsocket){.id = ++last_id, .fd = fd};
+	store_put("socket", last_id, fd);
+}
+
 struct listener *
 listener_make(const char *text, enum conf_addr_kind kind)
 {
@@ -99,8 +107,11 @@ listener_make(const char *text, enum conf_addr_kind kind)
 static void
 unlink_own(const struct listener *l)
 {
-	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0)
-		place_remove(l->bound + strlen("unix:"), &l->own, S_IFSOCK);
+	if (l->kind != CONF_ADDR_UNIX || l->own.inode == 0)
+		return;
+	place_remove(l->bound + strlen("unix:"), &l->own, S_IFSOCK);
+	if (l->filtered)
+		place_remove_hidden(l->bound + strlen("unix:"), &l->own);
 }
 
 /* What a closed listener with port 0 was bound to: asked for again (a stop is
@@ -158,11 +169,11 @@ listener_destroy(struct listener *l)
 }
 
 int
-listener_bind_last_port(const char *id, int backlog)
+listener_bind_last_port(const char *id)
 {
 	for (struct last_port *p = last_ports; p != NULL; p = p->next)
 		if (strcmp(p->identity, id) == 0)
-			return address_listen_tcp(&p->sa, p->len, backlog);
+			return address_bind_tcp(&p->sa, p->len);
 	return -1;
 }
 
@@ -177,13 +188,28 @@ listener_is_listening(int fd)
 
 /* --- what generations use --- */
 
+/* No filter drops a connect(2) to a path; but nobody finds one that is not there. */
+static void
+hide(const struct listener *l, bool on)
+{
+	const char *path = l->bound + strlen("unix:");
+
+	if (on)
+		place_hide(path, &l->own);
+	else if (place_show(path, &l->own) < 0)
+		log_warn("listener %s: its socket cannot be put back: %s", l->bound,
+		         strerror(errno));
+}
+
 void
 listener_filter_one(struct listener *l, bool on)
 {
-	if (l->kind != CONF_ADDR_TCP || l->filtered == on)
+	if (l->kind == CONF_ADDR_SYSTEMD || l->filtered == on)
 		return;
-	for (size_t i = 0; i < l->nsock; i++)
+	for (size_t i = 0; i < l->nsock && l->kind == CONF_ADDR_TCP; i++)
 		address_filter(l->sock[i].fd, on);
+	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0)
+		hide(l, on);
 	l->filtered = on;
 }
 
@@ -193,7 +219,7 @@ apply_mode(const struct listener *l, const struct conf_listen *cl)
 {
 	char *why = NULL;
 
-	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0 &&
+	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0 && !l->filtered &&
 	    place_chmod(l->bound + strlen("unix:"), &l->own, (mode_t)cl->mode, &why) < 0)
 		log_warn("listener %s: its mode is left as it is: %s", l->bound, why);
 	free(why);
@@ -207,8 +233,9 @@ listener_apply(const struct generation *g)
 		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
 		struct listener *l = g->use[i].listener;
 
+		l->backlog = (int)cl->backlog;
 		for (size_t k = 0; k < l->nsock && l->kind != CONF_ADDR_SYSTEMD; k++)
-			listen(l->sock[k].fd, (int)cl->backlog);
+			listen(l->sock[k].fd, l->backlog);
 		apply_mode(l, cl);
 	}
 }
@@ -301,10 +328,27 @@ listener_filter(bool on)
 		listener_filter_one(l, on);
 }
 
+static bool
+port_is_filtered(uint16_t port)
+{
+	struct sockaddr_storage sa;
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &all, link) {
+		socklen_t len = sizeof sa;
+
+		if (l->filtered && l->nsock > 0 &&
+		    getsockname(l->sock[0].fd, (struct sockaddr *)&sa, &len) == 0 &&
+		    address_port(&sa) == port)
+			return true;
+	}
+	return false;
+}
+
 bool
 listener_half_open(void)
 {
-	return address_half_open(listener_port_is_ours);
+	return address_half_open(port_is_filtered);
 }
 
 static void

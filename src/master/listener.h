@@ -41,6 +41,7 @@ struct listener {
 	bool retired;
 	bool filtered;
 	struct place_id own; /* of a unix socket's path: what may be changed and removed */
+	int backlog;
 	struct lsocket *sock;
 	size_t nsock;
 };
@@ -76,8 +77,15 @@ void listener_close_swept(void);
 /* Stop: drop bare SYNs on every listener (or no more). */
 void listener_filter(bool on);
 
-/* Handshakes that the kernel has under way on our addresses. */
+/* Handshakes that the kernel has under way on addresses that drop bare SYNs. */
 bool listener_half_open(void);
+
+/*
+ * At each pulse: is one of the sockets shut, as a worker in hostile hands can do to those that
+ * it holds?  Then it listens again, or another takes its place; who alone had it is
+ * replaced.  (mend.c)
+ */
+void listener_look(void);
 
 /* The actual address of a listener, with the port that the kernel chose. */
 const char *listener_address(const struct listener *l);

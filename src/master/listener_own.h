@@ -24,11 +24,14 @@ void listener_destroy(struct listener *l);
 /* fd is the listener's from then on. */
 void listener_add_socket(struct listener *l, int fd);
 
+/* Another descriptor takes the place of one of its sockets, under another number. */
+void listener_replace_socket(struct listener *l, size_t i, int fd);
+
 /* Drop bare SYNs, or no more. */
 void listener_filter_one(struct listener *l, bool on);
 
 /* Bind again what a listener of that identity with port 0 was bound to; -1. */
-int listener_bind_last_port(const char *id, int backlog);
+int listener_bind_last_port(const char *id);
 
 /* An address of ours has that port. */
 bool listener_port_is_ours(uint16_t port);

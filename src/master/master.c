@@ -63,11 +63,14 @@ struct facts {
 	struct generation **gen;
 	struct worker ***worker; /* per generation, as listed in the view */
 	size_t n;
+	bool unordered; /* one that drains has workers that have not been told */
 };
 
 static void
-list_workers(const struct generation *g, struct policy_gen *pg, struct worker ***out)
+list_workers(struct facts *f, const struct generation *g, struct policy_gen *pg,
+             struct worker ***out)
 {
+	bool drains = g->state == GEN_DRAINING || g->state == GEN_FAILED;
 	struct policy_worker *list = NULL;
 	struct worker **who = NULL, *w;
 	size_t n = 0;
@@ -76,6 +79,7 @@ list_workers(const struct generation *g, struct policy_gen *pg, struct worker **
 		list = mem_grow(list, n, sizeof *list);
 		who = mem_grow(who, n, sizeof *who);
 		who[n] = w;
+		f->unordered |= drains && !w->leaving;
 		list[n++] = (struct policy_worker){.slot = w->slot,
 		                                   .ready = w->ready,
 		                                   .leaving = w->leaving,
@@ -123,7 +127,7 @@ list_generations(struct facts *f)
 		f->gens = mem_grow(f->gens, f->n, sizeof *f->gens);
 		f->gen = mem_grow(f->gen, f->n, sizeof *f->gen);
 		f->worker = mem_grow(f->worker, f->n, sizeof *f->worker);
-		list_workers(g, &pg, &f->worker[f->n]);
+		list_workers(f, g, &pg, &f->worker[f->n]);
 		if (g == change_new())
 			f->view.changing = (int)f->n;
 		if ((uint64_t)g->conf->drain.cut_over > f->view.cut_over_ms)
@@ -146,9 +150,9 @@ gather(struct facts *f)
 	f->view.waiting = change_waiting();
 	f->view.stop = master.stop;
 	f->view.stop_since_ms = master.stop_since_ms;
-	f->view.half_open = master.stop == STOP_FILTER && listener_half_open();
 	f->view.max_generations = UINT32_MAX;
 	list_generations(f);
+	f->view.half_open = (master.stop == STOP_FILTER || f->unordered) && listener_half_open();
 	f->view.gen = f->gens;
 	f->view.ngen = f->n;
 	if (newest == NULL)
@@ -197,10 +201,11 @@ drain_for_stop(void)
 	TAILQ_FOREACH (g, generation_all(), link)
 		if (g->state == GEN_ACTIVE || g->state == GEN_PAUSED)
 			loop.stopped_gen = g->id;
-	TAILQ_FOREACH (g, generation_all(), link)
+	TAILQ_FOREACH (g, generation_all(), link) {
 		if (g->state != GEN_FAILED)
 			generation_drain(g);
-	listener_retire_unused();
+		generation_order(g);
+	}
 }
 
 static void
@@ -263,6 +268,9 @@ perform(const struct facts *f, const struct policy_action *a)
 	case POLICY_BEGIN:
 		change_begin();
 		return true;
+	case POLICY_ORDER:
+		generation_order(g);
+		return false;
 	case POLICY_RETIRE:
 		generation_free(g);
 		return true;
@@ -402,8 +410,8 @@ master_stop(bool now)
 		log_event(EVENT_STOP, NULL, "stop: %s", now ? "at once" : "drain");
 		master.cut_at_stop = stats_sum(master.stats, STATS_CUT);
 		set_stop(STOP_LAME);
-		change_stop();
 		tell_all(MSG_LAME, &on, sizeof on);
+		change_stop(now);
 	} else {
 		now = true;
 	}
@@ -487,6 +495,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	notify_status(status_sentence());
 	if (heartbeat_look())
 		notify_watchdog();
+	listener_look();
 	change_tell_progress();
 	scale_settle();
 	publish();

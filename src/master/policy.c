@@ -19,6 +19,16 @@ due(const struct policy_view *v, struct policy_plan *plan, uint64_t ms)
 	return false;
 }
 
+/* Handshakes that are under way where no more may begin get a moment to end. */
+static bool
+settled(const struct policy_view *v, struct policy_plan *plan, uint64_t since_ms)
+{
+	if (!v->half_open || due(v, plan, since_ms + POLICY_HALF_OPEN_MS))
+		return true;
+	due(v, plan, v->now_ms + POLICY_LOOK_MS);
+	return false;
+}
+
 uint64_t
 policy_backoff_ms(uint32_t deaths)
 {
@@ -222,10 +232,8 @@ stopping(const struct policy_view *v, struct policy_plan *plan)
 			act(plan, POLICY_STOP_FILTER, 0, 0);
 		return;
 	case STOP_FILTER:
-		if (!v->half_open || due(v, plan, v->stop_since_ms + POLICY_HALF_OPEN_MS))
+		if (settled(v, plan, v->stop_since_ms))
 			act(plan, POLICY_STOP_DRAIN, 0, 0);
-		else
-			due(v, plan, v->now_ms + 5);
 		return;
 	case STOP_NOW:
 		if (due(v, plan, v->stop_since_ms + POLICY_NOW_MS))
@@ -248,6 +256,21 @@ kill_stuck(const struct policy_view *v, struct policy_plan *plan)
 				act(plan, POLICY_KILL, gi, i);
 }
 
+/* Its listeners are filtered by now: what is in their queues is swept, and nobody comes after. */
+static void
+draining(const struct policy_view *v, size_t gi, struct policy_plan *plan)
+{
+	const struct policy_gen *g = &v->gen[gi];
+	bool unordered = false;
+
+	for (size_t i = 0; i < g->nworkers; i++)
+		unordered |= !g->worker[i].leaving && !g->worker[i].killed;
+	if (unordered && settled(v, plan, g->since_ms))
+		act(plan, POLICY_ORDER, gi, 0);
+	if (g->nworkers == 0)
+		act(plan, POLICY_RETIRE, gi, 0);
+}
+
 static void
 generation(const struct policy_view *v, size_t gi, struct policy_plan *plan)
 {
@@ -262,8 +285,7 @@ generation(const struct policy_view *v, size_t gi, struct policy_plan *plan)
 		break;
 	case GEN_DRAINING:
 	case GEN_FAILED:
-		if (g->nworkers == 0)
-			act(plan, POLICY_RETIRE, gi, 0);
+		draining(v, gi, plan);
 		break;
 	case GEN_PAUSED:
 	case GEN_GONE:

@@ -19,6 +19,7 @@
 #define POLICY_HEALTHY_MS     10000 /* a life this long forgets earlier deaths */
 #define POLICY_KILL_GRACE_MS  250   /* a worker gets this much beyond its deadline */
 #define POLICY_HALF_OPEN_MS   500   /* handshakes under way at a stop get this long */
+#define POLICY_LOOK_MS        5     /* between looks at them */
 #define POLICY_HANDOFF_MS     2000  /* a drain that hands off nothing so long makes room */
 #define POLICY_ROOM_MS        15000 /* and any drain that is so old */
 #define POLICY_NOW_MS         50    /* from `stop now` to SIGKILL */
@@ -87,7 +88,7 @@ struct policy_view {
 	enum policy_stop stop;
 	uint64_t stop_since_ms; /* of the present phase of the stop */
 	uint64_t lame_duck_ms;
-	bool half_open; /* handshakes are under way */
+	bool half_open; /* handshakes are under way where bare SYNs are dropped */
 };
 
 enum policy_verb {
@@ -100,6 +101,7 @@ enum policy_verb {
 	POLICY_KILL,         /* gen, worker: beyond its deadline */
 	POLICY_CUT,          /* gen: makes room under max_generations */
 	POLICY_BEGIN,        /* there is room for a generation more */
+	POLICY_ORDER,        /* gen: its workers are to be told that they drain */
 	POLICY_RETIRE,       /* gen: its last worker is gone */
 	POLICY_STOP_FILTER,
 	POLICY_STOP_DRAIN,

@@ -1,4 +1,4 @@
-#include "wire/stats_int.h"
+#include "wire/stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/stats_int.h"
 
 static const char *const counter_names[] = {
 #define X(id, name, unit, help) name,

@@ -269,6 +269,27 @@ START_TEST(an_empty_drain_is_retired)
 }
 END_TEST
 
+START_TEST(a_drain_is_ordered_when_no_handshake_is_under_way)
+{
+	for (int state = GEN_DRAINING; state <= GEN_FAILED; state++) {
+		set_up();
+		add_gen((enum gen_state)state, 2);
+		add_worker(0, 0, true);
+		add_worker(0, 1, true)->leaving = true;
+		workers[0][1].deadline_ms = NOW + 1000;
+		ck_assert_uint_eq(count(POLICY_ORDER), 1);
+		view.half_open = true;
+		ck_assert_uint_eq(count(POLICY_ORDER), 0);
+		ck_assert_uint_eq(plan.wake_ms, NOW + POLICY_LOOK_MS);
+		view.now_ms = NOW + POLICY_HALF_OPEN_MS; /* but not for ever */
+		ck_assert_uint_eq(count(POLICY_ORDER), 1);
+		workers[0][0].leaving = true;
+		workers[0][0].deadline_ms = NOW + 1000;
+		ck_assert_uint_eq(count(POLICY_ORDER), 0);
+	}
+}
+END_TEST
+
 START_TEST(the_oldest_beyond_the_cap_is_cut)
 {
 	view.max_generations = 2;
@@ -443,6 +464,12 @@ static void
 drain_gen(size_t g, enum gen_state state)
 {
 	gens[g].state = state;
+	gens[g].since_ms = view.now_ms;
+}
+
+static void
+order_gen(size_t g)
+{
 	for (size_t i = 0; i < gens[g].nworkers; i++) {
 		workers[g][i].leaving = true;
 		workers[g][i].deadline_ms = view.now_ms + 3000;
@@ -490,6 +517,10 @@ obey(const struct policy_action *a)
 	case POLICY_KILL:
 		ck_assert(!workers[a->gen][a->index].killed);
 		workers[a->gen][a->index].killed = true;
+		break;
+	case POLICY_ORDER:
+		ck_assert(g->state == GEN_DRAINING || g->state == GEN_FAILED);
+		order_gen(a->gen);
 		break;
 	case POLICY_RETIRE:
 		ck_assert_uint_eq(g->nworkers, 0);
@@ -621,6 +652,7 @@ main(void)
 	tcase_add_test(t, one_that_cuts_has_cut_over_more);
 	tcase_add_test(t, a_late_replacement_is_killed);
 	tcase_add_test(t, an_empty_drain_is_retired);
+	tcase_add_test(t, a_drain_is_ordered_when_no_handshake_is_under_way);
 	tcase_add_test(t, the_oldest_beyond_the_cap_is_cut);
 	tcase_add_test(t, a_new_generation_waits_for_room);
 	tcase_add_test(t, a_stop_goes_through_its_phases);

@@ -1,0 +1,155 @@
+/* mend: listening sockets that somebody has shut. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/event.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/address.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/listener_own.h"
+#include "master/master.h"
+#include "master/slot.h"
+
+#define PER_LOOK 256 /* sockets; the next look goes on behind them */
+
+static size_t passed; /* sockets that the looks before have seen, from the first on */
+
+/* --- who did it --- */
+
+static bool
+holds(const struct worker *w, uint32_t id)
+{
+	for (size_t i = 0; i < w->nheld; i++)
+		if (w->held[i] == id)
+			return true;
+	return false;
+}
+
+/* One that shares it with others may be as good as they are. */
+static void
+blame(const struct listener *l, uint32_t id)
+{
+	struct generation *g;
+	struct worker *w, *only = NULL;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			if (holds(w, id)) {
+				only = w;
+				n++;
+			}
+	log_error("a socket of %s was shut by one of the %u workers that hold it", l->bound, n);
+	if (n == 1)
+		slot_distrust(only, "it has shut a listening socket");
+}
+
+/* --- mending --- */
+
+static bool
+is_shut(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return !listener_is_listening(fd) ||
+	       (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0);
+}
+
+/* Where it stands in the configuration that is served. */
+static const struct generation_use *
+use_of(const struct generation *g, const struct listener *l)
+{
+	for (size_t i = 0; g != NULL && i < g->nuse; i++)
+		if (g->use[i].listener == l)
+			return &g->use[i];
+	return NULL;
+}
+
+static int
+bind_again(struct listener *l, int old, char **cause)
+{
+	const struct generation *g = generation_active();
+	const struct generation_use *use = use_of(g, l);
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	const struct conf_listen *conf;
+	int fd;
+
+	if (l->kind == CONF_ADDR_SYSTEMD || use == NULL)
+		return cause_set(cause, "it is not ours to bind");
+	conf = &g->conf->listen[use->listen_ix];
+	if (l->kind == CONF_ADDR_UNIX)
+		return address_bind_unix(&conf->addr[use->addr_ix], conf, &l->own, cause);
+	if (getsockname(old, (struct sockaddr *)&sa, &len) < 0 ||
+	    (fd = address_listen_tcp(&sa, len, l->backlog)) < 0)
+		return cause_set(cause, "%s", strerror(errno));
+	return fd;
+}
+
+static void
+mend(struct listener *l, size_t i)
+{
+	int old = l->sock[i].fd, fd;
+	char *cause = NULL;
+
+	blame(l, l->sock[i].id);
+	if (l->kind != CONF_ADDR_UNIX && listen(old, l->backlog) == 0 && !is_shut(old))
+		return;
+	fd = bind_again(l, old, &cause);
+	if (fd < 0) {
+		log_error("%s cannot be bound again: %s", l->bound, cause);
+		free(cause);
+		return;
+	}
+	listener_replace_socket(l, i, fd);
+	master_converge();
+}
+
+/* --- looking --- */
+
+struct look {
+	struct pollfd p[PER_LOOK];
+	struct listener *l[PER_LOOK];
+	size_t i[PER_LOOK];
+	size_t n;
+};
+
+/* Those behind the ones that were seen. */
+static void
+gather(struct look *k)
+{
+	struct listener *l;
+	size_t at = 0;
+
+	k->n = 0;
+	for (l = listener_first(); l != NULL; l = TAILQ_NEXT(l, link))
+		for (size_t i = 0; i < l->nsock && k->n < PER_LOOK; i++) {
+			if (at++ < passed || l->retired)
+				continue;
+			k->p[k->n] = (struct pollfd){.fd = l->sock[i].fd, .events = POLLRDHUP};
+			k->l[k->n] = l;
+			k->i[k->n++] = i;
+		}
+	passed = k->n == PER_LOOK ? passed + k->n : 0;
+}
+
+void
+listener_look(void)
+{
+	static struct look k;
+
+	if (master.stop >= STOP_FILTER)
+		return;
+	gather(&k);
+	if (k.n == 0 || poll(k.p, k.n, 0) <= 0)
+		return;
+	for (size_t n = 0; n < k.n; n++)
+		if ((k.p[n].revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0)
+			mend(k.l[n], k.i[n]);
+}
