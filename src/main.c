@@ -25,6 +25,7 @@
 #include "master/privileges.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
+#include "worker/confine.h"
 #include "worker/service.h"
 #include "worker/worker.h"
 
@@ -47,15 +48,30 @@ struct options {
 	int state; /* of a preflight */
 };
 
-/* What --check says beyond the syntax: do the things exist that the file names? */
+/* A module runs code when it is loaded: not with the master's rights. */
+static int
+confine(const struct conf *conf, char **cause)
+{
+	struct heritage h;
+
+	if (privileges_of(conf, &h, cause) < 0 || confine_user(&h, cause) < 0 ||
+	    confine_reach(conf, cause) < 0)
+		return -1;
+	return confine_calls(conf, cause);
+}
+
+/* What --check says beyond the syntax: do the things exist that the file names, for the workers'
+ * eyes?  In a process that does nothing else: it can do little afterwards. */
 static void
 check_world(const struct conf *conf, struct conf_errors *errors)
 {
-	struct heritage unused;
 	char *cause = NULL;
 
-	if (privileges_of(conf, &unused, &cause) < 0)
+	if (confine(conf, &cause) < 0) {
 		conf_error(errors, "%s: %s", conf->path, cause);
+		free(cause);
+		return;
+	}
 	for (size_t i = 0; i < conf->nservice; i++) {
 		const struct conf_service *s = &conf->service[i];
 		const struct service_type *type = service_type_find(s->type);
@@ -208,14 +224,16 @@ preflight(const char *path, int state)
 	struct conf_errors errors = {0};
 	struct conf *conf = conf_load(path, &errors);
 	char *cause = NULL;
+	int state_is_good;
 
 	FAULT("preflight");
+	master.program = &program;
+	state_is_good = upgrade_try_state(state, &cause) == 0;
 	if (conf != NULL)
 		check_world(conf, &errors);
 	if (errors.n > 0)
 		preflight_answer(false, conf_errors_join(&errors));
-	master.program = &program;
-	if (upgrade_try_state(state, &cause) < 0)
+	if (!state_is_good)
 		preflight_answer(false, cause);
 	preflight_answer(true, PACKAGE_VERSION);
 }

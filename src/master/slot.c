@@ -283,18 +283,17 @@ overdraws(struct worker *w, const struct msg *m)
 	return false;
 }
 
-static void
-drop(struct worker *w, const struct msg *m, const char *why)
-{
-	if (chan_may_log(w->chan))
-		log_warn("message '%s' of worker birth %llu %s; dropped", msg_name(m->type),
-		         (unsigned long long)w->birth, why);
-}
-
 /* True: facts have changed. */
 static bool
 heard(struct worker *w, const struct msg *m)
 {
+	if (m->birth != w->birth) {
+		if (chan_may_log(w->chan))
+			log_warn("message '%s' of birth %llu came from birth %llu; dropped",
+			         msg_name(m->type), (unsigned long long)m->birth,
+			         (unsigned long long)w->birth);
+		return false;
+	}
 	switch (m->type) {
 	case MSG_READY:
 		became_ready(w);
@@ -320,7 +319,9 @@ heard(struct worker *w, const struct msg *m)
 		survey_end(w, m);
 		return false;
 	default:
-		drop(w, m, "is not for a master");
+		if (chan_may_log(w->chan))
+			log_warn("message '%s' is not for a master; dropped",
+			         msg_name(m->type));
 		return false;
 	}
 }
@@ -341,8 +342,6 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		return;
 	if (overdraws(w, m))
 		slot_distrust(w, "it says more than any worker has to say");
-	else if (m->birth != w->birth)
-		drop(w, m, "bears the number of another");
 	else if (heard(w, m))
 		master_converge();
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +23,12 @@
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/access.h"
-#include "worker/domain.h"
+#include "worker/confine.h"
 #include "worker/drain.h"
 #include "worker/give.h"
 #include "worker/listing.h"
 #include "worker/overdue.h"
 #include "worker/runtime.h"
-#include "worker/sandbox.h"
 #include "worker/take.h"
 #include "worker/waitgroup.h"
 
@@ -155,19 +153,6 @@ keep_heritage(const struct heritage *h)
 	if (fd_count_strangers(keep, n, &stranger) != 0)
 		log_panic("descriptor %d is not heritage", stranger);
 	free(keep);
-}
-
-static void
-drop_privileges(const struct heritage *h)
-{
-	if (!h->drop)
-		return;
-	if (setgroups(0, NULL) < 0 || setresgid(h->gid, h->gid, h->gid) < 0 ||
-	    setresuid(h->uid, h->uid, h->uid) < 0)
-		log_fatal("cannot become uid %d gid %d: %s", (int)h->uid, (int)h->gid,
-		          strerror(errno));
-	if (h->uid != 0 && setuid(0) == 0)
-		log_panic("root came back");
 }
 
 static void
@@ -355,40 +340,6 @@ start_services(char **cause)
 	return 0;
 }
 
-/* A type may be exchanged at its start for another of the same name: the table is asked. */
-static unsigned
-needs_of(const struct conf *conf)
-{
-	unsigned needs = 0;
-
-	for (size_t i = 0; i < conf->nservice; i++) {
-		const struct service_type *type = service_type_find(conf->service[i].type);
-
-		if (type->needs != NULL)
-			needs |= type->needs(&conf->service[i]);
-	}
-	return needs;
-}
-
-/* Nobody of our user looks into our memory, unless a debugger is to be let in. */
-static int
-enter_domain(char **cause)
-{
-	const struct conf *conf = w.heritage->conf;
-
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, conf->server.sandbox ? 0 : 1, 0, 0, 0);
-	return conf->server.sandbox ? domain_enter(conf, needs_of(conf), cause) : 0;
-}
-
-static int
-enter_sandbox(char **cause)
-{
-	const struct conf *conf = w.heritage->conf;
-
-	return conf->server.sandbox ? sandbox_enter(needs_of(conf), cause) : 0;
-}
-
 static void
 stop_services(void)
 {
@@ -425,6 +376,8 @@ say_failed(const char *cause)
 static void
 start(const struct heritage *h)
 {
+	char *cause = NULL;
+
 	w.heritage = h;
 	log_set_worker(h->generation, h->slot, h->birth);
 	log_set_counter(count_dropped);
@@ -434,7 +387,8 @@ start(const struct heritage *h)
 	spawn_scrub_environment();
 	w.base = new_base();
 	set_signals();
-	drop_privileges(h);
+	if (confine_user(h, &cause) < 0)
+		log_fatal("%s", cause);
 	w.chan = chan_new(w.base, h->channel, on_message, NULL);
 	waitgroup_start(w.base, h->page);
 	access_start(w.base, h);
@@ -487,8 +441,8 @@ worker_main(const struct heritage *heritage)
 
 	start(heritage);
 	FAULT("worker-start");
-	if (enter_domain(&cause) < 0 || start_services(&cause) < 0 ||
-	    enter_sandbox(&cause) < 0) {
+	if (confine_reach(heritage->conf, &cause) < 0 || start_services(&cause) < 0 ||
+	    confine_calls(heritage->conf, &cause) < 0) {
 		say_failed(cause);
 		free(cause);
 		return 1;

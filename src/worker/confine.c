@@ -1,0 +1,60 @@
+#include "worker/confine.h"
+
+#include <sys/prctl.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "wire/heritage.h"
+#include "worker/domain.h"
+#include "worker/sandbox.h"
+#include "worker/service.h"
+
+int
+confine_user(const struct heritage *h, char **cause)
+{
+	if (!h->drop)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(h->gid, h->gid, h->gid) < 0 ||
+	    setresuid(h->uid, h->uid, h->uid) < 0)
+		return cause_set(cause, "cannot become uid %d gid %d: %s", (int)h->uid,
+		                 (int)h->gid, strerror(errno));
+	if (h->uid != 0 && setuid(0) == 0)
+		log_panic("root came back");
+	return 0;
+}
+
+/* A type may be exchanged at its start for another of the same name: the table is asked. */
+static unsigned
+needs_of(const struct conf *conf)
+{
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < conf->nservice; i++) {
+		const struct service_type *type = service_type_find(conf->service[i].type);
+
+		if (type != NULL && type->needs != NULL)
+			needs |= type->needs(&conf->service[i]);
+	}
+	return needs;
+}
+
+/* Nobody of our user looks into our memory, unless a debugger is to be let in. */
+int
+confine_reach(const struct conf *conf, char **cause)
+{
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, conf->server.sandbox ? 0 : 1, 0, 0, 0);
+	return conf->server.sandbox ? domain_enter(conf, needs_of(conf), cause) : 0;
+}
+
+int
+confine_calls(const struct conf *conf, char **cause)
+{
+	return conf->server.sandbox ? sandbox_enter(needs_of(conf), cause) : 0;
+}
