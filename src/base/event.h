@@ -22,6 +22,9 @@
 	X(TAKEN_OVER, "taken-over", LOGL_INFO, "7b94263d37d04d29a109e3bfae9ef290", \
 	  "VERSION CONFIGURATION", \
 	  "baton starts after a crash of the master before it") \
+	X(NOT_TAKEN_OVER, "not-taken-over", LOGL_ERROR, "4af11bfb45144e83bb5a566bd5a20d2e", \
+	  "REASON", \
+	  "what a crash has left is let go, and this is a clean start") \
 	X(CHANGE_BEGUN, "change-begun", LOGL_INFO, "538ebcf9f23943da8e8e37f6fe8d404a", \
 	  "CHANGE", \
 	  "a reload or an upgrade begins") \

@@ -1,5 +1,6 @@
 #include "master/adopt.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/event.h"
 #include "base/log.h"
@@ -19,6 +21,7 @@
 #include "master/control.h"
 #include "master/course.h"
 #include "master/generation.h"
+#include "master/heartbeat.h"
 #include "master/listener.h"
 #include "master/master.h"
 #include "master/notify.h"
@@ -188,6 +191,111 @@ note_in_history(const json_t *state, uint64_t took_ms)
 	free(reason);
 }
 
+/* --- a state that ends who takes it over --- */
+
+#define ENDED_MAX    2     /* masters; a third one does not try */
+#define PROBATION_MS 60000 /* a crash so soon after is counted, too */
+
+static struct {
+	uint64_t ended;  /* those before us */
+	bool on_trial;   /* we count as the next of them, until we come through */
+	bool refused;
+	json_t *listeners; /* what is taken of it nevertheless */
+	uint64_t since_ms;
+} trial;
+
+static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+
+static void
+on_fatal_signal(int sig)
+{
+	if (!trial.refused)
+		snapshot_set_ended(snapshot_fd(), trial.ended + 1);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* Before anything of it is believed. */
+static void
+begin_trial(int fd)
+{
+	struct sigaction sa = {.sa_handler = on_fatal_signal, .sa_flags = SA_NODEFER};
+
+	trial.ended = snapshot_ended(fd);
+	trial.on_trial = true;
+	trial.since_ms = clock_ms();
+	snapshot_set_ended(fd, trial.ended + 1);
+	for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++)
+		sigaction(fatal_signals[i], &sa, NULL);
+}
+
+/* kill -9 is nobody's fault, from here on: a state is only to blame for what it does. */
+void
+adopt_came_through(void)
+{
+	if (trial.on_trial && !trial.refused)
+		snapshot_set_ended(snapshot_fd(), trial.ended);
+	trial.on_trial = false;
+	if (trial.ended > 0 && clock_ms() - trial.since_ms > PROBATION_MS) {
+		trial.ended = 0;
+		snapshot_set_ended(snapshot_fd(), 0);
+	}
+}
+
+static bool
+has_ended_too_many(int fd)
+{
+	uint64_t n = snapshot_ended(fd);
+
+	if (n < ENDED_MAX)
+		return false;
+	log_event(EVENT_NOT_TAKEN_OVER,
+	          EVENT_FIELDS(EVENT_TEXT("REASON", "it has ended those who took it over")),
+	          "what a crash has left has ended %llu masters that took it over: it is let go, "
+	          "its workers leave by themselves, and this is a clean start",
+	          (unsigned long long)n);
+	trial.refused = true;
+	return true;
+}
+
+/* One that has ended yet another one is not even asked for its sockets. */
+static void
+keep_sockets(int fd)
+{
+	json_t *state;
+
+	if (snapshot_ended(fd) > ENDED_MAX || (state = snapshot_read(fd, NULL)) == NULL)
+		return;
+	begin_trial(fd);
+	trial.listeners = json_incref(state_record(state, "listeners"));
+	json_decref(state);
+}
+
+void
+adopt_sockets(void)
+{
+	char *cause = NULL;
+
+	if (trial.listeners == NULL)
+		return;
+	master.adopts = true; /* what is missing is bound again */
+	if (listener_restore(trial.listeners, &cause) < 0)
+		log_error("%s", cause);
+	master.adopts = false;
+	free(cause);
+	json_decref(trial.listeners);
+	trial.listeners = NULL;
+}
+
+void
+adopt_note_refusal(void)
+{
+	if (trial.refused)
+		course_event("crash", "refused",
+		             "the state of the master before has ended those who took it over",
+		             NULL, 0);
+}
+
 /* NULL: there is none, or none that is good. */
 static json_t *
 find_state(void)
@@ -198,6 +306,10 @@ find_state(void)
 	for (unsigned i = 0; state == NULL && (fd = store_find("state", 0, i)) >= 0; i++) {
 		char *cause = NULL;
 
+		if (has_ended_too_many(fd)) {
+			keep_sockets(fd);
+			continue;
+		}
 		state = snapshot_read(fd, &cause);
 		if (state != NULL && state_check(state, &cause) < 0) {
 			json_decref(state);
@@ -207,6 +319,8 @@ find_state(void)
 			log_error(
 			    "what a crash has left in the descriptor store is of no use: %s",
 			    cause);
+		else
+			begin_trial(fd);
 		free(cause);
 	}
 	return state;
@@ -227,10 +341,13 @@ adopt_start(void)
 	          "baton %s starts after a crash, pid %d, configuration %s",
 	          master.program->version, (int)getpid(), master.conf_path);
 	master.adopts = true;
+	FAULT("adopt");
 	restore(state);
+	FAULT("adopted");
 	note_in_history(state, clock_ms() - begun);
 	json_decref(state);
 	store_refuse();
+	heartbeat_look(); /* what stands in the pages is to be read now, if it is to end us */
 	signals_start();
 	notify_ready();
 	change_request(CHANGE_RELOAD, NULL, false, &by);

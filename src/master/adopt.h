@@ -13,4 +13,12 @@
  * start like any other. */
 bool adopt_start(void);
 
+/* The loop has turned: what was taken over did not end us so far. */
+void adopt_came_through(void);
+
+/* A start like any other, but there was more, which has ended those who took it over: its
+ * sockets are taken, so that no client is refused; and it is written down. */
+void adopt_sockets(void);
+void adopt_note_refusal(void);
+
 #endif

@@ -345,6 +345,7 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	publish();
 	wake_at(wake_ms);
 	snapshot_take();
+	adopt_came_through();
 }
 
 void
@@ -575,11 +576,13 @@ start_first(void)
 		log_fatal("%s", cause);
 	store_put("stats", 0, stats_fd(master.stats));
 	snapshot_start(-1);
+	adopt_sockets();
 	listener_start();
 	signals_start();
 	if (change_first(conf, &cause) < 0)
 		log_fatal("%s", cause);
 	store_refuse();
+	adopt_note_refusal();
 }
 
 /* Executed by another image of ourselves: take over, or go back. */

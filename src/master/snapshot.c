@@ -131,6 +131,31 @@ snapshot_read(int fd, char **cause)
 	return state;
 }
 
+/* Behind the word, which versions before this one do not look at. */
+#define ENDED 64
+
+_Static_assert(sizeof(struct word) <= ENDED && ENDED < FIRST, "between the word and a copy");
+
+uint64_t
+snapshot_ended(int fd)
+{
+	uint64_t n = 0;
+
+	return pread(fd, &n, sizeof n, ENDED) == sizeof n ? n : 0;
+}
+
+void
+snapshot_set_ended(int fd, uint64_t n)
+{
+	(void)!pwrite(fd, &n, sizeof n, ENDED);
+}
+
+int
+snapshot_fd(void)
+{
+	return sn.fd;
+}
+
 json_t *
 snapshot_save(struct fdlist *fds)
 {

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include <stdint.h>
+
 struct fdlist;
 
 /* Begin one, or go on with the one behind fd. */
@@ -19,6 +21,16 @@ void snapshot_take(void);
 
 /* Read the one behind fd; NULL with *cause. */
 json_t *snapshot_read(int fd, char **cause);
+
+/*
+ * How many masters in a row that state has ended which had taken it over.  One that is about
+ * to adds itself before it reads on, and takes that back when it has come through.
+ */
+uint64_t snapshot_ended(int fd);
+void snapshot_set_ended(int fd, uint64_t n); /* async-signal-safe */
+
+/* The one that is written; -1. */
+int snapshot_fd(void);
 
 /* For the next image. */
 json_t *snapshot_save(struct fdlist *fds);
