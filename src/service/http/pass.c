@@ -130,7 +130,10 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	                        (chunked || to_close) && !x->request.http10, h->scratch,
 	                        h->scratch_size));
 	if (p.n == 0) {
-		relay_failed(r, 502, "its answer's head grows too long", false);
+		relay_failed(r, 502,
+		             "its answer's head grows too long, or has too many lines of "
+		             "Connection",
+		             false);
 		return;
 	}
 	r->state = ANSWERING;

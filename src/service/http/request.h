@@ -15,6 +15,13 @@
 #define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
 #define REQUEST_LINES_MAX  4    /* of one header that is a list; more are 431 */
 
+/* A head's numbers are bounded as its bytes are: whatever is done for each of its lines, or
+ * for each member of a list, costs no more than so many times that.  More are 431; in an
+ * upstream's answer, 502. */
+#define REQUEST_FIELDS_MAX  100 /* lines of a head, but for the first; see below */
+#define REQUEST_MEMBERS_MAX 32  /* of Connection, all its lines together */
+#define REQUEST_TAGS_MAX    100 /* of If-Match, and of If-None-Match */
+
 /* Points into the bytes of the head; p NULL: the header is not there. */
 struct request_text {
 	const char *p;
@@ -58,6 +65,23 @@ ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
 /* Tab is the only control byte that a head may hold inside a line; each line ends
  * in CRLF and starts with what is no blank (a folded line). */
 bool request_bytes_are_clean(const char *head, size_t len);
+
+/* The first member of a list with commas, which loses it; empty ones are none.  False: none
+ * is left. */
+bool request_next_member(struct request_text *list, struct request_text *member);
+
+/* How many it has; counts no further than max + 1. */
+size_t request_count_members(struct request_text list, size_t max);
+
+/* How many header lines a head of len bytes may have: REQUEST_FIELDS_MAX, and where max_header
+ * allows more than its default, in proportion. */
+static inline size_t
+request_fields_max(size_t len)
+{
+	size_t share = len / (16384 / REQUEST_FIELDS_MAX);
+
+	return share > REQUEST_FIELDS_MAX ? share : REQUEST_FIELDS_MAX;
+}
 
 /* Is it a header's name, as HTTP spells them? */
 bool request_is_token(const struct request_text *t);
