@@ -168,6 +168,7 @@ relay_ask(struct relay *r, struct baton_link *link)
 	struct piece p = {.n = 0};
 
 	r->state = ASKING;
+	r->early = 0;
 	r->link = link;
 	link_attach(link, relay_on_link, r);
 	piece_add(&p, http_of(x->conn)->scratch, write_head(r));

@@ -10,8 +10,8 @@
 void
 tail_add(struct tail *t, const void *bytes, size_t n)
 {
-	if (t->n + n > t->size) {
-		t->size = t->n + n;
+	if (t->n + n > t->size) { /* in leaps, as it may come byte by byte */
+		t->size = t->n + n > 2 * t->size ? t->n + n : 2 * t->size;
 		t->p = mem_realloc(t->p, t->size);
 	}
 	memcpy(t->p + t->n, bytes, n);
