@@ -404,6 +404,52 @@ START_TEST(the_path_of_a_target)
 }
 END_TEST
 
+static const struct {
+	const char *written, *text;
+	bool plus, says;
+} said[] = {
+    {"", "", false, true},         {"a", "a", false, true},
+    {"a", "", false, false},       {"", "a", false, false},
+    {"a", "ab", false, false},     {"ab", "a", false, false},
+    {"%61%62", "ab", false, true}, {"%61%62", "a", false, false},
+    {"%61", "ab", false, false},   {"a+b", "a b", true, true},
+    {"a+b", "a b", false, false},  {"a+b", "a+b", false, true},
+    {"a%2bb", "a+b", true, true},  {"%", "%", false, true},
+    {"%6", "%6", false, true},     {"%zz", "%zz", false, true},
+    {"%00", "%00", false, true},   {"%00", "", false, false},
+    {"%4a%4A", "JJ", false, true}, {"%25%34", "%4", false, true},
+    {"%%41", "%A", false, true},   {"%c3%a4", "\xc3\xa4", false, true},
+};
+
+/* As decoded, and without: it is the same. */
+START_TEST(what_a_text_says)
+{
+	struct request_text t = {said[_i].written, strlen(said[_i].written)};
+	char *decoded = request_decode(&t, said[_i].plus);
+	size_t n = strlen(said[_i].text);
+
+	ck_assert(request_says(&t, said[_i].plus, said[_i].text, n) == said[_i].says);
+	ck_assert((strcmp(decoded, said[_i].text) == 0) == said[_i].says);
+	free(decoded);
+}
+END_TEST
+
+START_TEST(parameters_are_counted)
+{
+	static const struct {
+		const char *query;
+		size_t n;
+	} queries[] = {{NULL, 0}, {"", 1}, {"a", 1}, {"a=b&c", 2}, {"&&", 3}, {"a&", 2}};
+
+	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+		const char *q = queries[i].query;
+		struct request_text t = {q, q != NULL ? strlen(q) : 0};
+
+		ck_assert_uint_eq(request_count_parameters(&t), queries[i].n);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -422,6 +468,8 @@ main(void)
 	                    sizeof singles / sizeof *singles);
 	tcase_add_loop_test(t, numbers_are_bounded, 0, sizeof numbers / sizeof *numbers);
 	tcase_add_test(t, members_of_a_list);
+	tcase_add_loop_test(t, what_a_text_says, 0, sizeof said / sizeof *said);
+	tcase_add_test(t, parameters_are_counted);
 	tcase_add_test(t, long_heads_and_targets);
 	tcase_add_loop_test(t, the_length_of_a_head, 0, sizeof lengths / sizeof *lengths);
 	tcase_add_loop_test(t, the_path_of_a_target, 0, sizeof paths / sizeof *paths);

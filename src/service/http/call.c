@@ -475,6 +475,8 @@ find_route(struct call *call, struct request_text *path)
 	struct request_text query;
 
 	request_split(&r->target, path, &query);
+	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
+		return 400;
 	return route_find(call_http(call)->routes, http_method_str((enum http_method)r->method),
 	                  path, &call->match);
 }

@@ -508,23 +508,57 @@ request_split(const struct request_text *target, struct request_text *path,
 	*query = (struct request_text){mark + 1, t.n - path->n - 1};
 }
 
+/* The byte that is written at *i, which moves behind it. */
+static char
+next_byte(const struct request_text *t, size_t *i, bool plus)
+{
+	const char *p = t->p + *i;
+	bool room = *p == '%' && *i + 2 < t->n;
+	int high = room ? hex((unsigned char)p[1]) : -1;
+	int low = room ? hex((unsigned char)p[2]) : -1;
+
+	if (high >= 0 && low >= 0 && high + low > 0) {
+		*i += 3;
+		return (char)(high << 4 | low);
+	}
+	++*i;
+	return *p == '+' && plus ? ' ' : *p;
+}
+
 char *
 request_decode(const struct request_text *t, bool plus)
 {
 	char *text = mem_alloc(t->n + 1), *out = text;
 
-	for (size_t i = 0; i < t->n; i++) {
-		int high = i + 2 < t->n ? hex((unsigned char)t->p[i + 1]) : -1;
-		int low = i + 2 < t->n ? hex((unsigned char)t->p[i + 2]) : -1;
-
-		if (t->p[i] == '%' && high >= 0 && low >= 0 && high + low > 0) {
-			*out++ = (char)(high << 4 | low);
-			i += 2;
-		} else {
-			*out++ = t->p[i] == '+' && plus ? ' ' : t->p[i];
-		}
-	}
+	for (size_t i = 0; i < t->n;)
+		*out++ = next_byte(t, &i, plus);
 	return text;
+}
+
+bool
+request_says(const struct request_text *t, bool plus, const char *text, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < t->n; at++)
+		if (at == n || next_byte(t, &i, plus) != text[at])
+			return false;
+	return at == n;
+}
+
+size_t
+request_count_parameters(const struct request_text *query)
+{
+	struct request_text rest = *query;
+	const char *amp;
+	size_t n = rest.p != NULL;
+
+	while (rest.n > 0 && (amp = memchr(rest.p, '&', rest.n)) != NULL) {
+		n++;
+		rest.n -= (size_t)(amp + 1 - rest.p);
+		rest.p = amp + 1;
+	}
+	return n;
 }
 
 struct request_text

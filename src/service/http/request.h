@@ -22,6 +22,9 @@
 #define REQUEST_MEMBERS_MAX 32  /* of Connection, all its lines together */
 #define REQUEST_TAGS_MAX    100 /* of If-Match, and of If-None-Match */
 
+/* Of a query, where a handler may look for each of them; more are 400. */
+#define REQUEST_PARAMETERS_MAX 256
+
 /* Points into the bytes of the head; p NULL: the header is not there. */
 struct request_text {
 	const char *p;
@@ -109,6 +112,12 @@ void request_split(const struct request_text *target, struct request_text *path,
 
 /* Percent-decode t; plus: a '+' is a blank.  What is broken stays as it is.  malloc'd. */
 char *request_decode(const struct request_text *t, bool plus);
+
+/* Is t, decoded like that, these n bytes?  Stops where it is not. */
+bool request_says(const struct request_text *t, bool plus, const char *text, size_t n);
+
+/* How many parameters a query has; a p of NULL has none. */
+size_t request_count_parameters(const struct request_text *query);
 
 /* The first header of that name in a head that was parsed; p NULL: there is none. */
 struct request_text request_header(const char *head, size_t len, const char *name);
