@@ -279,11 +279,21 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		event_add(&cl.turn, &now);
 }
 
+/* Is it worth it to move what is unread?  Not for less room than is moved, while a body is
+ * taken in bit by bit; behind a body, it is moved once. */
+static bool
+is_room_worth(const struct exchange *x)
+{
+	size_t room = x->from - x->body_at;
+
+	return room > 0 && (room >= x->to - x->from || !call_is_amid_body(x));
+}
+
 /* Room to read; behind what is unread, if there is any. */
 static size_t
 make_room(struct conn *c, struct exchange *x)
 {
-	if (exchange_room(c, x) == 0 && x->from > x->body_at) {
+	if (exchange_room(c, x) == 0 && is_room_worth(x)) {
 		memmove(x->in + x->body_at, x->in + x->from, x->to - x->from);
 		x->to -= x->from - x->body_at;
 		x->from = x->body_at;
