@@ -161,6 +161,15 @@ call_gone(struct exchange *x)
 }
 
 void
+call_move(struct exchange *x, const char *in)
+{
+	struct route_match *m = &x->call->match;
+
+	for (size_t i = 0; m->route != NULL && i < m->n; i++)
+		request_text_move(&m->var[i].value, x->in, in);
+}
+
+void
 call_body(struct exchange *x, const char *bytes, size_t n)
 {
 	struct call *call = x->call;

@@ -111,8 +111,8 @@ want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew
 {
 	bool first = x->total.list == NULL;
 
-	if (x->from > 0 && x->phase == PHASE_HEAD)
-		exchange_shift(x);
+	if (x->phase == PHASE_HEAD)
+		exchange_settle(x);
 	if (renew || first || c->timed.list != limit)
 		timelist_join(limit, &c->timed);
 	if (first)
@@ -242,8 +242,8 @@ static void
 readable(struct conn *c)
 {
 	struct exchange *x = c->data != NULL ? c->data : exchange_borrow(c);
-	size_t n = exchange_room(c, x);
-	ssize_t got = conn_read(c, x->in + x->to, n);
+	bool begins = x->from == x->to && x->phase == PHASE_HEAD;
+	ssize_t got = exchange_read(c, x);
 
 	if (got == CONN_AGAIN) {
 		if (c->state != CONN_BUSY)
@@ -258,9 +258,8 @@ readable(struct conn *c)
 		ended(c, x);
 		return;
 	}
-	if (x->from == x->to && x->phase == PHASE_HEAD)
+	if (begins)
 		x->began_us = clock_us();
-	x->to += (size_t)got;
 	conn_set_state(c, CONN_BUSY);
 	process(c, x);
 }

@@ -60,11 +60,9 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	if (is_too_long(h, r))
 		return "what it has sent already is more than max_header allows here";
 	x = exchange_borrow(c);
-	if (r->blob.n != sizeof blob || r->unread.n > exchange_room(c, x))
+	if (r->blob.n != sizeof blob || !exchange_put(c, x, r->unread.p, r->unread.n))
 		return "what it has sent already is more than max_header allows here";
 	memcpy(&blob, r->blob.p, sizeof blob);
-	memcpy(x->in, r->unread.p, r->unread.n);
-	x->to = r->unread.n;
 	exchange_next(x); /* begins with what is there */
 	x->began_us = clock_us();
 	timelist_join_left(h->total, &x->total, blob.left_ms);

@@ -430,6 +430,32 @@ request_parse(const char *head, size_t len, struct request *r)
 	return judge(&p, &parser);
 }
 
+void
+request_text_move(struct request_text *t, const char *from, const char *to)
+{
+	if (t->p != NULL)
+		t->p = to + (t->p - from);
+}
+
+static void
+move_list(struct request_list *list, const char *from, const char *to)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		request_text_move(&list->line[i], from, to);
+}
+
+void
+request_move(struct request *r, const char *from, const char *to)
+{
+	request_text_move(&r->target, from, to);
+	request_text_move(&r->range, from, to);
+	request_text_move(&r->if_range, from, to);
+	request_text_move(&r->if_modified_since, from, to);
+	request_text_move(&r->if_unmodified_since, from, to);
+	move_list(&r->if_match, from, to);
+	move_list(&r->if_none_match, from, to);
+}
+
 /* --- the target --- */
 
 static int

@@ -96,6 +96,10 @@ bool request_is_host(const struct request_text *t);
 /* Parse a whole head.  0, or the status code that refuses it. */
 int request_parse(const char *head, size_t len, struct request *r);
 
+/* The bytes of the head are elsewhere now: what points to them, too. */
+void request_text_move(struct request_text *t, const char *from, const char *to);
+void request_move(struct request *r, const char *from, const char *to);
+
 /* The status for a head that is longer than allowed: 414 or 431. */
 int request_too_long(const char *bytes, size_t len);
 
