@@ -61,6 +61,7 @@ struct http {
 	time_t date_of;   /* what `date` says */
 	char date[ANSWER_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
+	struct timelist *half; /* an empty line that is not whole */
 	SLIST_HEAD(, exchange) unused;
 	size_t nunused;
 };
@@ -77,7 +78,7 @@ enum phase {
 struct exchange {
 	SLIST_ENTRY(exchange) link;
 	struct conn *conn;
-	struct timed total; /* request_timeout, while the request is read */
+	struct timed total; /* request_timeout, while the request is read; or half's */
 	enum phase phase;
 	struct request request;
 	struct chunked chunked;

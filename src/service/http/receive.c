@@ -71,6 +71,13 @@ receive_empty_lines(struct exchange *x)
 		x->looked = 0;
 }
 
+bool
+receive_is_nothing(const struct exchange *x)
+{
+	return x->phase == PHASE_HEAD &&
+	       (x->from == x->to || (x->to - x->from == 1 && x->in[x->from] == '\r'));
+}
+
 /* Looked at once: when there is enough of it. */
 static bool
 is_line_too_long(const char *bytes, size_t len, size_t looked)
