@@ -75,6 +75,27 @@ START_TEST(it_grows_in_leaps)
 }
 END_TEST
 
+/* One that is never empty does not grow with all that has gone through it. */
+START_TEST(it_has_no_more_memory_than_it_needs)
+{
+	struct tail t = {NULL, 0, 0, 0};
+	char *p = NULL;
+	int moves = 0;
+
+	tail_add(&t, "0123456789", 10);
+	for (int i = 0; i < 65536; i++) {
+		tail_add(&t, "a", 1);
+		tail_sent(&t, 1);
+		moves += t.p != p || t.from == 0;
+		p = t.p;
+		ck_assert_uint_le(t.size, 24);
+	}
+	ck_assert_int_le(moves, 65536 / 11 + 2);
+	assert_rest(&t, "aaaaaaaaaa");
+	tail_clear(&t);
+}
+END_TEST
+
 /* "head", nothing, "body", "end", of which so many bytes were sent. */
 START_TEST(what_was_not_sent_of_pieces_is_kept)
 {
@@ -145,6 +166,7 @@ main(void)
 	tcase_add_test(t, a_zeroed_one_is_empty);
 	tcase_add_test(t, bytes_stay_in_order);
 	tcase_add_test(t, it_grows_in_leaps);
+	tcase_add_test(t, it_has_no_more_memory_than_it_needs);
 	tcase_add_loop_test(t, what_was_not_sent_of_pieces_is_kept, 0, 12);
 	tcase_add_test(t, a_socket_takes_what_it_can);
 	suite_add_tcase(s, t);
