@@ -639,7 +639,8 @@ struct baton_ctx *baton_request_ctx(baton_request r);
 const char *baton_request_method(baton_request r);
 
 /* The path as it was sent; the value of a variable, of a parameter of the query, decoded;
- * the first header of that name.  NULL: there is none. */
+ * the first header of that name.  NULL: there is none.  A request with more than 256 parameters
+ * was answered 400 before it came here. */
 const char *baton_request_path(baton_request r);
 const char *baton_request_var(baton_request r, const char *name);
 const char *baton_request_query(baton_request r, const char *name);

@@ -116,6 +116,7 @@ would_block(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
+/* At most what one read has brought, or a record. */
 static enum flow_result
 send_kept(struct flow *f, int far, uint64_t *out)
 {
@@ -134,7 +135,7 @@ send_kept(struct flow *f, int far, uint64_t *out)
 	return FLOW_MORE;
 }
 
-/* What waits goes first. */
+/* What waits goes first; in a pipe it is no more than the pipe holds. */
 static enum flow_result
 send_waiting(struct flow *f, int far, uint64_t *out)
 {

@@ -27,7 +27,7 @@ struct service;
 
 /* What the waitgroup counts apart. */
 enum conn_state {
-	CONN_NEW,  /* no byte yet */
+	CONN_NEW,  /* no byte yet, or none that begins a request */
 	CONN_IDLE, /* between requests; nothing unsent */
 	CONN_BUSY, /* must finish */
 };

@@ -352,7 +352,8 @@ struct upload {
 	struct baton_timer *timer;
 	bool slow, half, echo;
 	size_t n, reads;
-	bool wrong; /* byte i is not i % 251 */
+	bool wrong; /* byte i is not i % 251, or the request's head is another now */
+	char kind[16];
 };
 
 static struct upload *held; /* takes nothing until somebody asks for /release */
@@ -367,12 +368,14 @@ upload_end(struct upload *u)
 static void
 upload_answer(struct upload *u)
 {
+	const char *kind = baton_request_var(u->r, "v");
 	char text[64];
 
 	if (u->echo) {
 		baton_answer_end(u->r);
 		return;
 	}
+	u->wrong |= kind == NULL || strcmp(kind, u->kind) != 0;
 	snprintf(text, sizeof text, "%zu %s", u->n, u->wrong ? "wrong" : "right");
 	answer_text(u->r, 200, text);
 }
@@ -441,6 +444,7 @@ upload(baton_request r)
 	}
 	u = calloc(1, sizeof *u);
 	u->r = r;
+	snprintf(u->kind, sizeof u->kind, "%s", kind);
 	u->timer = baton_timer_new(upload_more, u);
 	u->slow = strcmp(kind, "slow") == 0;
 	u->half = strcmp(kind, "half") == 0;

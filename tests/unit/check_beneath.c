@@ -177,6 +177,39 @@ START_TEST(too_long_or_too_deep)
 }
 END_TEST
 
+/* How many names are walked is bounded, whether they stand in the path or in links; what
+ * costs nothing is not counted. */
+START_TEST(names_are_bounded)
+{
+	char path[PATH_MAX];
+
+	make_tree();
+	for (unsigned n = 126; n <= 129; n++) {
+		*path = '\0';
+		for (unsigned i = 0; i < n; i++)
+			strcat(path, "a/../");
+		strcat(path, "f");
+		ck_assert_msg((found(beneath_walk(root, path)) > 0) == (n * 2 + 1 <= 256),
+		              "%u times", n);
+	}
+	ck_assert_int_eq(found(beneath_walk(root, path)), -ENAMETOOLONG);
+	*path = '\0';
+	for (unsigned i = 0; i < 20; i++) /* 10 names each, 4 of them in links */
+		strcat(path, "a/b/top/dir/../../");
+	ck_assert_int_gt(found(beneath_walk(root, path)), 0);
+	for (unsigned i = 0; i < 30; i++)
+		strcat(path, "a/../");
+	strcat(path, "f");
+	ck_assert_int_eq(found(beneath_walk(root, path)), -ENAMETOOLONG);
+	*path = '\0';
+	for (unsigned i = 0; i < 1000; i++)
+		strcat(path, "./");
+	strcat(path, "///f");
+	ck_assert_int_gt(found(beneath_walk(root, path)), 0);
+	remove_tree();
+}
+END_TEST
+
 START_TEST(while_somebody_renames_something)
 {
 	pid_t pid;
@@ -209,6 +242,7 @@ main(void)
 	tcase_add_test(tc, one_by_one);
 	tcase_add_test(tc, at_random);
 	tcase_add_test(tc, too_long_or_too_deep);
+	tcase_add_test(tc, names_are_bounded);
 	tcase_add_test(tc, while_somebody_renames_something);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -216,6 +216,34 @@ START_TEST(a_long_head_is_read)
 }
 END_TEST
 
+/* What is too much is named, so that whoever has the upstream can mend it. */
+START_TEST(numbers_are_bounded)
+{
+	static char head[1 << 16];
+	struct reply r;
+
+	for (int more = 0; more <= 1; more++) {
+		size_t n = (size_t)sprintf(head, "HTTP/1.1 200 OK\r\n"), tail;
+		const char *why;
+
+		for (int i = 0; i < REQUEST_FIELDS_MAX - 2 + more; i++)
+			n += (size_t)sprintf(head + n, "b:\r\n");
+		tail = n;
+		n += (size_t)sprintf(head + n, "Connection: x\r\nContent-Length: 1\r\n\r\n");
+		why = reply_parse(head, n, false, &r);
+		ck_assert_pstr_eq(why, more != 0 ? "too many header fields" : NULL);
+		n = tail - 4 * (size_t)(10 + more);
+		n += (size_t)sprintf(head + n, "Connection: x,,x\r\nConnection: ");
+		for (int i = 0; i < REQUEST_MEMBERS_MAX - 2 + more; i++)
+			n += (size_t)sprintf(head + n, "a,");
+		n += (size_t)sprintf(head + n, "\r\n\r\n");
+		why = reply_parse(head, n, false, &r);
+		ck_assert_pstr_eq(why, more != 0 ? "too many members in its Connection header"
+		                                 : NULL);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -228,6 +256,7 @@ main(void)
 	tcase_add_loop_test(t, each_doubt_is_refused, 0, sizeof refused / sizeof *refused);
 	tcase_add_loop_test(t, the_reason_is_kept, 0, sizeof reasons / sizeof *reasons);
 	tcase_add_test(t, a_long_head_is_read);
+	tcase_add_test(t, numbers_are_bounded);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

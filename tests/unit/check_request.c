@@ -252,6 +252,63 @@ START_TEST(a_second_line_of_what_is_no_list_unsays_the_first)
 }
 END_TEST
 
+/* n times `each`, whose %d is a number, between `before` and `after`. */
+static size_t
+repeat(char *head, const char *before, const char *each, int n, const char *after)
+{
+	size_t len = (size_t)sprintf(head, "%s", before);
+
+	for (int i = 0; i < n; i++)
+		len += (size_t)sprintf(head + len, each, i);
+	return len + (size_t)sprintf(head + len, "%s", after);
+}
+
+static const struct {
+	const char *before, *each;
+	int most;
+} numbers[] = {
+    {GET, "X%d:\r\n", REQUEST_FIELDS_MAX - 1}, /* beside Host */
+    {GET "Connection: ", "a%d,", REQUEST_MEMBERS_MAX},
+    {GET "Connection: ", ", ,a%d,,", REQUEST_MEMBERS_MAX},
+    {GET "Connection: a, b\r\nConnection:", " c%d ,", REQUEST_MEMBERS_MAX - 2},
+    {GET "If-Match: ", "\"%d\",", REQUEST_TAGS_MAX},
+    {GET "If-None-Match: \"a\"\r\nIf-None-Match:", " W/\"%d\" ,", REQUEST_TAGS_MAX - 1},
+};
+
+START_TEST(numbers_are_bounded)
+{
+	static char head[1 << 16];
+	struct request r;
+	size_t n;
+
+	for (int more = -1; more <= 1000; more += more < 1 ? 1 : 999) {
+		n = repeat(head, numbers[_i].before, numbers[_i].each, numbers[_i].most + more,
+		           strchr(numbers[_i].each, '\r') != NULL ? "\r\n" : "\r\n\r\n");
+		ck_assert_msg(request_parse(head, n, &r) == (more > 0 ? 431 : 0), "%d: %s",
+		              more, head);
+	}
+}
+END_TEST
+
+START_TEST(members_of_a_list)
+{
+	static const char text[] = " ,\t, one,two\t ,, thr ee , ,";
+	static const char *const want[] = {"one", "two", "thr ee"};
+	struct request_text list = {text, sizeof text - 1}, member;
+
+	ck_assert_uint_eq(request_count_members(list, 9), 3);
+	ck_assert_uint_eq(request_count_members(list, 1), 2);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(request_next_member(&list, &member));
+		ck_assert_uint_eq(member.n, strlen(want[i]));
+		ck_assert_mem_eq(member.p, want[i], member.n);
+	}
+	ck_assert(!request_next_member(&list, &member));
+	ck_assert(!request_next_member(&list, &member));
+	ck_assert_uint_eq(request_count_members((struct request_text){NULL, 0}, 9), 0);
+}
+END_TEST
+
 START_TEST(long_heads_and_targets)
 {
 	static char head[1 << 20];
@@ -347,6 +404,52 @@ START_TEST(the_path_of_a_target)
 }
 END_TEST
 
+static const struct {
+	const char *written, *text;
+	bool plus, says;
+} said[] = {
+    {"", "", false, true},         {"a", "a", false, true},
+    {"a", "", false, false},       {"", "a", false, false},
+    {"a", "ab", false, false},     {"ab", "a", false, false},
+    {"%61%62", "ab", false, true}, {"%61%62", "a", false, false},
+    {"%61", "ab", false, false},   {"a+b", "a b", true, true},
+    {"a+b", "a b", false, false},  {"a+b", "a+b", false, true},
+    {"a%2bb", "a+b", true, true},  {"%", "%", false, true},
+    {"%6", "%6", false, true},     {"%zz", "%zz", false, true},
+    {"%00", "%00", false, true},   {"%00", "", false, false},
+    {"%4a%4A", "JJ", false, true}, {"%25%34", "%4", false, true},
+    {"%%41", "%A", false, true},   {"%c3%a4", "\xc3\xa4", false, true},
+};
+
+/* As decoded, and without: it is the same. */
+START_TEST(what_a_text_says)
+{
+	struct request_text t = {said[_i].written, strlen(said[_i].written)};
+	char *decoded = request_decode(&t, said[_i].plus);
+	size_t n = strlen(said[_i].text);
+
+	ck_assert(request_says(&t, said[_i].plus, said[_i].text, n) == said[_i].says);
+	ck_assert((strcmp(decoded, said[_i].text) == 0) == said[_i].says);
+	free(decoded);
+}
+END_TEST
+
+START_TEST(parameters_are_counted)
+{
+	static const struct {
+		const char *query;
+		size_t n;
+	} queries[] = {{NULL, 0}, {"", 1}, {"a", 1}, {"a=b&c", 2}, {"&&", 3}, {"a&", 2}};
+
+	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+		const char *q = queries[i].query;
+		struct request_text t = {q, q != NULL ? strlen(q) : 0};
+
+		ck_assert_uint_eq(request_count_parameters(&t), queries[i].n);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -363,6 +466,10 @@ main(void)
 	tcase_add_loop_test(t, a_list_has_its_limit, 0, 2);
 	tcase_add_loop_test(t, a_second_line_of_what_is_no_list_unsays_the_first, 0,
 	                    sizeof singles / sizeof *singles);
+	tcase_add_loop_test(t, numbers_are_bounded, 0, sizeof numbers / sizeof *numbers);
+	tcase_add_test(t, members_of_a_list);
+	tcase_add_loop_test(t, what_a_text_says, 0, sizeof said / sizeof *said);
+	tcase_add_test(t, parameters_are_counted);
 	tcase_add_test(t, long_heads_and_targets);
 	tcase_add_loop_test(t, the_length_of_a_head, 0, sizeof lengths / sizeof *lengths);
 	tcase_add_loop_test(t, the_path_of_a_target, 0, sizeof paths / sizeof *paths);

@@ -226,6 +226,29 @@ START_TEST(every_line_of_connection_counts)
 }
 END_TEST
 
+/* So it is with the members of one line, which no parsed head has more of. */
+START_TEST(every_member_of_connection_counts)
+{
+	char head[4096], out[4096];
+	struct rewrite_rules rules = NO;
+	struct request r;
+	size_t n;
+	int at = sprintf(head, GET "\r\n");
+
+	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
+	at = sprintf(head, GET "X-Secret: s\r\nX: y\r\nConnection: ");
+	for (int i = 0; i < _i; i++)
+		at += sprintf(head + at, "a%d, ,", i);
+	at += sprintf(head + at, "X-Secret\r\n\r\n");
+	n = rewrite_request(&rules, head, (size_t)at, &r, "", false, out, sizeof out - 1);
+	out[n] = '\0';
+	if (_i < REQUEST_MEMBERS_MAX)
+		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
+	else
+		ck_assert_msg(n == 0, "behind %d: %s", _i, out);
+}
+END_TEST
+
 /* A trusted chain keeps who is nearest to us, whatever its lines. */
 START_TEST(a_long_chain_keeps_the_peer_last)
 {
@@ -274,6 +297,9 @@ static const struct {
     {"Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n", true}, /* the first */
     {"Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n", false},
     {"Connection: upgrade\r\nUpgrade:\r\n", false},
+    /* no more than 16 are looked at: the next one might be h2c */
+    {"Connection: upgrade\r\nUpgrade: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16\r\n", true},
+    {"Connection: upgrade\r\nUpgrade: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\r\n", false},
 };
 
 START_TEST(who_asks_for_another_protocol)
@@ -366,6 +392,8 @@ main(void)
 	tcase_add_loop_test(t, each_request, 0, sizeof requests / sizeof *requests);
 	tcase_add_loop_test(t, a_limit_is_met_exactly, 0, sizeof requests / sizeof *requests);
 	tcase_add_loop_test(t, every_line_of_connection_counts, 0, 20);
+	tcase_add_loop_test(t, every_member_of_connection_counts, REQUEST_MEMBERS_MAX - 2,
+	                    REQUEST_MEMBERS_MAX + 2);
 	tcase_add_loop_test(t, a_long_chain_keeps_the_peer_last, 0, 20);
 	tcase_add_loop_test(t, who_asks_for_another_protocol, 0,
 	                    sizeof upgrades / sizeof *upgrades);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "service/proxy/source.h"
 
@@ -86,6 +87,32 @@ START_TEST(many_addresses)
 }
 END_TEST
 
+/* Whoever has many addresses may choose those that a factor known to all puts into one bucket;
+ * ours is another each time. */
+START_TEST(no_bucket_can_be_filled)
+{
+	const uint64_t known = UINT64_C(0x9e3779b97f4a7c15);
+	struct sources *s = sources_new();
+	struct timespec a, b;
+	uint64_t inverse = known;
+	double seconds;
+
+	for (int i = 0; i < 6; i++)
+		inverse *= 2 - known * inverse;
+	ck_assert(inverse * known == 1);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+	for (uint64_t i = 0; i < 40000; i++) {
+		struct source_key key = {.address = i * inverse, .family = AF_INET6};
+
+		ck_assert_ptr_nonnull(sources_enter(s, &key, 1));
+	}
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+	seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	ck_assert_msg(seconds < 0.3, "%.3f s", seconds);
+	sources_free(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -95,6 +122,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(t, each_address_has_its_own_count);
+	tcase_add_test(t, no_bucket_can_be_filled);
 	tcase_add_test(t, of_ipv6_the_network_counts);
 	tcase_add_test(t, many_addresses);
 	suite_add_tcase(s, t);

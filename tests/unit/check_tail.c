@@ -55,6 +55,47 @@ START_TEST(bytes_stay_in_order)
 }
 END_TEST
 
+/* Byte by byte it is not copied for each of them. */
+START_TEST(it_grows_in_leaps)
+{
+	struct tail t = {NULL, 0, 0, 0};
+	size_t size = 0;
+	int leaps = 0;
+
+	for (int i = 0; i < 65536; i++) {
+		tail_add(&t, i % 2 != 0 ? "a" : "b", 1);
+		leaps += t.size != size;
+		size = t.size;
+	}
+	ck_assert_int_le(leaps, 17);
+	ck_assert_uint_eq(tail_rest(&t).iov_len, 65536);
+	ck_assert_int_eq(t.p[65534], 'b');
+	ck_assert_int_eq(t.p[65535], 'a');
+	tail_clear(&t);
+}
+END_TEST
+
+/* One that is never empty does not grow with all that has gone through it. */
+START_TEST(it_has_no_more_memory_than_it_needs)
+{
+	struct tail t = {NULL, 0, 0, 0};
+	char *p = NULL;
+	int moves = 0;
+
+	tail_add(&t, "0123456789", 10);
+	for (int i = 0; i < 65536; i++) {
+		tail_add(&t, "a", 1);
+		tail_sent(&t, 1);
+		moves += t.p != p || t.from == 0;
+		p = t.p;
+		ck_assert_uint_le(t.size, 24);
+	}
+	ck_assert_int_le(moves, 65536 / 11 + 2);
+	assert_rest(&t, "aaaaaaaaaa");
+	tail_clear(&t);
+}
+END_TEST
+
 /* "head", nothing, "body", "end", of which so many bytes were sent. */
 START_TEST(what_was_not_sent_of_pieces_is_kept)
 {
@@ -124,6 +165,8 @@ main(void)
 
 	tcase_add_test(t, a_zeroed_one_is_empty);
 	tcase_add_test(t, bytes_stay_in_order);
+	tcase_add_test(t, it_grows_in_leaps);
+	tcase_add_test(t, it_has_no_more_memory_than_it_needs);
 	tcase_add_loop_test(t, what_was_not_sent_of_pieces_is_kept, 0, 12);
 	tcase_add_test(t, a_socket_takes_what_it_can);
 	suite_add_tcase(s, t);

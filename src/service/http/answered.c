@@ -107,7 +107,7 @@ add_body(struct call *call, size_t head, const void *body, size_t n)
 	struct exchange *x = call->x;
 	struct call_piece *p;
 
-	if (n <= sizeof x->text - head) {
+	if (n <= ANSWER_HEAD_MAX - head) {
 		memcpy(x->text + head, body, n);
 		respond_text(x, head + n);
 		return;

@@ -168,11 +168,14 @@ relay_ask(struct relay *r, struct baton_link *link)
 	struct piece p = {.n = 0};
 
 	r->state = ASKING;
+	r->early = 0;
 	r->link = link;
 	link_attach(link, relay_on_link, r);
 	piece_add(&p, http_of(x->conn)->scratch, write_head(r));
 	if (p.n == 0) {
-		relay_give_up(r, 431, "the request's head grows too long");
+		relay_give_up(r, 431,
+		              "the request's head grows too long, or has too many lines of "
+		              "Connection");
 		return;
 	}
 	if (!next_body(r, &p))

@@ -83,14 +83,11 @@ is_parameter(struct request_text t, const char *name, struct request_text *value
 {
 	const char *sign = memchr(t.p, '=', t.n);
 	struct request_text key = {t.p, sign != NULL ? (size_t)(sign - t.p) : t.n};
-	char *decoded = request_decode(&key, true);
-	bool is = strcmp(decoded, name) == 0;
 
-	free(decoded);
 	*value = (struct request_text){t.p + t.n, 0};
 	if (sign != NULL)
 		*value = (struct request_text){sign + 1, t.n - key.n - 1};
-	return is;
+	return request_says(&key, true, name, strlen(name));
 }
 
 const char *
@@ -102,7 +99,7 @@ baton_request_query(baton_request r, const char *name)
 	if (call == NULL)
 		return NULL;
 	request_split(&call->x->request.target, &path, &query);
-	while (query.p != NULL) {
+	while (query.p != NULL) { /* at most REQUEST_PARAMETERS_MAX times */
 		const char *amp = memchr(query.p, '&', query.n);
 		struct request_text t = query;
 

@@ -16,6 +16,10 @@
 #define DEPTH_MAX 64
 #define LINKS_MAX 40 /* as the kernel's */
 
+/* Of one walk, those in links included: each is a system call or two, and a client's path of
+ * 4 kB could have 2,000 of them. */
+#define NAMES_MAX 256
+
 /* O_NONBLOCK: a FIFO must not hold the loop; for a regular file it means nothing. */
 #define READING (O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 #define PASSING (O_PATH | O_DIRECTORY | O_CLOEXEC)
@@ -23,7 +27,7 @@
 struct walk {
 	int dir[DEPTH_MAX + 1]; /* where we are, and how we came there; [0] is not ours */
 	size_t depth;
-	unsigned links;
+	unsigned links, names;
 	char rest[PATH_MAX];
 	char *at; /* in rest: not yet walked */
 };
@@ -91,6 +95,16 @@ leave(struct walk *w)
 	return 0;
 }
 
+/* Where we are is the end, perhaps: what step says of it. */
+static int
+stay(struct walk *w, bool last, int *fd)
+{
+	if (!last)
+		return 0;
+	*fd = openat(w->dir[w->depth], ".", READING);
+	return *fd < 0 ? -1 : 1;
+}
+
 /* One name on: 0; -1 with errno; or 1 and *fd, the end. */
 static int
 step(struct walk *w, int *fd)
@@ -99,14 +113,12 @@ step(struct walk *w, int *fd)
 	char *name = next_name(w, &last);
 	int error;
 
-	if (strcmp(name, "..") == 0 && leave(w) < 0)
-		return -1;
-	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		if (!last)
-			return 0;
-		*fd = openat(w->dir[w->depth], ".", READING);
-		return *fd < 0 ? -1 : 1;
-	}
+	if (*name == '\0' || strcmp(name, ".") == 0)
+		return stay(w, last, fd);
+	if (++w->names > NAMES_MAX)
+		return fail(ENAMETOOLONG);
+	if (strcmp(name, "..") == 0)
+		return leave(w) < 0 ? -1 : stay(w, last, fd);
 	*fd = openat(w->dir[w->depth], name, (last ? READING : PASSING) | O_NOFOLLOW);
 	if (*fd >= 0)
 		return last ? 1 : enter(w, *fd);
@@ -121,7 +133,7 @@ step(struct walk *w, int *fd)
 int
 beneath_walk(int directory, const char *path)
 {
-	struct walk w = {.dir = {directory}, .at = w.rest};
+	struct walk w; /* not zeroed: it is large */
 	int fd = -1, result = 0, error;
 
 	if (*path == '\0')
@@ -131,6 +143,10 @@ beneath_walk(int directory, const char *path)
 	if (strlen(path) >= sizeof w.rest)
 		return fail(ENAMETOOLONG);
 	strcpy(w.rest, path);
+	w.at = w.rest;
+	w.dir[0] = directory;
+	w.depth = 0;
+	w.links = w.names = 0;
 	while (result == 0)
 		result = step(&w, &fd);
 	error = errno;

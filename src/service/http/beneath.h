@@ -12,7 +12,8 @@
  * descriptor, or -1 with errno; EXDEV: it is not beneath. */
 int beneath_open(int directory, const char *path);
 
-/* The same without openat2. */
+/* The same without openat2: one system call for each name on the way, and one to let go of
+ * it.  A path that takes more than 256 of them is ENAMETOOLONG. */
 int beneath_walk(int directory, const char *path);
 
 #endif

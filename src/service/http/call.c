@@ -161,6 +161,15 @@ call_gone(struct exchange *x)
 }
 
 void
+call_move(struct exchange *x, const char *in)
+{
+	struct route_match *m = &x->call->match;
+
+	for (size_t i = 0; m->route != NULL && i < m->n; i++)
+		request_text_move(&m->var[i].value, x->in, in);
+}
+
+void
 call_body(struct exchange *x, const char *bytes, size_t n)
 {
 	struct call *call = x->call;
@@ -279,11 +288,21 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		event_add(&cl.turn, &now);
 }
 
+/* Is it worth it to move what is unread?  Not for less room than is moved, while a body is
+ * taken in bit by bit; behind a body, it is moved once. */
+static bool
+is_room_worth(const struct exchange *x)
+{
+	size_t room = x->from - x->body_at;
+
+	return room > 0 && (room >= x->to - x->from || !call_is_amid_body(x));
+}
+
 /* Room to read; behind what is unread, if there is any. */
 static size_t
 make_room(struct conn *c, struct exchange *x)
 {
-	if (exchange_room(c, x) == 0 && x->from > x->body_at) {
+	if (exchange_room(c, x) == 0 && is_room_worth(x)) {
 		memmove(x->in + x->body_at, x->in + x->from, x->to - x->from);
 		x->to -= x->from - x->body_at;
 		x->from = x->body_at;
@@ -475,6 +494,8 @@ find_route(struct call *call, struct request_text *path)
 	struct request_text query;
 
 	request_split(&r->target, path, &query);
+	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
+		return 400;
 	return route_find(call_http(call)->routes, http_method_str((enum http_method)r->method),
 	                  path, &call->match);
 }

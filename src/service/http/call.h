@@ -46,6 +46,9 @@ void call_hung_up(struct conn *c, struct exchange *x);
 /* All that was to be sent is sent: is there more, now or later?  If not, it is over. */
 bool call_continues(struct exchange *x);
 
+/* What is read lies in `in` from now on, no longer in x->in. */
+void call_move(struct exchange *x, const char *in);
+
 /* The connection is gone, or another request's. */
 void call_gone(struct exchange *x);
 

@@ -2,6 +2,7 @@
  * chunked: the framing of a chunked body, read strictly.  Pure.
  *
  * Bytes are counted, and kept if somebody wants them; extensions and trailers are bounded.
+ * Each byte is looked at once, and chunks of one byte cost no more than that.
  */
 #ifndef BATON_SERVICE_HTTP_CHUNKED_H
 #define BATON_SERVICE_HTTP_CHUNKED_H

@@ -12,9 +12,19 @@
 #include "worker/access.h"
 #include "worker/conn.h"
 
-#define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
-#define BODY_ROOM    4096 /* a body is read behind its head, at least so much at a time */
-#define SENDFILE_MAX (512 * 1024) /* per turn: a fast client does not hog the loop */
+#define UNUSED_MAX 128          /* exchanges kept for re-use, per service */
+#define IN_FIRST   2048         /* bytes of `in`: enough for most heads, and kept for re-use */
+#define BODY_ROOM  4096         /* a body is read behind its head, at least so much at a time */
+#define TEXTS_MAX  16           /* kept for re-use */
+#define TURN       (512 * 1024) /* sent at a time: a fast client does not hog the loop */
+
+_Static_assert(IN_FIRST <= BODY_ROOM, "there is always room for the first bytes");
+
+/* Of all services. */
+static struct {
+	char *text[TEXTS_MAX];
+	size_t n;
+} spare;
 
 /* --- the access log --- */
 
@@ -87,12 +97,6 @@ exchange_next(struct exchange *x)
 		log_begin(x);
 }
 
-static size_t
-in_size(const struct conn *c)
-{
-	return (size_t)http_of(c)->conf->max_header + BODY_ROOM;
-}
-
 struct exchange *
 exchange_borrow(struct conn *c)
 {
@@ -103,14 +107,37 @@ exchange_borrow(struct conn *c)
 		SLIST_REMOVE_HEAD(&h->unused, link);
 		h->nunused--;
 	} else {
-		x = mem_alloc(sizeof *x + in_size(c));
+		x = mem_alloc(sizeof *x);
 		x->file.fd = -1;
+	}
+	if (x->in == NULL) {
+		x->in = mem_realloc(NULL, IN_FIRST); /* not zeroed */
+		x->size = IN_FIRST;
 	}
 	x->conn = c;
 	x->from = x->to = 0;
 	exchange_next(x);
 	c->data = x;
 	return x;
+}
+
+static void
+free_text(struct exchange *x)
+{
+	if (x->text == NULL)
+		return;
+	if (spare.n < TEXTS_MAX)
+		spare.text[spare.n++] = x->text;
+	else
+		free(x->text);
+	x->text = NULL;
+}
+
+static void
+free_exchange(struct exchange *x)
+{
+	free(x->in);
+	free(x);
 }
 
 void
@@ -129,10 +156,13 @@ exchange_give_back(struct conn *c)
 		relay_gone(x);
 	timelist_leave(&x->total);
 	file_close(&x->file);
+	free_text(x);
 	if (h->nunused >= UNUSED_MAX) {
-		free(x);
+		free_exchange(x);
 		return;
 	}
+	if (x->size > IN_FIRST)
+		mem_free(&x->in);
 	SLIST_INSERT_HEAD(&h->unused, x, link);
 	h->nunused++;
 }
@@ -144,11 +174,44 @@ exchange_free_unused(struct http *h)
 
 	while ((x = SLIST_FIRST(&h->unused)) != NULL) {
 		SLIST_REMOVE_HEAD(&h->unused, link);
-		free(x);
+		free_exchange(x);
 	}
+	while (spare.n > 0)
+		free(spare.text[--spare.n]);
 }
 
 /* --- the buffer of what is read --- */
+
+static size_t
+max_size(const struct conn *c)
+{
+	return (size_t)http_of(c)->conf->max_header + BODY_ROOM;
+}
+
+/* What points into it goes along. */
+static void
+resize(struct exchange *x, size_t size)
+{
+	char *in = mem_realloc(NULL, size);
+
+	memcpy(in, x->in, x->to);
+	if (x->phase != PHASE_HEAD)
+		request_move(&x->request, x->in, in);
+	if (x->call != NULL)
+		call_move(x, in);
+	free(x->in);
+	x->in = in;
+	x->size = size;
+}
+
+/* By doubling, up to the most that is allowed. */
+static void
+grow(const struct conn *c, struct exchange *x)
+{
+	size_t max = max_size(c);
+
+	resize(x, x->size < max / 2 ? 2 * x->size : max);
+}
 
 void
 exchange_shift(struct exchange *x)
@@ -158,19 +221,73 @@ exchange_shift(struct exchange *x)
 	x->from = 0;
 }
 
+void
+exchange_settle(struct exchange *x)
+{
+	if (x->from > 0)
+		exchange_shift(x);
+	if (x->size > IN_FIRST && x->to <= IN_FIRST / 2)
+		resize(x, IN_FIRST);
+}
+
 size_t
 exchange_room(const struct conn *c, struct exchange *x)
 {
 	if (x->from == x->to)
 		x->from = x->to = x->phase == PHASE_HEAD ? 0 : x->body_at;
-	return in_size(c) - x->to;
+	return max_size(c) - x->to;
+}
+
+/* What fills the buffer is not all, perhaps: in a larger one goes more. */
+ssize_t
+exchange_read(struct conn *c, struct exchange *x)
+{
+	ssize_t n, all = 0;
+	size_t room;
+
+	while (exchange_room(c, x) > 0) {
+		if (x->to == x->size)
+			grow(c, x);
+		room = x->size - x->to;
+		n = conn_read(c, x->in + x->to, room);
+		if (n <= 0)
+			return all > 0 ? all : n; /* it will say so again */
+		x->to += (size_t)n;
+		all += n;
+		if ((size_t)n < room)
+			break;
+	}
+	return all;
+}
+
+bool
+exchange_put(const struct conn *c, struct exchange *x, const char *bytes, size_t n)
+{
+	if (n > max_size(c))
+		return false;
+	while (n > x->size)
+		grow(c, x);
+	memcpy(x->in, bytes, n);
+	x->to = n;
+	return true;
 }
 
 /* --- sending --- */
 
+char *
+exchange_text(struct exchange *x)
+{
+	if (x->text == NULL)
+		x->text =
+		    spare.n > 0 ? spare.text[--spare.n] : mem_realloc(NULL, ANSWER_HEAD_MAX);
+	return x->text;
+}
+
 static enum sent
 send_text(struct conn *c, struct exchange *x)
 {
+	size_t sent = 0;
+
 	while (x->out_len + x->more_len > 0) {
 		struct iovec iov[2] = {{(void *)(uintptr_t)x->out, x->out_len},
 		                       {(void *)(uintptr_t)x->more, x->more_len}};
@@ -185,6 +302,9 @@ send_text(struct conn *c, struct exchange *x)
 		x->out_len -= taken;
 		x->more += (size_t)w - taken;
 		x->more_len -= (size_t)w - taken;
+		sent += (size_t)w;
+		if (sent >= TURN && x->out_len + x->more_len > 0)
+			return SENT_BLOCKED; /* writable at once, but others first */
 	}
 	return SENT_ALL;
 }
@@ -193,7 +313,7 @@ send_text(struct conn *c, struct exchange *x)
 static enum sent
 send_file(struct conn *c, struct exchange *x)
 {
-	size_t quota = SENDFILE_MAX;
+	size_t quota = TURN;
 
 	while (x->file_left > 0) {
 		size_t n = x->file_left < quota ? (size_t)x->file_left : quota;
@@ -217,17 +337,25 @@ exchange_send(struct conn *c, struct exchange *x)
 {
 	enum sent s = send_text(c, x);
 
+	if (s == SENT_ALL)
+		free_text(x);
 	return s == SENT_ALL && x->file_left > 0 ? send_file(c, x) : s;
+}
+
+static bool
+is_in_text(const struct exchange *x)
+{
+	return x->text != NULL && x->out >= x->text && x->out < x->text + ANSWER_HEAD_MAX;
 }
 
 void
 exchange_detach(struct exchange *x)
 {
-	size_t n = x->out_len < sizeof x->text ? x->out_len : sizeof x->text;
+	size_t n = x->out_len < ANSWER_HEAD_MAX ? x->out_len : ANSWER_HEAD_MAX;
 
-	if (n == 0 || (x->out >= x->text && x->out < x->text + sizeof x->text))
+	if (n == 0 || x->call != NULL || is_in_text(x)) /* a call has its own pieces */
 		return;
-	memcpy(x->text, x->out, n);
+	memcpy(exchange_text(x), x->out, n);
 	x->more = x->out + n; /* of what is not in text, out is all */
 	x->more_len = x->out_len - n;
 	x->out = x->text;

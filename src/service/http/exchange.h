@@ -5,12 +5,14 @@
  * gives it back when it is idle again.  Here are the memory and the way out: what
  * `out`, `more` and `file` name is sent in this order, as far as the socket takes
  * it.  What is read lies in in[from..to); requests that the client sent ahead
- * wait there.
+ * wait there.  Both buffers cost memory only when there is something in them: `in` grows
+ * as bytes come, `text` is there while a head of ours is unsent.
  */
 #ifndef BATON_SERVICE_HTTP_EXCHANGE_H
 #define BATON_SERVICE_HTTP_EXCHANGE_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,6 +61,7 @@ struct http {
 	time_t date_of;   /* what `date` says */
 	char date[ANSWER_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
+	struct timelist *half; /* an empty line that is not whole */
 	SLIST_HEAD(, exchange) unused;
 	size_t nunused;
 };
@@ -75,7 +78,7 @@ enum phase {
 struct exchange {
 	SLIST_ENTRY(exchange) link;
 	struct conn *conn;
-	struct timed total; /* request_timeout, while the request is read */
+	struct timed total; /* request_timeout, while the request is read; or half's */
 	enum phase phase;
 	struct request request;
 	struct chunked chunked;
@@ -100,12 +103,13 @@ struct exchange {
 	struct file file; /* after that: file_left bytes from file_at */
 	off_t file_at;
 	uint64_t file_left;
-	char text[ANSWER_HEAD_MAX]; /* heads that are not canned */
+	char *text; /* heads that are not canned: exchange_text; NULL: there is none */
 	/* what is unread */
 	size_t from, to; /* in[from..to) */
 	size_t looked;   /* bytes after from that were searched for the end of the head */
 	size_t body_at;  /* where the body began: what is before it, the answer needs */
-	char in[];       /* max_header bytes and some for a body */
+	size_t size;     /* of in; at most max_header and some for a body */
+	char *in;        /* the request's texts point into it */
 };
 
 static inline struct http *
@@ -132,17 +136,29 @@ void exchange_next(struct exchange *x);
 /* What is unread moves to the start of its buffer. */
 void exchange_shift(struct exchange *x);
 
+/* The same before a wait for the rest of a head: there is no more memory than it needs. */
+void exchange_settle(struct exchange *x);
+
 /*
- * Bytes that may be read to in + to.  A body is thrown away as it comes, but the
- * head must stay: the answer needs its target.
+ * Bytes that may be read.  A body is thrown away as it comes, but the head must stay: the
+ * answer needs its target.
  */
 size_t exchange_room(const struct conn *c, struct exchange *x);
+
+/* Read what there is, if there is room for it: as conn_read. */
+ssize_t exchange_read(struct conn *c, struct exchange *x);
+
+/* What another worker has read, into an exchange that is empty; false: it is too much. */
+bool exchange_put(const struct conn *c, struct exchange *x, const char *bytes, size_t n);
 
 enum sent {
 	SENT_ALL,     /* it is with the kernel */
 	SENT_BLOCKED, /* try again when the socket is writable */
 	SENT_BROKEN,  /* it never will be: the connection is to be closed */
 };
+
+/* Where a head is written: ANSWER_HEAD_MAX bytes, until they are sent. */
+char *exchange_text(struct exchange *x);
 
 /* Send what is unsent. */
 enum sent exchange_send(struct conn *c, struct exchange *x);

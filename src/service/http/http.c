@@ -53,6 +53,15 @@ idle_limit(const struct conf_service *conf)
 	return (uint64_t)conf->idle_timeout;
 }
 
+/* The first of those that a request would have; 0: none. */
+static uint64_t
+half_limit(const struct conf_service *conf)
+{
+	int64_t header = conf->header_timeout, request = conf->request_timeout;
+
+	return (uint64_t)(header == 0 || (request != 0 && request < header) ? request : header);
+}
+
 static int
 start(struct service *service, char **cause)
 {
@@ -76,6 +85,7 @@ start(struct service *service, char **cause)
 	h->send = timelist_new(service->base, (uint64_t)conf->send_timeout, on_send_late);
 	h->total = timelist_new(service->base, (uint64_t)conf->request_timeout, on_total_late);
 	h->idle = timelist_new(service->base, idle_limit(conf), on_idle_late);
+	h->half = timelist_new(service->base, half_limit(conf), on_total_late);
 	SLIST_INIT(&h->unused);
 	service->data = h;
 	if (conf->nupstream > 0) {
@@ -99,6 +109,7 @@ stop(struct service *service)
 	timelist_free(&h->send);
 	timelist_free(&h->total);
 	timelist_free(&h->idle);
+	timelist_free(&h->half);
 	fd_close(&h->root);
 	free(h);
 }
@@ -111,8 +122,8 @@ want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew
 {
 	bool first = x->total.list == NULL;
 
-	if (x->from > 0 && x->phase == PHASE_HEAD)
-		exchange_shift(x);
+	if (x->phase == PHASE_HEAD)
+		exchange_settle(x);
 	if (renew || first || c->timed.list != limit)
 		timelist_join(limit, &c->timed);
 	if (first)
@@ -160,14 +171,32 @@ all_sent(struct conn *c, struct exchange *x)
 	return true;
 }
 
+/* Nothing is there but half an empty line, perhaps, which has a limit of its own. */
 static void
-go_idle(struct conn *c)
+keep_nothing(struct conn *c, struct exchange *x)
 {
+	if (x->from == x->to) {
+		exchange_give_back(c);
+		return;
+	}
+	exchange_settle(x);
+	if (x->total.list == NULL)
+		timelist_join(http_of(c)->half, &x->total);
+}
+
+/* One that was idle before stays as it is: it has the limit that it had. */
+static void
+go_idle(struct conn *c, struct exchange *x)
+{
+	if (c->state != CONN_BUSY) {
+		keep_nothing(c, x);
+		return;
+	}
 	if (conn_ends_here(c)) {
 		conn_finish(c, "idle during the drain");
 		return;
 	}
-	exchange_give_back(c);
+	keep_nothing(c, x);
 	conn_want_read(c);
 	conn_set_state(c, CONN_IDLE);
 	timelist_join(http_of(c)->idle, &c->timed);
@@ -184,8 +213,8 @@ process(struct conn *c, struct exchange *x)
 			return; /* what is unread travels along */
 		if (x->phase == PHASE_HEAD)
 			receive_empty_lines(x);
-		if (x->phase == PHASE_HEAD && x->from == x->to) {
-			go_idle(c);
+		if (receive_is_nothing(x)) {
+			go_idle(c, x);
 			return;
 		}
 		if (x->phase == PHASE_HEAD && !receive_head(c, x)) {
@@ -234,20 +263,34 @@ ended(struct conn *c, struct exchange *x)
 		conn_close(c, "closed by the peer");
 		return;
 	}
+	conn_set_state(c, CONN_BUSY);
 	respond_refuse(c, x, 400);
 	process(c, x);
+}
+
+/* Empty lines are no request: who sends nothing else is no busier by it than before, and has
+ * no more time. */
+static bool
+begins_nothing(struct conn *c, struct exchange *x)
+{
+	receive_empty_lines(x);
+	timelist_leave(&x->total);
+	if (c->state == CONN_BUSY || !receive_is_nothing(x))
+		return false;
+	keep_nothing(c, x);
+	return true;
 }
 
 static void
 readable(struct conn *c)
 {
 	struct exchange *x = c->data != NULL ? c->data : exchange_borrow(c);
-	size_t n = exchange_room(c, x);
-	ssize_t got = conn_read(c, x->in + x->to, n);
+	bool begins = receive_is_nothing(x);
+	ssize_t got = exchange_read(c, x);
 
 	if (got == CONN_AGAIN) {
 		if (c->state != CONN_BUSY)
-			exchange_give_back(c);
+			keep_nothing(c, x);
 		return;
 	}
 	if (got == CONN_ERROR) {
@@ -258,9 +301,10 @@ readable(struct conn *c)
 		ended(c, x);
 		return;
 	}
-	if (x->from == x->to && x->phase == PHASE_HEAD)
+	if (begins && begins_nothing(c, x))
+		return;
+	if (begins)
 		x->began_us = clock_us();
-	x->to += (size_t)got;
 	conn_set_state(c, CONN_BUSY);
 	process(c, x);
 }
@@ -302,6 +346,13 @@ drain(struct conn *c)
 		conn_finish(c, "idle when the drain began");
 }
 
+/* Only half an empty line at its very beginning is a request that is late. */
+static bool
+said_nothing(const struct conn *c, const struct exchange *x)
+{
+	return x == NULL || (c->state == CONN_NEW && receive_is_nothing(x) && c->bytes_in > 1);
+}
+
 static void
 too_late(struct conn *c)
 {
@@ -315,10 +366,11 @@ too_late(struct conn *c)
 		call_late(x);
 		return;
 	}
-	if (x == NULL || x->phase >= PHASE_CONTINUE) {
+	if (said_nothing(c, x) || x->phase >= PHASE_CONTINUE) {
 		conn_finish(c, "sent nothing in time");
 		return;
 	}
+	conn_set_state(c, CONN_BUSY);
 	respond_refuse(c, x, 408);
 	process(c, x);
 }

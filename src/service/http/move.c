@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "service/http/exchange.h"
+#include "service/http/receive.h"
 #include "service/http/tunnel.h"
 #include "wire/handoff.h"
 
@@ -24,7 +25,8 @@ move_freeze(struct conn *c, struct handoff_record *r)
 		return false;
 	if (c->state == CONN_BUSY && x->from == x->to)
 		r->state = CONN_IDLE;
-	if (c->timed.list != http_of(c)->header) /* it was of what is done */
+	if (c->state == CONN_BUSY && c->timed.list != http_of(c)->header)
+		/* it was of what is done */
 		r->left_ms = HANDOFF_NO_LIMIT;
 	blob.left_ms = timelist_left(&x->total);
 	r->unread = (struct handoff_bytes){x->in + x->from, x->to - x->from};
@@ -60,13 +62,12 @@ move_thaw(struct conn *c, struct handoff_record *r)
 	if (is_too_long(h, r))
 		return "what it has sent already is more than max_header allows here";
 	x = exchange_borrow(c);
-	if (r->blob.n != sizeof blob || r->unread.n > exchange_room(c, x))
+	if (r->blob.n != sizeof blob || !exchange_put(c, x, r->unread.p, r->unread.n))
 		return "what it has sent already is more than max_header allows here";
 	memcpy(&blob, r->blob.p, sizeof blob);
-	memcpy(x->in, r->unread.p, r->unread.n);
-	x->to = r->unread.n;
 	exchange_next(x); /* begins with what is there */
 	x->began_us = clock_us();
-	timelist_join_left(h->total, &x->total, blob.left_ms);
+	if (!receive_is_nothing(x))
+		timelist_join_left(h->total, &x->total, blob.left_ms);
 	return NULL;
 }

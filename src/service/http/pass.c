@@ -16,7 +16,8 @@
 #include "worker/conn.h"
 #include "worker/pool.h"
 
-#define READ_MAX 65536 /* of an answer, per turn */
+#define READ_MAX  65536 /* of an answer, per turn */
+#define EARLY_MAX 100   /* heads of the kind 1xx before it */
 
 static char buf[READ_MAX];
 
@@ -130,7 +131,10 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	                        (chunked || to_close) && !x->request.http10, h->scratch,
 	                        h->scratch_size));
 	if (p.n == 0) {
-		relay_failed(r, 502, "its answer's head grows too long", false);
+		relay_failed(r, 502,
+		             "its answer's head grows too long, or has too many lines of "
+		             "Connection",
+		             false);
 		return;
 	}
 	r->state = ANSWERING;
@@ -196,51 +200,75 @@ is_garbage(const char *bytes, size_t n)
 	return memcmp(bytes, "HTTP/1.", n < 7 ? n : 7) != 0;
 }
 
-/* Heads until one is final; what is a part of one is kept.  bytes are writable, and stay
- * where they are while they are used. */
-static void
-take_heads(struct relay *r, char *bytes, size_t n)
+/* Heads until one is final.  bytes are writable, and stay where they are while they are used;
+ * of the first head so many were searched for its end.  How many at their end are a part of a
+ * head. */
+static size_t
+take_heads(struct relay *r, char *bytes, size_t n, size_t searched)
 {
 	struct exchange *x = r->x;
 	size_t max = (size_t)http_of(x->conn)->conf->max_header;
 	ptrdiff_t len;
 
 	while (n > 0 && x->relay == r && r->state == ASKING) {
-		len = request_head_length(bytes, n, 0);
+		len = request_head_length(bytes, n, searched);
 		if (len < 0 || is_garbage(bytes, n)) {
 			relay_failed(r, 502, "its answer is not HTTP's", false);
-			return;
+			return 0;
 		}
 		if (len > (ptrdiff_t)max || (len == 0 && n >= max)) {
 			relay_failed(r, 502, "its answer's head is longer than max_header",
 			             false);
-			return;
+			return 0;
 		}
-		if (len == 0) {
-			tail_add(&r->head, bytes, n);
-			return;
-		}
+		if (len == 0)
+			return n;
 		if (take_head(r, bytes, (size_t)len, bytes + len, n - (size_t)len))
-			return;
+			return 0;
 		bytes += len;
 		n -= (size_t)len;
+		searched = 0;
+		if (++r->early > EARLY_MAX) {
+			relay_failed(r, 502, "too many heads (1xx) before its answer", false);
+			return 0;
+		}
 	}
+	return 0;
+}
+
+/* Behind the part of a head that is there already: it was searched, and is not copied again
+ * for each piece that comes. */
+static void
+take_more_of_head(struct relay *r, size_t n)
+{
+	size_t searched = r->head.n, left;
+	struct tail whole;
+
+	tail_add(&r->head, buf, n);
+	whole = r->head;
+	r->head = (struct tail){NULL, 0, 0, 0};
+	left = take_heads(r, whole.p, whole.n, searched);
+	if (left > 0 && left == whole.n) {
+		r->head = whole;
+		return;
+	}
+	if (left > 0)
+		tail_add(&r->head, whole.p + whole.n - left, left);
+	tail_clear(&whole);
 }
 
 static void
 take_answer(struct relay *r, size_t n)
 {
 	struct piece p = {.n = 0};
-	struct tail whole;
+	size_t left;
 
 	if (r->state == ASKING && r->head.n > 0) {
-		tail_add(&r->head, buf, n);
-		whole = r->head;
-		r->head = (struct tail){NULL, 0, 0, 0};
-		take_heads(r, whole.p, whole.n);
-		tail_clear(&whole);
+		take_more_of_head(r, n);
 	} else if (r->state == ASKING) {
-		take_heads(r, buf, n);
+		left = take_heads(r, buf, n, 0);
+		if (left > 0)
+			tail_add(&r->head, buf + n - left, left);
 	} else if (pass_body(r, buf, n, &p)) {
 		relay_start_limits(r);
 		send_down(r, &p);

@@ -93,6 +93,7 @@ find_etag(const struct request_text *line, const char *etag, int weak)
 	const char *p = line->p, *end = p + line->n;
 	size_t n = strlen(etag);
 
+	/* the request was refused if it has more than REQUEST_TAGS_MAX */
 	for (skip_blanks(&p, end); p < end; skip_blanks(&p, end)) {
 		int is_weak = end - p > 2 && p[0] == 'W' && p[1] == '/';
 		const char *close;

@@ -72,6 +72,22 @@ receive_empty_lines(struct exchange *x)
 }
 
 bool
+receive_is_nothing(const struct exchange *x)
+{
+	return x->phase == PHASE_HEAD &&
+	       (x->from == x->to || (x->to - x->from == 1 && x->in[x->from] == '\r'));
+}
+
+/* Looked at once: when there is enough of it. */
+static bool
+is_line_too_long(const char *bytes, size_t len, size_t looked)
+{
+	size_t max = REQUEST_TARGET_MAX + 64;
+
+	return len > max && looked <= max && memchr(bytes, '\n', len) == NULL;
+}
+
+bool
 receive_head(struct conn *c, struct exchange *x)
 {
 	size_t max = (size_t)http_of(c)->conf->max_header, len;
@@ -83,11 +99,11 @@ receive_head(struct conn *c, struct exchange *x)
 	len = x->to - x->from;
 	n = request_head_length(at, len, x->looked);
 	if (n == 0) {
-		x->looked = len;
 		if (len >= max)
 			respond_refuse(c, x, request_too_long(at, len));
-		else if (len > REQUEST_TARGET_MAX + 64 && memchr(at, '\n', len) == NULL)
+		else if (is_line_too_long(at, len, x->looked))
 			respond_refuse(c, x, 414);
+		x->looked = len;
 		return x->phase == PHASE_ANSWER;
 	}
 	if (n > 0 && x->from + (size_t)n > max) {

@@ -17,6 +17,9 @@ struct exchange;
 /* Before a head: empty lines mean nothing. */
 void receive_empty_lines(struct exchange *x);
 
+/* Has no byte of a request come that is more than an empty line, or half of one? */
+bool receive_is_nothing(const struct exchange *x);
+
 /* In PHASE_HEAD.  False: more bytes are needed; true: the phase is another. */
 bool receive_head(struct conn *c, struct exchange *x);
 

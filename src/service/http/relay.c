@@ -392,19 +392,17 @@ relay_wait(struct conn *c, struct exchange *x)
 static void
 read_client(struct conn *c, struct exchange *x)
 {
-	size_t room = exchange_room(c, x);
 	ssize_t n;
 
-	if (room == 0)
+	if (exchange_room(c, x) == 0)
 		return;
-	n = conn_read(c, x->in + x->to, room);
+	n = exchange_read(c, x);
 	if (n == CONN_AGAIN)
 		return;
 	if (n <= 0) {
 		conn_close(c, "the client hung up");
 		return;
 	}
-	x->to += (size_t)n;
 	relay_go_on(x->relay);
 }
 

@@ -48,6 +48,7 @@ struct relay {
 	bool surplus;   /* the upstream has sent more than its answer */
 	struct tail up, down;
 	struct tail head; /* the answer's, while it is a part */
+	unsigned early;   /* heads of the kind 1xx that came before it */
 	struct reply reply;
 	struct chunked chunked;
 	uint64_t left;

@@ -10,8 +10,11 @@
 struct parse {
 	struct reply *r;
 	struct request_text name; /* of the header under way */
+	size_t fields, fields_max;
 	unsigned lengths, encodings;
+	size_t members; /* of Connection */
 	bool bad;
+	const char *much; /* what there is too much of */
 };
 
 static bool
@@ -36,6 +39,10 @@ on_name(http_parser *parser, const char *at, size_t n)
 {
 	struct parse *p = parser->data;
 
+	if (++p->fields > p->fields_max) {
+		p->much = "too many header fields";
+		return 1;
+	}
 	p->name = (struct request_text){at, n};
 	return at[n] == ':' && request_is_token(&p->name) ? 0 : 1;
 }
@@ -61,6 +68,10 @@ on_value(http_parser *parser, const char *at, size_t n)
 		p->bad |= p->lengths++ > 0 || !is_number(v.p, v.n);
 	} else if (is(&p->name, "transfer-encoding")) {
 		p->bad |= p->encodings++ > 0 || !is(&v, "chunked");
+	} else if (is(&p->name, "connection")) {
+		p->members += request_count_members(v, REQUEST_MEMBERS_MAX);
+		if (p->members > REQUEST_MEMBERS_MAX)
+			p->much = "too many members in its Connection header";
 	}
 	return 0;
 }
@@ -105,7 +116,7 @@ keeps_alive(const http_parser *parser)
 const char *
 reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 {
-	struct parse p = {.r = r};
+	struct parse p = {.r = r, .fields_max = request_fields_max(len)};
 	http_parser parser;
 
 	memset(r, 0, sizeof *r);
@@ -119,6 +130,8 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 	if (len > HTTP_MAX_HEADER_SIZE)
 		http_parser_set_max_header_size(UINT32_MAX); /* our caller has a limit */
 	http_parser_execute(&parser, &settings, head, len);
+	if (p.much != NULL)
+		return p.much;
 	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || parser.http_minor == 0)))
 		return "doubtful lengths";
 	if (HTTP_PARSER_ERRNO(&parser) != HPE_PAUSED)

@@ -3,7 +3,8 @@
  *
  * What would leave a doubt about where the answer ends is refused: a bare LF, control
  * bytes, folded lines, two lengths, a length beside chunks, a coding that is not chunked,
- * chunks of HTTP/1.0.
+ * chunks of HTTP/1.0.  So is what has more lines than a request may have (request.h), or more
+ * of Connection.
  */
 #ifndef BATON_SERVICE_HTTP_REPLY_H
 #define BATON_SERVICE_HTTP_REPLY_H

@@ -61,6 +61,49 @@ request_bytes_are_clean(const char *p, size_t len)
 	return true;
 }
 
+/* --- lists --- */
+
+static bool
+is_blank(char ch)
+{
+	return ch == ' ' || ch == '\t';
+}
+
+bool
+request_next_member(struct request_text *list, struct request_text *member)
+{
+	const char *comma;
+
+	while (list->n > 0 && (is_blank(*list->p) || *list->p == ',')) {
+		list->p++;
+		list->n--;
+	}
+	if (list->n == 0)
+		return false;
+	comma = memchr(list->p, ',', list->n);
+	*member = *list;
+	if (comma != NULL)
+		member->n = (size_t)(comma - list->p);
+	list->p += member->n;
+	list->n -= member->n;
+	while (member->n > 0 && is_blank(member->p[member->n - 1]))
+		member->n--;
+	return true;
+}
+
+size_t
+request_count_members(struct request_text list, size_t max)
+{
+	struct request_text member;
+	size_t n = 0;
+
+	while (n <= max && request_next_member(&list, &member))
+		n++;
+	return n;
+}
+
+/* --- the first line --- */
+
 /* "HTTP/1.1": digits, or 0. */
 static bool
 is_version(const char *p, size_t n)
@@ -115,7 +158,9 @@ request_too_long(const char *bytes, size_t len)
 struct parse {
 	struct request *r;
 	struct request_text name; /* of the header under way */
+	size_t fields, fields_max;
 	unsigned hosts, lengths, encodings;
+	size_t members, match_tags, none_match_tags; /* of lists, all their lines together */
 	bool bad_length, bad_encoding, bad_host;
 	int status; /* what a header refuses */
 };
@@ -140,6 +185,10 @@ on_name(http_parser *parser, const char *at, size_t n)
 {
 	struct parse *p = parser->data;
 
+	if (++p->fields > p->fields_max) {
+		p->status = 431;
+		return 1;
+	}
 	p->name = (struct request_text){at, n};
 	return request_is_token(&p->name) ? 0 : 1; /* "Host : x" */
 }
@@ -153,6 +202,14 @@ note_length(struct parse *p, const struct request_text *v)
 			p->bad_length = true;
 	if (v->n == 0 || v->n > 18)
 		p->bad_length = true;
+}
+
+static void
+note_connection(struct parse *p, const struct request_text *v)
+{
+	p->members += request_count_members(*v, REQUEST_MEMBERS_MAX);
+	if (p->members > REQUEST_MEMBERS_MAX)
+		p->status = 431;
 }
 
 /* With another coding than chunked at its end, nobody knows where the body ends. */
@@ -239,10 +296,13 @@ note_single(struct request_text *t, const struct request_text *v)
 		t->n = 0;
 }
 
+/* A comma within a tag counts, too. */
 static void
-note_list(struct parse *p, struct request_list *list, const struct request_text *v)
+note_list(struct parse *p, struct request_list *list, size_t *tags,
+          const struct request_text *v)
 {
-	if (list->n == REQUEST_LINES_MAX)
+	*tags += request_count_members(*v, REQUEST_TAGS_MAX);
+	if (list->n == REQUEST_LINES_MAX || *tags > REQUEST_TAGS_MAX)
 		p->status = 431;
 	else
 		list->line[list->n++] = *v;
@@ -254,9 +314,9 @@ note_condition(struct parse *p, const struct request_text *v)
 	struct request *r = p->r;
 
 	if (is(&p->name, "if-match"))
-		note_list(p, &r->if_match, v);
+		note_list(p, &r->if_match, &p->match_tags, v);
 	else if (is(&p->name, "if-none-match"))
-		note_list(p, &r->if_none_match, v);
+		note_list(p, &r->if_none_match, &p->none_match_tags, v);
 	else if (is(&p->name, "if-modified-since"))
 		note_single(&r->if_modified_since, v);
 	else if (is(&p->name, "if-unmodified-since"))
@@ -281,6 +341,8 @@ on_value(http_parser *parser, const char *at, size_t n)
 	case 'c':
 		if (is(&p->name, "content-length"))
 			note_length(p, &v);
+		else if (is(&p->name, "connection"))
+			note_connection(p, &v);
 		break;
 	case 't':
 		if (is(&p->name, "transfer-encoding"))
@@ -349,7 +411,7 @@ request_parse(const char *head, size_t len, struct request *r)
 {
 	const char *eol = memchr(head, '\r', len);
 	http_parser parser;
-	struct parse p = {.r = r};
+	struct parse p = {.r = r, .fields_max = request_fields_max(len)};
 	int status;
 
 	memset(r, 0, sizeof *r);
@@ -366,6 +428,32 @@ request_parse(const char *head, size_t len, struct request *r)
 	r->method = parser.method;
 	r->http10 = parser.http_minor == 0;
 	return judge(&p, &parser);
+}
+
+void
+request_text_move(struct request_text *t, const char *from, const char *to)
+{
+	if (t->p != NULL)
+		t->p = to + (t->p - from);
+}
+
+static void
+move_list(struct request_list *list, const char *from, const char *to)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		request_text_move(&list->line[i], from, to);
+}
+
+void
+request_move(struct request *r, const char *from, const char *to)
+{
+	request_text_move(&r->target, from, to);
+	request_text_move(&r->range, from, to);
+	request_text_move(&r->if_range, from, to);
+	request_text_move(&r->if_modified_since, from, to);
+	request_text_move(&r->if_unmodified_since, from, to);
+	move_list(&r->if_match, from, to);
+	move_list(&r->if_none_match, from, to);
 }
 
 /* --- the target --- */
@@ -446,23 +534,57 @@ request_split(const struct request_text *target, struct request_text *path,
 	*query = (struct request_text){mark + 1, t.n - path->n - 1};
 }
 
+/* The byte that is written at *i, which moves behind it. */
+static char
+next_byte(const struct request_text *t, size_t *i, bool plus)
+{
+	const char *p = t->p + *i;
+	bool room = *p == '%' && *i + 2 < t->n;
+	int high = room ? hex((unsigned char)p[1]) : -1;
+	int low = room ? hex((unsigned char)p[2]) : -1;
+
+	if (high >= 0 && low >= 0 && high + low > 0) {
+		*i += 3;
+		return (char)(high << 4 | low);
+	}
+	++*i;
+	return *p == '+' && plus ? ' ' : *p;
+}
+
 char *
 request_decode(const struct request_text *t, bool plus)
 {
 	char *text = mem_alloc(t->n + 1), *out = text;
 
-	for (size_t i = 0; i < t->n; i++) {
-		int high = i + 2 < t->n ? hex((unsigned char)t->p[i + 1]) : -1;
-		int low = i + 2 < t->n ? hex((unsigned char)t->p[i + 2]) : -1;
-
-		if (t->p[i] == '%' && high >= 0 && low >= 0 && high + low > 0) {
-			*out++ = (char)(high << 4 | low);
-			i += 2;
-		} else {
-			*out++ = t->p[i] == '+' && plus ? ' ' : t->p[i];
-		}
-	}
+	for (size_t i = 0; i < t->n;)
+		*out++ = next_byte(t, &i, plus);
 	return text;
+}
+
+bool
+request_says(const struct request_text *t, bool plus, const char *text, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < t->n; at++)
+		if (at == n || next_byte(t, &i, plus) != text[at])
+			return false;
+	return at == n;
+}
+
+size_t
+request_count_parameters(const struct request_text *query)
+{
+	struct request_text rest = *query;
+	const char *amp;
+	size_t n = rest.p != NULL;
+
+	while (rest.n > 0 && (amp = memchr(rest.p, '&', rest.n)) != NULL) {
+		n++;
+		rest.n -= (size_t)(amp + 1 - rest.p);
+		rest.p = amp + 1;
+	}
+	return n;
 }
 
 struct request_text

@@ -15,6 +15,16 @@
 #define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
 #define REQUEST_LINES_MAX  4    /* of one header that is a list; more are 431 */
 
+/* A head's numbers are bounded as its bytes are: whatever is done for each of its lines, or
+ * for each member of a list, costs no more than so many times that.  More are 431; in an
+ * upstream's answer, 502. */
+#define REQUEST_FIELDS_MAX  100 /* lines of a head, but for the first; see below */
+#define REQUEST_MEMBERS_MAX 32  /* of Connection, all its lines together */
+#define REQUEST_TAGS_MAX    100 /* of If-Match, and of If-None-Match */
+
+/* Of a query, where a handler may look for each of them; more are 400. */
+#define REQUEST_PARAMETERS_MAX 256
+
 /* Points into the bytes of the head; p NULL: the header is not there. */
 struct request_text {
 	const char *p;
@@ -59,6 +69,23 @@ ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
  * in CRLF and starts with what is no blank (a folded line). */
 bool request_bytes_are_clean(const char *head, size_t len);
 
+/* The first member of a list with commas, which loses it; empty ones are none.  False: none
+ * is left. */
+bool request_next_member(struct request_text *list, struct request_text *member);
+
+/* How many it has; counts no further than max + 1. */
+size_t request_count_members(struct request_text list, size_t max);
+
+/* How many header lines a head of len bytes may have: REQUEST_FIELDS_MAX, and where max_header
+ * allows more than its default, in proportion. */
+static inline size_t
+request_fields_max(size_t len)
+{
+	size_t share = len / (16384 / REQUEST_FIELDS_MAX);
+
+	return share > REQUEST_FIELDS_MAX ? share : REQUEST_FIELDS_MAX;
+}
+
 /* Is it a header's name, as HTTP spells them? */
 bool request_is_token(const struct request_text *t);
 
@@ -68,6 +95,10 @@ bool request_is_host(const struct request_text *t);
 
 /* Parse a whole head.  0, or the status code that refuses it. */
 int request_parse(const char *head, size_t len, struct request *r);
+
+/* The bytes of the head are elsewhere now: what points to them, too. */
+void request_text_move(struct request_text *t, const char *from, const char *to);
+void request_move(struct request *r, const char *from, const char *to);
 
 /* The status for a head that is longer than allowed: 414 or 431. */
 int request_too_long(const char *bytes, size_t len);
@@ -85,6 +116,12 @@ void request_split(const struct request_text *target, struct request_text *path,
 
 /* Percent-decode t; plus: a '+' is a blank.  What is broken stays as it is.  malloc'd. */
 char *request_decode(const struct request_text *t, bool plus);
+
+/* Is t, decoded like that, these n bytes?  Stops where it is not. */
+bool request_says(const struct request_text *t, bool plus, const char *text, size_t n);
+
+/* How many parameters a query has; a p of NULL has none. */
+size_t request_count_parameters(const struct request_text *query);
 
 /* The first header of that name in a head that was parsed; p NULL: there is none. */
 struct request_text request_header(const char *head, size_t len, const char *name);

@@ -102,7 +102,7 @@ respond_status(struct conn *c, struct exchange *x, int status)
 
 	update_date(h);
 	x->status = (uint16_t)status;
-	respond_text(x, answer_error(x->text, status, h->date, respond_connection(x),
+	respond_text(x, answer_error(exchange_text(x), status, h->date, respond_connection(x),
 	                             x->request.method == HTTP_HEAD));
 }
 
@@ -155,7 +155,7 @@ respond_head(struct conn *c, struct exchange *x, int status)
 
 	update_date(h);
 	x->status = (uint16_t)status;
-	return answer_begin(x->text, status, h->date, respond_connection(x));
+	return answer_begin(exchange_text(x), status, h->date, respond_connection(x));
 }
 
 /* Where a directory's name lacks its slash: the same target with one.  Of several

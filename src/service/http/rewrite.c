@@ -8,7 +8,8 @@
 
 #include <http_parser.h>
 
-#define CONNECTIONS_MAX 8 /* lines of Connection; a head with more is not passed on */
+#define CONNECTIONS_MAX 8  /* lines of Connection; a head with more is not passed on */
+#define PROTOCOLS_MAX   16 /* of Upgrade; with more it is no upgrade */
 #define FORWARDED_MAX   8 /* lines of it, of a client that is trusted: the last ones are kept */
 
 /* A head that is being written.  What does not fit makes it full, and nothing comes of it. */
@@ -48,7 +49,7 @@ whole(const struct out *o)
 	return o->n <= o->size ? o->n : 0;
 }
 
-/* --- the lines of a head --- */
+/* --- the lines of a head: no more than request_fields_max, as it was parsed --- */
 
 struct line {
 	const char *next, *end;
@@ -100,45 +101,11 @@ is(const struct request_text *t, const char *word)
 
 /* --- Connection --- */
 
-/* The first element of a list, which loses it; false: none is left. */
-static bool
-next_element(struct request_text *list, struct request_text *element)
-{
-	const char *comma;
-
-	while (list->n > 0 && (is_blank(*list->p) || *list->p == ',')) {
-		list->p++;
-		list->n--;
-	}
-	if (list->n == 0)
-		return false;
-	comma = memchr(list->p, ',', list->n);
-	*element = *list;
-	if (comma != NULL)
-		element->n = (size_t)(comma - list->p);
-	list->p += element->n;
-	list->n -= element->n;
-	while (element->n > 0 && is_blank(element->p[element->n - 1]))
-		element->n--;
-	return true;
-}
-
-static bool
-names(struct request_text list, const struct request_text *name)
-{
-	struct request_text element;
-
-	while (next_element(&list, &element))
-		if (element.n == name->n && strncasecmp(element.p, name->p, name->n) == 0)
-			return true;
-	return false;
-}
-
-/* The values of Connection in a head. */
+/* What Connection names in a head: small, as each line of the head is held against all. */
 struct connections {
-	struct request_text value[CONNECTIONS_MAX];
-	size_t n;
-	bool more; /* than are read: what they name is not known */
+	struct request_text member[REQUEST_MEMBERS_MAX];
+	size_t n, lines;
+	bool more; /* than are kept: what else it names is not known */
 };
 
 static bool
@@ -148,27 +115,51 @@ is_connection(const struct request_text *name)
 }
 
 static void
+add_members(struct connections *c, struct request_text list)
+{
+	struct request_text member;
+
+	if (++c->lines > CONNECTIONS_MAX)
+		c->more = true;
+	while (!c->more && request_next_member(&list, &member)) {
+		if (c->n == REQUEST_MEMBERS_MAX)
+			c->more = true;
+		else
+			c->member[c->n++] = member;
+	}
+}
+
+static void
 find_connections(const char *head, size_t len, struct connections *c)
 {
 	struct line l = lines(head, len);
 
-	c->n = 0;
+	c->n = c->lines = 0;
 	c->more = false;
-	while (next_line(&l)) {
-		if (!is_connection(&l.name))
-			continue;
-		if (c->n < CONNECTIONS_MAX)
-			c->value[c->n++] = l.value;
-		else
-			c->more = true;
-	}
+	while (!c->more && next_line(&l))
+		if (is_connection(&l.name))
+			add_members(c, l.value);
 }
 
 static bool
 is_named(const struct connections *c, const struct request_text *name)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (names(c->value[i], name))
+		if (c->member[i].n == name->n &&
+		    strncasecmp(c->member[i].p, name->p, name->n) == 0)
+			return true;
+	return false;
+}
+
+/* More protocols than we look at might have it, too. */
+static bool
+may_be_h2c(struct request_text protocols)
+{
+	struct request_text protocol;
+	size_t n = 0;
+
+	while (request_next_member(&protocols, &protocol))
+		if (++n > PROTOCOLS_MAX || is(&protocol, "h2c"))
 			return true;
 	return false;
 }
@@ -176,14 +167,14 @@ is_named(const struct connections *c, const struct request_text *name)
 bool
 rewrite_upgrades(const char *head, size_t len)
 {
-	static const struct request_text upgrade = {"upgrade", 7}, h2c = {"h2c", 3};
+	static const struct request_text upgrade = {"upgrade", 7};
 	struct request_text protocols = request_header(head, len, "Upgrade");
 	struct connections c;
 
 	if (protocols.n == 0)
 		return false;
 	find_connections(head, len, &c);
-	return is_named(&c, &upgrade) && !names(protocols, &h2c);
+	return is_named(&c, &upgrade) && !may_be_h2c(protocols);
 }
 
 /* Belongs to one connection, whatever Connection says. */

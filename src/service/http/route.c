@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <http_parser.h>
@@ -27,21 +26,6 @@ kind_of(const struct request_text *s)
 	if (s->n < 2 || s->p[0] != '{')
 		return LITERAL;
 	return s->n > 5 && memcmp(s->p + s->n - 4, "...}", 4) == 0 ? TAIL : VARIABLE;
-}
-
-static bool
-same(const struct request_text *literal, const struct request_text *written)
-{
-	char *decoded;
-	bool is;
-
-	if (memchr(written->p, '%', written->n) == NULL)
-		return literal->n == written->n &&
-		       memcmp(literal->p, written->p, literal->n) == 0;
-	decoded = request_decode(written, false);
-	is = strlen(decoded) == literal->n && memcmp(decoded, literal->p, literal->n) == 0;
-	free(decoded);
-	return is;
 }
 
 static void
@@ -69,7 +53,7 @@ fits(const struct baton_route *route, const struct request_text *path, struct ro
 		written = next_segment(&b, b_end);
 		if (kind == VARIABLE && written.n == 0)
 			return false;
-		if (kind == LITERAL && !same(&pattern, &written))
+		if (kind == LITERAL && !request_says(&written, false, pattern.p, pattern.n))
 			return false;
 		if (kind == VARIABLE)
 			add(m, &pattern, 0, written);

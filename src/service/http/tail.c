@@ -3,18 +3,31 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
+/* So much room that what is moved now is moved again only when as much has come. */
+static void
+make_room(struct tail *t, size_t rest, size_t more)
+{
+	size_t size = t->size == 0 ? more : 2 * (rest + more);
+	char *p = mem_realloc(NULL, size);
+
+	if (rest > 0)
+		memcpy(p, t->p + t->from, rest);
+	free(t->p);
+	*t = (struct tail){p, 0, rest, size};
+}
+
 void
 tail_add(struct tail *t, const void *bytes, size_t n)
 {
-	if (t->n + n > t->size) {
-		t->size = t->n + n;
-		t->p = mem_realloc(t->p, t->size);
-	}
-	memcpy(t->p + t->n, bytes, n);
+	if (t->n + n > t->size)
+		make_room(t, t->n - t->from, n);
+	if (n > 0)
+		memcpy(t->p + t->n, bytes, n);
 	t->n += n;
 }
 

@@ -11,23 +11,30 @@
 #include "service/http/receive.h"
 #include "worker/conn.h"
 
-#define WINDOW 65536 /* bytes that the handler has not taken */
+#define WINDOW       65536 /* bytes that the handler has not taken */
+#define WINDOW_FIRST 4096  /* it grows as they come */
 
 /* --- the window --- */
 
+/* Of what is left in it no more is moved than room is had by it: a handler may take in a few
+ * bytes at a time. */
 static size_t
 window_room(struct call *call)
 {
 	size_t left = call->nbody - call->taken;
+	bool full = call->nbody == call->body_room;
 
-	if (call->body == NULL)
-		call->body = mem_alloc(WINDOW);
-	if (left == 0 || call->nbody == WINDOW) {
-		memmove(call->body, call->body + call->taken, left);
+	if (left == 0 || (full && call->taken >= left)) {
+		if (left > 0)
+			memmove(call->body, call->body + call->taken, left);
 		call->nbody = left;
 		call->taken = 0;
 	}
-	return WINDOW - call->nbody;
+	if (call->nbody == call->body_room && call->body_room < WINDOW) {
+		call->body_room = call->body_room == 0 ? WINDOW_FIRST : 2 * call->body_room;
+		call->body = mem_realloc(call->body, call->body_room);
+	}
+	return call->body_room - call->nbody;
 }
 
 /* At most n bytes that are unread, all of them of the body. */

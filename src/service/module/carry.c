@@ -41,7 +41,8 @@ carry_freeze(struct conn *c, struct handoff_record *r)
 	struct baton_conn *bc = c->data;
 	struct baton_blob b = {0};
 	struct envelope e = {0};
-	size_t room = HANDOFF_RECORD_MAX - BLOB_ROOM - bc->nunread;
+	struct iovec unread = tail_rest(&bc->unread);
+	size_t room = HANDOFF_RECORD_MAX - BLOB_ROOM - unread.iov_len;
 
 	if (atomic_load(&bc->holds) > 1 || bc->broken || !stream_module(bc)->freeze(bc, &b))
 		return false;
@@ -57,7 +58,7 @@ carry_freeze(struct conn *c, struct handoff_record *r)
 		memcpy(blob + sizeof e, b.bytes, b.n);
 	r->blob = (struct handoff_bytes){blob, sizeof e + b.n};
 	r->blob_version = ENVELOPE_VERSION;
-	r->unread = (struct handoff_bytes){bc->unread, bc->nunread};
+	r->unread = (struct handoff_bytes){unread.iov_base, unread.iov_len};
 	return copy_unsent(bc, r, room - sizeof e - b.n);
 }
 
@@ -86,7 +87,7 @@ carry_thaw(struct conn *c, struct handoff_record *r)
 		return "it belongs to another module";
 	if (r->unread.n > (size_t)c->service->conf->max_unread)
 		return "more of it is unread than max_unread allows here";
-	stream_keep_unread(bc, r->unread.p, r->unread.n);
+	tail_add(&bc->unread, r->unread.p, r->unread.n);
 	bc->again = true;
 	bc->ended = e.ended != 0;
 	bc->finishing = e.finishing != 0;

@@ -79,22 +79,14 @@ start_limit(struct baton_conn *bc)
 
 /* --- reading --- */
 
-void
-stream_keep_unread(struct baton_conn *bc, const char *bytes, size_t n)
+static size_t
+unread(const struct baton_conn *bc)
 {
-	char *kept = NULL;
-
-	if (n > 0) {
-		kept = mem_alloc(n);
-		memcpy(kept, bytes, n);
-	}
-	free(bc->unread);
-	bc->unread = kept;
-	bc->nunread = n;
+	return tail_rest(&bc->unread).iov_len;
 }
 
-/* Show the module what there is: what was left, and n bytes behind it, in buffer. */
-static void
+/* Show the module n bytes; how many it has used up. */
+static size_t
 show(struct baton_conn *bc, char *bytes, size_t n)
 {
 	size_t used = stream_module(bc)->data(bc, bytes, n);
@@ -102,8 +94,32 @@ show(struct baton_conn *bc, char *bytes, size_t n)
 	if (used > n)
 		log_panic("module '%s' used %zu bytes of %zu", stream_module(bc)->name, used,
 		          n);
-	if (used < n || bc->nunread > 0)
-		stream_keep_unread(bc, bytes + used, n - used);
+	return used;
+}
+
+static void
+show_unread(struct baton_conn *bc)
+{
+	struct iovec rest = tail_rest(&bc->unread);
+
+	tail_sent(&bc->unread, show(bc, rest.iov_base, rest.iov_len));
+}
+
+/* n bytes have come, in the buffer.  Of what was left before nothing is copied again, however
+ * few bytes come at a time. */
+static void
+show_new(struct baton_conn *bc, char *bytes, size_t n)
+{
+	size_t used;
+
+	if (unread(bc) > 0) {
+		tail_add(&bc->unread, bytes, n);
+		show_unread(bc);
+		return;
+	}
+	used = show(bc, bytes, n);
+	if (used < n)
+		tail_add(&bc->unread, bytes + used, n - used);
 }
 
 static void
@@ -128,9 +144,7 @@ readable(struct conn *c)
 		set_interest(bc);
 		return;
 	}
-	if (bc->nunread > 0)
-		memcpy(st->buffer, bc->unread, bc->nunread);
-	n = conn_read(c, st->buffer + bc->nunread, max - bc->nunread);
+	n = conn_read(c, st->buffer, max - unread(bc));
 	if (n == CONN_AGAIN)
 		return;
 	if (n == CONN_ERROR) {
@@ -140,7 +154,7 @@ readable(struct conn *c)
 	timelist_join(st->idle, &c->timed);
 	if (n > 0) {
 		conn_set_state(c, bc->wants ? CONN_BUSY : CONN_IDLE);
-		show(bc, st->buffer, bc->nunread + (size_t)n);
+		show_new(bc, st->buffer, (size_t)n);
 	} else {
 		bc->ended = true;
 		tell_end(bc);
@@ -151,15 +165,11 @@ readable(struct conn *c)
 static void
 show_again(struct baton_conn *bc)
 {
-	struct stream *st = bc->stream;
-
 	bc->again = false;
 	if (bc->paused)
 		return;
-	if (bc->nunread > 0) {
-		memcpy(st->buffer, bc->unread, bc->nunread);
-		show(bc, st->buffer, bc->nunread);
-	}
+	if (unread(bc) > 0)
+		show_unread(bc);
 	if (bc->ended && !bc->told)
 		tell_end(bc);
 }
@@ -199,7 +209,7 @@ work(struct baton_conn *bc)
 
 	if (bc->again)
 		show_again(bc);
-	if (bc->nunread == (size_t)c->service->conf->max_unread && !bc->paused)
+	if (unread(bc) == (size_t)c->service->conf->max_unread && !bc->paused)
 		bc->broken = true;
 	if (bc->broken) {
 		conn_close(c, "closed by its module");
@@ -314,7 +324,7 @@ release(struct conn *c)
 	bc->queued = false;
 	bc->c = NULL;
 	outbox_end(bc, c->elsewhere);
-	stream_keep_unread(bc, NULL, 0);
+	tail_clear(&bc->unread);
 	outbox_drop(bc);
 }
 

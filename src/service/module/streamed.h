@@ -17,6 +17,7 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
+#include "service/http/tail.h"
 #include "service/module/module.h"
 #include "worker/conn.h"
 #include "worker/service.h"
@@ -36,17 +37,16 @@ struct baton_conn {
 	void *data;
 	_Atomic unsigned holds;
 	STAILQ_ENTRY(baton_conn) todo;
-	bool queued;  /* is on that list */
-	bool opened;  /* the module knows it */
-	bool paused;  /* by the module */
-	bool ended;   /* the client has ended its side */
-	bool told;    /* the module knows that */
-	bool broken;  /* to be closed */
-	bool again;   /* what is unread is to be shown again */
-	bool blocked; /* the socket took no more */
-	bool wants;   /* the module says that it is busy */
-	char *unread;
-	size_t nunread;
+	bool queued;        /* is on that list */
+	bool opened;        /* the module knows it */
+	bool paused;        /* by the module */
+	bool ended;         /* the client has ended its side */
+	bool told;          /* the module knows that */
+	bool broken;        /* to be closed */
+	bool again;         /* what is unread is to be shown again */
+	bool blocked;       /* the socket took no more */
+	bool wants;         /* the module says that it is busy */
+	struct tail unread; /* by the module */
 	/* under the lock */
 	STAILQ_HEAD(, stream_chunk) chunks;
 	size_t unsent;
@@ -79,8 +79,5 @@ void stream_look_soon(struct baton_conn *bc);
 
 /* One for c, with the loop's hold. */
 struct baton_conn *stream_new_conn(struct conn *c);
-
-/* These n bytes are not used up; they are copied. */
-void stream_keep_unread(struct baton_conn *bc, const char *bytes, size_t n);
 
 #endif

@@ -21,8 +21,9 @@ struct greeting {
 };
 
 /*
- * Look at the first len bytes.  > 0: the header has so many bytes, and *g is filled;
- * 0: more are needed; -1: this is no PROXY header, or one that is too long.
+ * Look at the first len bytes, from their start each time: they are few.  > 0: the header has
+ * so many bytes, and *g is filled; 0: more are needed; -1: this is no PROXY header, or one that
+ * is too long.
  */
 int greeting_read(const void *bytes, size_t len, struct greeting *g);
 

@@ -1,12 +1,14 @@
 #include "service/proxy/source.h"
 
 #include <sys/queue.h>
+#include <sys/random.h>
 
 #include <netinet/in.h>
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define BUCKETS 4096
@@ -18,6 +20,7 @@ struct source {
 };
 
 struct sources {
+	uint64_t factor; /* odd, and secret: nobody shall choose addresses of one bucket */
 	SLIST_HEAD(, source) bucket[BUCKETS];
 };
 
@@ -34,15 +37,20 @@ source_key_of(const struct sockaddr_storage *sa)
 }
 
 static size_t
-bucket_of(const struct source_key *key)
+bucket_of(const struct sources *s, const struct source_key *key)
 {
-	return (size_t)(key->address * UINT64_C(0x9e3779b97f4a7c15) >> 52) % BUCKETS;
+	return (size_t)(key->address * s->factor >> 52) % BUCKETS;
 }
 
 struct sources *
 sources_new(void)
 {
-	return mem_alloc(sizeof(struct sources));
+	struct sources *s = mem_alloc(sizeof *s);
+
+	if (getrandom(&s->factor, sizeof s->factor, GRND_NONBLOCK) != sizeof s->factor)
+		s->factor = UINT64_C(0x9e3779b97f4a7c15) ^ clock_us();
+	s->factor |= 1;
+	return s;
 }
 
 void
@@ -62,7 +70,7 @@ sources_free(struct sources **s)
 struct source *
 sources_enter(struct sources *s, const struct source_key *key, uint64_t max)
 {
-	size_t b = bucket_of(key);
+	size_t b = bucket_of(s, key);
 	struct source *one;
 
 	SLIST_FOREACH (one, &s->bucket[b], link)
@@ -87,7 +95,7 @@ source_leave(struct sources *s, struct source **one)
 	*one = NULL;
 	if (it == NULL || --it->n > 0)
 		return;
-	SLIST_REMOVE(&s->bucket[bucket_of(&it->key)], it, source, link);
+	SLIST_REMOVE(&s->bucket[bucket_of(s, &it->key)], it, source, link);
 	free(it);
 }
 

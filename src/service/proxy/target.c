@@ -79,7 +79,7 @@ is_same(const struct target *a, const struct target *b)
 	       memcmp(&a->sa, &b->sa, a->len) == 0;
 }
 
-/* The addresses of one upstream are others now.  Who was down still is. */
+/* The addresses of one upstream, at most ADDRS_MAX, are others now.  Who was down still is. */
 static void
 replace(struct targets *list, const struct lookup *l)
 {
