@@ -106,7 +106,7 @@ descriptors(void)
 static void
 compare(const char *path)
 {
-	long long want = found(by_kernel(path)), got = found(beneath_walk(root, path));
+	long long want = found(by_kernel(path)), got = found(beneath_open(root, path));
 
 	ck_assert_msg(got == want, "%s: want %lld, got %lld", path, want, got);
 }
@@ -172,7 +172,6 @@ START_TEST(too_long_or_too_deep)
 		strcat(path, "a/../");
 	strcat(path, "f");
 	compare(path);
-	ck_assert_int_ge(found(beneath_open(root, path)), 0);
 	remove_tree();
 }
 END_TEST
@@ -189,23 +188,23 @@ START_TEST(names_are_bounded)
 		for (unsigned i = 0; i < n; i++)
 			strcat(path, "a/../");
 		strcat(path, "f");
-		ck_assert_msg((found(beneath_walk(root, path)) > 0) == (n * 2 + 1 <= 256),
+		ck_assert_msg((found(beneath_open(root, path)) > 0) == (n * 2 + 1 <= 256),
 		              "%u times", n);
 	}
-	ck_assert_int_eq(found(beneath_walk(root, path)), -ENAMETOOLONG);
+	ck_assert_int_eq(found(beneath_open(root, path)), -ENAMETOOLONG);
 	*path = '\0';
 	for (unsigned i = 0; i < 20; i++) /* 10 names each, 4 of them in links */
 		strcat(path, "a/b/top/dir/../../");
-	ck_assert_int_gt(found(beneath_walk(root, path)), 0);
+	ck_assert_int_gt(found(beneath_open(root, path)), 0);
 	for (unsigned i = 0; i < 30; i++)
 		strcat(path, "a/../");
 	strcat(path, "f");
-	ck_assert_int_eq(found(beneath_walk(root, path)), -ENAMETOOLONG);
+	ck_assert_int_eq(found(beneath_open(root, path)), -ENAMETOOLONG);
 	*path = '\0';
 	for (unsigned i = 0; i < 1000; i++)
 		strcat(path, "./");
 	strcat(path, "///f");
-	ck_assert_int_gt(found(beneath_walk(root, path)), 0);
+	ck_assert_int_gt(found(beneath_open(root, path)), 0);
 	remove_tree();
 }
 END_TEST

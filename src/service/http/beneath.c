@@ -1,11 +1,8 @@
 #include "service/http/beneath.h"
 
-#include <sys/syscall.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,7 +128,7 @@ step(struct walk *w, int *fd)
 }
 
 int
-beneath_walk(int directory, const char *path)
+beneath_open(int directory, const char *path)
 {
 	struct walk w; /* not zeroed: it is large */
 	int fd = -1, result = 0, error;
@@ -154,20 +151,4 @@ beneath_walk(int directory, const char *path)
 		leave(&w);
 	errno = error;
 	return result > 0 ? fd : -1;
-}
-
-int
-beneath_open(int directory, const char *path)
-{
-	static bool forbidden;
-	struct open_how how = {.flags = READING,
-	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-	int fd = -1;
-
-	if (!forbidden) {
-		fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
-		forbidden = fd < 0 && (errno == ENOSYS || errno == EPERM);
-	}
-	/* EAGAIN: a name with ".." in it, while somebody somewhere renamed something. */
-	return forbidden || (fd < 0 && errno == EAGAIN) ? beneath_walk(directory, path) : fd;
 }
