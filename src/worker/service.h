@@ -94,7 +94,8 @@ struct service_type {
 	 * called then, and must leave the peers of its descriptors untouched (no
 	 * shutdown), as it must whenever another worker goes on with them.
 	 *
-	 * resume: go on, after a thaw or after a rest that came to nothing.
+	 * resume: go on, after a thaw or after a rest that came to nothing; and after a
+	 * conn_yield.
 	 */
 	bool (*freeze)(struct conn *c, struct handoff_record *r);
 	void (*rest)(struct conn *c);

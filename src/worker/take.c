@@ -170,9 +170,7 @@ begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 	c->held = c->shared = false;
 	if (limit != NULL)
 		timelist_join_left(limit, &c->timed, left_ms);
-	conn_watch(c);
-	if (!c->closed)
-		c->service->type->resume(c);
+	conn_go_on(c);
 	if (c->closed || c->moving || !worker_draining())
 		return;
 	if (conn_ends_here(c))

@@ -14,7 +14,8 @@
 
 #define UNUSED_MAX   128  /* exchanges kept for re-use, per service */
 #define BODY_ROOM    4096 /* a body is read behind its head, at least so much at a time */
-#define SENDFILE_MAX (512 * 1024) /* per turn: a fast client does not hog the loop */
+#define SEND_MAX     (512 * 1024) /* per turn: a fast client does not hog the loop */
+#define SENDFILE_MAX SEND_MAX
 
 /* --- the access log --- */
 
@@ -171,6 +172,8 @@ exchange_room(const struct conn *c, struct exchange *x)
 static enum sent
 send_text(struct conn *c, struct exchange *x)
 {
+	uint64_t before = c->bytes_out;
+
 	while (x->out_len + x->more_len > 0) {
 		struct iovec iov[2] = {{(void *)(uintptr_t)x->out, x->out_len},
 		                       {(void *)(uintptr_t)x->more, x->more_len}};
@@ -185,6 +188,8 @@ send_text(struct conn *c, struct exchange *x)
 		x->out_len -= taken;
 		x->more += (size_t)w - taken;
 		x->more_len -= (size_t)w - taken;
+		if (c->bytes_out - before >= SEND_MAX && x->out_len + x->more_len > 0)
+			return SENT_BLOCKED; /* writable at once, but others first */
 	}
 	return SENT_ALL;
 }
