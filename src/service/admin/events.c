@@ -21,6 +21,7 @@
 #define EVERY_MS    500
 #define SOON_MS     10  /* many may come at a time: one view for all of them */
 #define STREAMS_MAX 256 /* per service and worker */
+#define READS_MAX   8   /* of what means nothing, in one turn of the loop */
 
 struct stream {
 	TAILQ_ENTRY(stream) link;
@@ -362,10 +363,10 @@ static void
 readable(struct conn *c)
 {
 	char waste[4096];
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = conn_read(c, waste, sizeof waste)) > 0)
-		;
+	for (int i = 0; i < READS_MAX && n > 0; i++)
+		n = conn_read(c, waste, sizeof waste);
 	if (n == 0)
 		conn_close(c, "closed by the peer");
 	else if (n == CONN_ERROR)

@@ -10,7 +10,8 @@
 #include "worker/conn.h"
 #include "worker/runtime.h"
 
-#define IOV_MAX_N 64
+#define IOV_MAX_N  64
+#define TURN_BYTES (512 * 1024) /* of a fast client, in one turn of the loop: others first */
 
 /* One for all connections: it is held for a few instructions. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -198,6 +199,7 @@ enum outbox_sent
 outbox_flush(struct baton_conn *bc)
 {
 	struct iovec iov[IOV_MAX_N];
+	uint64_t before = bc->c->bytes_out;
 	int n;
 
 	while ((n = gather(bc, iov)) > 0) {
@@ -212,6 +214,8 @@ outbox_flush(struct baton_conn *bc)
 			sent(bc, (size_t)w);
 		if (w < 0 || (size_t)w < all)
 			return OUTBOX_BLOCKED;
+		if (bc->c->bytes_out - before >= TURN_BYTES)
+			return bc->unsent > 0 ? OUTBOX_BLOCKED : OUTBOX_EMPTY;
 	}
 	return OUTBOX_EMPTY;
 }
