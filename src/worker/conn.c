@@ -37,6 +37,7 @@
 #define LINGER_MAX_MS   30000 /* a peer that takes in nothing holds us no longer */
 #define FRESH_MS        1000  /* a stop waits so long for a first byte */
 #define FRESH_TICK_MS   50
+#define NEW_MS          1000 /* without a byte: may be let go of for the sake of others */
 
 _Static_assert(LINGER_DRAIN_MS < LINGER_MS && LINGER_MS < LINGER_MAX_MS,
                "each linger limit is a part of the next");
@@ -51,6 +52,9 @@ static struct {
 	uint64_t last_id;
 	struct event bury;        /* frees the dead from the top level */
 	struct conn_list opening; /* accepted in this loop turn */
+	struct conn_list fresh;   /* may be let go of, the oldest first */
+	struct conn_list idle;
+	uint64_t nleaving; /* let go of for the sake of others, and still there */
 	struct event fresh_turn;
 	struct event queue;     /* serves who waits, in the next turn */
 	struct conn_walk drain_walk;
@@ -113,7 +117,9 @@ linger_over(const struct conn *c)
 static void
 linger_again(struct conn *c)
 {
-	timelist_join(worker_draining() ? cs.linger_drain : cs.linger, &c->timed);
+	bool is_short = worker_draining() || c->makes_room;
+
+	timelist_join(is_short ? cs.linger_drain : cs.linger, &c->timed);
 }
 
 static void
@@ -181,6 +187,8 @@ conn_start(struct event_base *base)
 	TAILQ_INIT(&cs.dead);
 	TAILQ_INIT(&cs.unused);
 	TAILQ_INIT(&cs.opening);
+	TAILQ_INIT(&cs.fresh);
+	TAILQ_INIT(&cs.idle);
 	LIST_INIT(&cs.walks);
 	turn_start(worker_conf()->nlisten);
 	pace_start(base);
@@ -263,6 +271,12 @@ leave_place(struct conn *c)
 		TAILQ_REMOVE(&cs.opening, c, here);
 		c->timed.excused = false;
 		break;
+	case CONN_IS_NEW:
+		TAILQ_REMOVE(&cs.fresh, c, here);
+		break;
+	case CONN_IS_IDLE:
+		TAILQ_REMOVE(&cs.idle, c, here);
+		break;
 	}
 	c->place = CONN_NOWHERE;
 }
@@ -273,6 +287,21 @@ take_place(struct conn *c, struct conn_list *list, enum conn_place place)
 	AN(c->place == CONN_NOWHERE);
 	c->place = (uint8_t)place;
 	TAILQ_INSERT_TAIL(list, c, here);
+}
+
+/* Who is nowhere, and may be let go of, is remembered in the order of its state's age. */
+static void
+settle(struct conn *c)
+{
+	if (c->place != CONN_NOWHERE || c->closed || c->lingering || c->moving || c->held ||
+	    c->service->type->let_go == NULL)
+		return;
+	if (c->state == CONN_NEW) {
+		take_place(c, &cs.fresh, CONN_IS_NEW);
+	} else if (c->state == CONN_IDLE) {
+		take_place(c, &cs.idle, CONN_IS_IDLE);
+		accept_retry();
+	}
 }
 
 /* --- turns --- */
@@ -379,6 +408,7 @@ look_first(struct conn *c)
 		conn_watch(c);
 	if (!c->closed && c->state == CONN_NEW && worker_stopping())
 		look_for_silence();
+	settle(c);
 	if (worker_draining())
 		give_look();
 }
@@ -405,6 +435,7 @@ serve_waiting(struct conn *c, bool again)
 		go_on(c);
 	else
 		serve(c, what);
+	settle(c);
 }
 
 static void
@@ -453,8 +484,10 @@ conn_unwatch(struct conn *c)
 {
 	c->watched = false;
 	event_del(&c->ev);
-	if (c->place == CONN_WAITS && !c->is_opening)
+	if (c->place == CONN_WAITS && !c->is_opening) {
 		leave_place(c);
+		settle(c);
+	}
 }
 
 void
@@ -472,6 +505,7 @@ conn_go_on(struct conn *c)
 	conn_watch(c);
 	if (!c->closed)
 		c->service->type->resume(c);
+	settle(c);
 }
 
 static void
@@ -503,6 +537,7 @@ conn_open(int fd, uint32_t listener)
 	c->opened_ms = c->since_ms = clock_tick_ms();
 	c->state = CONN_NEW;
 	waitgroup_add(CONN_NEW);
+	accept_took(listener);
 	stats_add(cs.page, STATS_ACCEPTED, 1);
 	if (access_on(listener))
 		access_open(c);
@@ -615,6 +650,10 @@ conn_set_state(struct conn *c, enum conn_state state)
 	waitgroup_move(c->state, state);
 	c->state = state;
 	c->since_ms = clock_tick_ms();
+	if (!conn_waits(c) && !c->is_opening)
+		leave_place(c);
+	if (state == CONN_IDLE && !c->is_opening)
+		settle(c);
 }
 
 void
@@ -674,6 +713,8 @@ end(struct conn *c, const char *why)
 	leave_place(c);
 	c->is_opening = false;
 	close_descriptor(c);
+	if (c->makes_room)
+		cs.nleaving--;
 	step_walks(c);
 	TAILQ_REMOVE(&cs.all, c, all);
 	if (TAILQ_EMPTY(&cs.dead))
@@ -682,7 +723,7 @@ end(struct conn *c, const char *why)
 	if (!c->elsewhere)
 		stats_add(cs.page, STATS_CLOSED, 1);
 	waitgroup_done(c->state); /* beside it: who dies between the two is counted twice */
-	accept_relief();
+	accept_relief(c->listener);
 }
 
 void
@@ -732,6 +773,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 	if (access_on(listener))
 		access_open(c);
 	waitgroup_add((enum conn_state)c->state);
+	accept_took(listener);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
 	return c;
@@ -871,6 +913,58 @@ conn_drain_all(void)
 	conn_walk_begin(&cs.drain_walk);
 	cs.drain_walking = true;
 	drain_on();
+}
+
+/* --- making room --- */
+
+/* Who has just asked for something stays. */
+static bool
+leave_for_others(struct conn *c)
+{
+	set_doing(c->id, c->listener);
+	c->makes_room = true;
+	cs.nleaving++;
+	c->service->type->let_go(c, "there is no room for others");
+	set_doing(0, 0);
+	if (c->closed)
+		return true;
+	if (c->lingering) {
+		stats_add(cs.page, STATS_EVICTED, 1);
+		return true;
+	}
+	c->makes_room = false;
+	cs.nleaving--;
+	return false;
+}
+
+/* Of those that are on the list now, and in their state since `before` at the latest. */
+static size_t
+let_go_of(struct conn_list *list, uint64_t before_ms, size_t n, conn_filter *may)
+{
+	struct conn *c, *next, *last = TAILQ_LAST(list, conn_list);
+	size_t done = 0;
+
+	for (c = TAILQ_FIRST(list); c != NULL && done < n; c = next) {
+		next = c != last ? TAILQ_NEXT(c, here) : NULL;
+		if (c->since_ms > before_ms)
+			break;
+		if (may(c))
+			done += leave_for_others(c);
+	}
+	return done;
+}
+
+size_t
+conn_make_room(size_t n, conn_filter *may)
+{
+	uint64_t now = clock_tick_ms();
+	size_t done;
+
+	if (n <= cs.nleaving)
+		return 0;
+	n -= cs.nleaving;
+	done = let_go_of(&cs.idle, now, n, may);
+	return done + let_go_of(&cs.fresh, now - NEW_MS, n - done, may);
 }
 
 const char *

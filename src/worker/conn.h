@@ -38,6 +38,8 @@ enum conn_place {
 	CONN_OPENS,       /* accepted in this loop turn */
 	CONN_WAITS,       /* for its turn (worker/turn.h), with an event or its first look */
 	CONN_WAITS_AGAIN, /* the same, as it has asked for it (conn_yield) */
+	CONN_IS_NEW,      /* no byte yet, and it may be let go of */
+	CONN_IS_IDLE,     /* may be let go of: the longest idle first */
 };
 
 struct conn {
@@ -75,6 +77,7 @@ struct conn {
 	bool shared : 1;     /* another process may have a copy of the descriptor */
 	bool elsewhere : 1;  /* ends here only: another worker goes on with it */
 	bool stays : 1;      /* is not to be offered again: it ends here */
+	bool makes_room : 1; /* ends for others' sake: its linger is short */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -196,6 +199,14 @@ void conn_rest(struct conn *c);
 
 /* It has come back, or is ours from now on. */
 void conn_go_on(struct conn *c);
+
+/*
+ * Let go, in order, of those that nobody needs: the longest idle first, then those that
+ * have sent nothing for a while.  At most n are on their way out at a time; which of them
+ * help is for may to say.  Returns how many have just begun to leave.
+ */
+typedef bool conn_filter(const struct conn *c);
+size_t conn_make_room(size_t n, conn_filter *may);
 
 /* Another worker's from here on: the descriptor is closed, the peer notices nothing. */
 void conn_let_go(struct conn *c);

@@ -77,6 +77,13 @@ struct service_type {
 	void (*drain)(struct conn *c);
 
 	/*
+	 * The worker has no room for others, and this one is IDLE, or NEW for a while: finish
+	 * it after a last look, unless that finds something to do.  Optional: such a
+	 * connection is never ended for the sake of others.
+	 */
+	void (*let_go)(struct conn *c, const char *why);
+
+	/*
 	 * Hand-off to another worker: all of these, or none.
 	 *
 	 * freeze: can another process go on from here?  If so, set state, unread,

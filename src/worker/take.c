@@ -91,7 +91,7 @@ objection(const struct handoff_record *r, uint32_t *listener)
 	if (!conf->listen[i].handoff || !conf->drain.handoff || type->thaw == NULL)
 		return HANDOFF_UNWANTED;
 	*listener = i;
-	return worker_draining() || accept_full() ? HANDOFF_LATER : 0;
+	return worker_draining() || accept_full(i) ? HANDOFF_LATER : 0;
 }
 
 static void

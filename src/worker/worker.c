@@ -456,9 +456,10 @@ stop(void)
 {
 	listing_stop();
 	overdue_stop();
-	accept_stop();
+	accept_close_all();
 	give_stop();
 	conn_stop();
+	accept_stop();
 	take_stop();
 	drain_stop();
 	access_stop();

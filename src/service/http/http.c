@@ -341,6 +341,16 @@ drain(struct conn *c)
 }
 
 static void
+let_go(struct conn *c, const char *why)
+{
+	uint64_t before = c->bytes_in;
+
+	readable(c); /* the last look */
+	if (!c->closed && !c->lingering && !c->moving && c->bytes_in == before)
+		conn_finish(c, why);
+}
+
+static void
 too_late(struct conn *c)
 {
 	struct exchange *x = c->data;
@@ -441,6 +451,7 @@ static const struct service_type relay_service = {
     .open = opened,
     .ready = ready,
     .drain = drain,
+    .let_go = let_go,
     .freeze = move_freeze,
     .thaw = move_thaw,
     .resume = resume,
@@ -466,6 +477,7 @@ const struct service_type http_service = {
     .readable = readable,
     .writable = writable,
     .drain = drain,
+    .let_go = let_go,
     .freeze = move_freeze,
     .thaw = move_thaw,
     .resume = resume,
