@@ -14,7 +14,8 @@
 
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
-#define OWN_MAX 256 /* keys of a module's own */
+#define OWN_MAX       256 /* keys of a module's own */
+#define ADMIN_RESERVE 8
 
 struct build {
 	struct conf *conf;
@@ -412,6 +413,46 @@ link_services(struct conf *conf)
 	}
 }
 
+static bool
+is_admin(const struct conf *conf, const struct conf_listen *l)
+{
+	const struct conf_service *s =
+	    l->service != NULL ? conf_find_service(conf, l->service) : NULL;
+
+	return s != NULL && s->type != NULL && strcmp(s->type, "admin") == 0;
+}
+
+/* Of what the reserves of the file leave: half of it stays with the others. */
+static int64_t
+implied_reserve(int64_t max, int64_t reserved)
+{
+	int64_t half = max > reserved ? (max - reserved) / 2 : 0;
+
+	return max == 0 || half > ADMIN_RESERVE ? ADMIN_RESERVE : half;
+}
+
+/* Who looks after a server that is full must get in. */
+static void
+reserve_for_admins(struct build *b)
+{
+	int64_t reserved = 0;
+
+	b->section = CONF_LISTEN;
+	b->head = 0;
+	for (size_t i = 0; i < b->conf->nlisten; i++)
+		reserved += b->conf->listen[i].reserve;
+	for (b->index = 0; b->index < b->conf->nlisten; b->index++) {
+		struct conf_listen *l = &b->conf->listen[b->index];
+
+		if (!is_admin(b->conf, l) ||
+		    conf_find_origin(b->conf, CONF_LISTEN, b->index, "reserve") != NULL)
+			continue;
+		l->reserve = implied_reserve(b->conf->server.max_connections, reserved);
+		reserved += l->reserve;
+		note_origin(b, 0, "reserve", CONF_IMPLIED);
+	}
+}
+
 void
 build_tree(struct conf *conf, struct flaws *flaws)
 {
@@ -422,5 +463,6 @@ build_tree(struct conf *conf, struct flaws *flaws)
 	settle_own(&b);
 	fill_all(&b);
 	link_services(conf);
+	reserve_for_admins(&b);
 	mem_free(&b.title);
 }

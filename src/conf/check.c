@@ -219,6 +219,27 @@ check_address(const struct conf *conf, struct flaws *flaws, size_t index, size_t
 	}
 }
 
+/* The line at which they become too many is told. */
+static void
+check_reserves(const struct conf *conf, struct flaws *flaws)
+{
+	int64_t sum = 0, max = conf->server.max_connections;
+
+	for (size_t i = 0; max != 0 && i < conf->nlisten; i++) {
+		const struct conf_origin *o =
+		    conf_find_origin(conf, CONF_LISTEN, i, "reserve");
+		bool was_good = sum <= max;
+
+		sum += conf->listen[i].reserve;
+		if (was_good && sum > max && o != NULL)
+			flaw_add(flaws, o->line,
+			         "the reserves up to [listen:%s] are %lld connections, and "
+			         "max_connections is %lld",
+			         flaw_word(conf->listen[i].name).text, (long long)sum,
+			         (long long)max);
+	}
+}
+
 void
 check_tree(const struct conf *conf, struct flaws *flaws)
 {
@@ -231,6 +252,7 @@ check_tree(const struct conf *conf, struct flaws *flaws)
 			check_address(conf, flaws, i, j);
 	}
 	paths_check(conf, flaws);
+	check_reserves(conf, flaws);
 	if (conf->nlisten == 0)
 		flaw_add(flaws, FLAW_NO_LINE,
 		         "nothing to serve: there is no section [listen:NAME]");

@@ -316,6 +316,8 @@ remark_of(const struct keys_row *row, const char *where, int line,
 {
 	if (origin == NULL)
 		return mem_strdup("default");
+	if (origin->fate == CONF_IMPLIED)
+		return mem_strdup("default of an admin");
 	if (origin->fate == CONF_CAPPED)
 		return mem_printf("default %s, but at most %s", row->dflt, row->cap);
 	if (row->dflt == NULL)

@@ -57,6 +57,7 @@ struct conf_listen {
 	bool reuseport;        /* one socket per slot; TCP only */
 	int64_t mode;          /* permissions of a unix socket, octal in the file */
 	bool handoff;          /* may its connections move */
+	int64_t reserve;       /* connections, per worker, that others leave free for it */
 	char *access_log;      /* NULL: none */
 	int64_t access_format; /* enum conf_access */
 };
@@ -160,7 +161,8 @@ enum conf_fate {
 	CONF_SET,     /* its value is in the tree */
 	CONF_BAD,     /* its value was refused; the default is in the tree */
 	CONF_GUESSED, /* it was misspelled, and this key was probably meant */
-	CONF_CAPPED   /* no line: the default was lowered to keep an inequality */
+	CONF_CAPPED,  /* no line: the default was lowered to keep an inequality */
+	CONF_IMPLIED  /* no line: the value follows from other keys */
 };
 
 /* Which line a key comes from.  A key without one holds its default. */

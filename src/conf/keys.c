@@ -99,6 +99,8 @@ const struct keys_row keys_table[] = {
 	  .help = "permissions of a unix socket" },
 	{ IN_LISTEN(handoff), .type = KEYS_BOOL, .dflt = "yes",
 	  .help = "its connections may move to the next generation" },
+	{ IN_LISTEN(reserve), .type = KEYS_INT, .min = 0, .max = 10000000, .dflt = "0",
+	  .help = "connections that others leave free for it, per worker; admin: 8" },
 	{ IN_LISTEN(access_log), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY,
 	  .example = "/var/log/baton/access.log",
 	  .help = "a file with a line per request or stream; empty: none" },

@@ -129,8 +129,11 @@ move(struct pair *p, bool up, bool down)
 static void
 on_far(evutil_socket_t fd, short what, void *arg)
 {
+	struct pair *p = arg;
+
 	(void)fd;
-	move(arg, (what & EV_WRITE) != 0, (what & EV_READ) != 0);
+	if (conn_has_turn(p->conn))
+		move(p, (what & EV_WRITE) != 0, (what & EV_READ) != 0);
 }
 
 void

@@ -53,7 +53,8 @@
 	X(ABORTS, "aborts", "changes", "changes undone by request after their commit")         \
 	X(LOG_DROPPED, "log_dropped", "lines", "lines of the log that nobody took in time")    \
 	X(ACCESS_DROPPED, "access_dropped", "lines",                                           \
-	  "lines of access logs that were not written in time")
+	  "lines of access logs that were not written in time")                                \
+	X(EVICTED, "evicted", "connections", "idle connections closed to make room")
 
 enum stats_counter {
 #define X(id, name, unit, help) STATS_##id,

@@ -5,8 +5,13 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <linux/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -17,14 +22,17 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "worker/conn.h"
+#include "worker/turn.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
 
 #define BATCH        64  /* accepts per wake: one socket does not hog the loop */
 #define GROW_AFTER   16  /* wakes in a row that used up the batch: the queue is longer */
-#define PAUSE_MS     100 /* after EMFILE and the like */
+#define PAUSE_MS     100 /* until the next attempt, unless there is room before */
 #define LOG_EVERY_MS 1000
-#define FD_HEADROOM  48 /* descriptors that are not connections or listeners */
+#define FD_HEADROOM  48  /* descriptors that are not connections or listeners */
+#define FEW          4   /* connections, which are not what there is no descriptor for */
+#define SPARES_MAX   256 /* descriptors that are held for those with a reserve */
 
 struct socket {
 	TAILQ_ENTRY(socket) link;
@@ -33,6 +41,7 @@ struct socket {
 	int fd;
 	bool wanted;   /* named by the last ACCEPT */
 	bool polled;   /* ev is added */
+	bool paused;   /* for want of room or of descriptors */
 	bool sweeping; /* to be closed at the first EAGAIN */
 	int batch;     /* accepts per wake, 1 to BATCH: an accept in vain costs, too */
 	int full;      /* wakes in a row that used it up */
@@ -44,10 +53,17 @@ static struct {
 	size_t n;
 	uint64_t max_connections; /* as configured */
 	uint64_t limit;           /* as RLIMIT_NOFILE allows */
-	bool paused;              /* for want of descriptors or connections */
+	uint64_t *held;           /* connections, by listener */
+	uint64_t unused;          /* of all reserves */
+	uint64_t reserves;        /* all of them */
+	uint32_t newcomer;        /* the listener for which there is no room */
+	size_t npaused;
+	int spare[SPARES_MAX]; /* descriptors for what is unused of the reserves */
+	size_t nspare;
 	struct event resume;
 	struct event again; /* sweeps go on */
 	uint64_t logged_ms;
+	uint64_t let_go;     /* since they were logged */
 	void (*swept)(void); /* NULL: no sweep */
 } ac;
 
@@ -76,11 +92,78 @@ find_limit(void)
 		ac.limit = ac.max_connections;
 }
 
+/* --- reserves --- */
+
+static uint64_t
+reserve_of(uint32_t listener)
+{
+	return (uint64_t)worker_conf()->listen[listener].reserve;
+}
+
+static bool
+is_within_reserve(uint32_t listener)
+{
+	return ac.held[listener] < reserve_of(listener);
+}
+
+/* Where RLIMIT_NOFILE allows less than all reserves together, half is left to the others. */
+static uint64_t
+kept_free(void)
+{
+	uint64_t max = ac.reserves < ac.limit ? ac.reserves : ac.limit / 2;
+
+	return ac.unused < max ? ac.unused : max;
+}
+
+bool
+accept_full(uint32_t listener)
+{
+	return !is_within_reserve(listener) && waitgroup_count() + kept_free() >= ac.limit;
+}
+
+/* Nobody else may take what a newcomer with a reserve needs: its descriptor is there. */
+static void
+hold_spares(void)
+{
+	size_t want = ac.unused < SPARES_MAX ? (size_t)ac.unused : SPARES_MAX;
+
+	while (ac.nspare > want)
+		close(ac.spare[--ac.nspare]);
+	while (ac.nspare < want) {
+		int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return;
+		ac.spare[ac.nspare++] = fd;
+	}
+}
+
+void
+accept_took(uint32_t listener)
+{
+	if (is_within_reserve(listener))
+		ac.unused--;
+	ac.held[listener]++;
+	hold_spares();
+}
+
+static void
+count_ended(uint32_t listener)
+{
+	AN(ac.held[listener] > 0);
+	ac.held[listener]--;
+	if (is_within_reserve(listener))
+		ac.unused++;
+	hold_spares();
+}
+
+/* --- sockets --- */
+
 /* What should be polled is, what should not is not. */
 static void
 converge(struct socket *s)
 {
-	bool want = (s->wanted || s->sweeping) && !ac.paused;
+	bool want = (s->wanted || s->sweeping) && !s->paused;
 
 	if (want == s->polled)
 		return;
@@ -107,6 +190,7 @@ drop(struct socket *s)
 {
 	s->wanted = s->sweeping = false;
 	converge(s);
+	ac.npaused -= s->paused;
 	TAILQ_REMOVE(&ac.sockets, s, link);
 	ac.n--;
 	fd_close(&s->fd);
@@ -128,71 +212,177 @@ finish_sweep(void)
 	swept();
 }
 
+/* --- pauses --- */
+
 static void
-pause_accepting(const char *why, bool timed)
+log_pause(const char *why)
 {
-	struct timeval tv = {.tv_usec = PAUSE_MS * 1000};
 	uint64_t now = clock_tick_ms();
 
-	if (ac.logged_ms == 0 || now - ac.logged_ms >= LOG_EVERY_MS) {
+	if (ac.logged_ms != 0 && now - ac.logged_ms < LOG_EVERY_MS)
+		return;
+	if (ac.let_go > 0)
+		log_warn("accepting pauses: %s; %llu idle connections were closed to make room",
+		         why, (unsigned long long)ac.let_go);
+	else
 		log_warn("accepting pauses: %s", why);
-		ac.logged_ms = now;
-	}
-	ac.paused = true;
-	converge_all();
-	if (timed)
+	ac.let_go = 0;
+	ac.logged_ms = now;
+}
+
+/* The others have what comes free before it. */
+static void
+pause_socket(struct socket *s)
+{
+	static const struct timeval tv = {.tv_usec = PAUSE_MS * 1000};
+
+	if (s->paused)
+		return;
+	s->paused = true;
+	ac.npaused++;
+	converge(s);
+	TAILQ_REMOVE(&ac.sockets, s, link);
+	TAILQ_INSERT_TAIL(&ac.sockets, s, link);
+	if (!evtimer_pending(&ac.resume, NULL))
 		event_add(&ac.resume, &tv);
 }
 
 /* An empty queue never wakes a sweep. */
 static void
-wake_sweeps(void)
+unpause(struct socket *s)
 {
-	struct socket *s;
-
-	TAILQ_FOREACH (s, &ac.sockets, link)
-		if (s->sweeping)
-			event_active(&s->ev, EV_READ, 0);
-}
-
-static void
-unpause(void)
-{
-	ac.paused = false;
-	event_del(&ac.resume);
-	converge_all();
-	wake_sweeps();
+	s->paused = false;
+	ac.npaused--;
+	converge(s);
+	if (s->sweeping)
+		event_active(&s->ev, EV_READ, 0);
 }
 
 static void
 on_resume(evutil_socket_t fd, short what, void *arg)
 {
+	struct socket *s;
+
 	(void)fd;
 	(void)what;
 	(void)arg;
-	unpause();
+	TAILQ_FOREACH (s, &ac.sockets, link)
+		if (s->paused)
+			unpause(s);
 }
 
-bool
-accept_full(void)
+void
+accept_relief(uint32_t listener)
 {
-	return waitgroup_count() >= ac.limit;
+	struct socket *s;
+
+	count_ended(listener);
+	if (ac.npaused == 0)
+		return;
+	TAILQ_FOREACH (s, &ac.sockets, link)
+		if (s->paused && !accept_full(s->listener))
+			unpause(s);
+}
+
+void
+accept_retry(void)
+{
+	static const struct timeval next_turn;
+
+	if (ac.npaused > 0)
+		event_add(&ac.resume, &next_turn);
+}
+
+/* --- room --- */
+
+/* Does its end leave room for the newcomer?  What is in reserve stays so. */
+static bool
+makes_room(const struct conn *c)
+{
+	return c->listener == ac.newcomer || ac.held[c->listener] > reserve_of(c->listener);
+}
+
+/* The same, of descriptors.  But where hardly any is a connection's, to close one for
+ * another would go round and round. */
+static bool
+gives_descriptor(const struct conn *c)
+{
+	return makes_room(c) && waitgroup_count() - waitgroup_tasks() > FEW;
+}
+
+/* How many wait, as far as the kernel tells. */
+static size_t
+backlog(const struct socket *s)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+
+	if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_unacked == 0)
+		return 1;
+	return info.tcpi_unacked < BATCH ? info.tcpi_unacked : BATCH;
+}
+
+/* For as many as wait. */
+static void
+make_room(const struct socket *s, conn_filter *helps)
+{
+	ac.newcomer = s->listener;
+	ac.let_go += conn_make_room(backlog(s), helps);
+}
+
+static bool
+somebody_waits(const struct socket *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
 }
 
 enum accepted { ACCEPTED, QUEUE_EMPTY, PAUSED };
+
+static bool
+give_spare(const struct socket *s)
+{
+	if (!is_within_reserve(s->listener) || ac.nspare == 0 || !somebody_waits(s))
+		return false;
+	close(ac.spare[--ac.nspare]);
+	return true;
+}
+
+/* The kernel looks for a descriptor first, and then whether anybody waits.  To make room takes
+ * a moment, in any case; a sweep lasts until there is some. */
+static enum accepted
+no_room(struct socket *s, const char *why, conn_filter *helps)
+{
+	if (somebody_waits(s))
+		make_room(s, helps);
+	else if (!s->sweeping)
+		return QUEUE_EMPTY;
+	log_pause(why);
+	pause_socket(s);
+	return PAUSED;
+}
+
+static int
+take(struct socket *s)
+{
+	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0 || errno != EMFILE || !give_spare(s))
+		return fd;
+	return accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
 
 static enum accepted
 accept_one(struct socket *s)
 {
 	int fd;
 
-	if (accept_full())
+	if (accept_full(s->listener))
 		find_limit(); /* it may have been raised */
-	if (accept_full()) {
-		pause_accepting("the worker holds as many connections as it may", false);
-		return PAUSED;
-	}
-	fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (accept_full(s->listener))
+		return no_room(s, "the worker holds as many connections as it may", makes_room);
+	fd = take(s);
 	if (fd >= 0) {
 		conn_open(fd, s->listener);
 		return ACCEPTED;
@@ -204,8 +394,7 @@ accept_one(struct socket *s)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		pause_accepting(strerror(errno), true);
-		return PAUSED;
+		return no_room(s, strerror(errno), gives_descriptor);
 	default:
 		return ACCEPTED; /* ECONNABORTED and its like: about that client only */
 	}
@@ -237,17 +426,28 @@ look_again(void)
 static void
 on_again(evutil_socket_t fd, short what, void *arg)
 {
+	struct socket *s;
+
 	(void)fd;
 	(void)what;
 	(void)arg;
-	wake_sweeps();
+	TAILQ_FOREACH (s, &ac.sockets, link)
+		if (s->sweeping && !s->paused)
+			event_active(&s->ev, EV_READ, 0);
+}
+
+/* Where the loop comes round seldom, an accept in vain costs little. */
+static int
+batch_of(const struct socket *s)
+{
+	return s->sweeping || turn_count() > 0 ? BATCH : s->batch;
 }
 
 static void
 on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct socket *s = arg;
-	int n = 0, max = s->sweeping ? BATCH : s->batch;
+	int n = 0, max = batch_of(s);
 	enum accepted last = ACCEPTED;
 
 	(void)fd;
@@ -255,7 +455,8 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 	while (n < max && (last = accept_one(s)) == ACCEPTED)
 		n++;
 	if (!s->sweeping) {
-		adapt(s, n);
+		if (max == s->batch)
+			adapt(s, n);
 	} else if (last == QUEUE_EMPTY) {
 		drop(s);
 		finish_sweep();
@@ -267,7 +468,14 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 void
 accept_start(uint64_t max_connections)
 {
+	const struct conf *conf = worker_conf();
+
 	TAILQ_INIT(&ac.sockets);
+	ac.held = mem_alloc(conf->nlisten * sizeof *ac.held);
+	for (size_t i = 0; i < conf->nlisten; i++)
+		ac.reserves += (uint64_t)conf->listen[i].reserve;
+	ac.unused = ac.reserves;
+	hold_spares();
 	ac.max_connections = max_connections;
 	find_limit();
 	evtimer_assign(&ac.resume, worker_base(), on_resume, NULL);
@@ -280,6 +488,9 @@ accept_stop(void)
 	accept_close_all();
 	event_del(&ac.resume);
 	event_del(&ac.again);
+	while (ac.nspare > 0)
+		close(ac.spare[--ac.nspare]);
+	mem_free(&ac.held);
 }
 
 static struct socket *
@@ -378,11 +589,4 @@ accept_close_all(void)
 	while ((s = TAILQ_FIRST(&ac.sockets)) != NULL)
 		drop(s);
 	finish_sweep();
-}
-
-void
-accept_relief(void)
-{
-	if (ac.paused)
-		unpause();
 }

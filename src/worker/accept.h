@@ -3,7 +3,11 @@
  *
  * They come with GIVE and are polled from ACCEPT on; ACCEPT is the whole list,
  * so what it does not name is closed here (the master keeps the socket alive).
- * One wake accepts a bounded batch.  Short of descriptors, accepting pauses.
+ * One wake accepts a bounded batch.
+ *
+ * Short of room or of descriptors, connections that nobody needs are let go of for those
+ * that wait, and a socket pauses until there is room.  What a listener has in reserve the
+ * others leave free, so that there is room for it always.
  */
 #ifndef BATON_WORKER_ACCEPT_H
 #define BATON_WORKER_ACCEPT_H
@@ -16,6 +20,8 @@ struct msg;
 
 /* max_connections: 0 for what RLIMIT_NOFILE allows. */
 void accept_start(uint64_t max_connections);
+
+/* When no connection is left. */
 void accept_stop(void);
 
 /* The orders GIVE and ACCEPT. */
@@ -35,10 +41,14 @@ bool accept_sweeping(void);
 /* Close every socket at once. */
 void accept_close_all(void);
 
-/* A connection has ended: a pause for want of descriptors may be over. */
-void accept_relief(void);
+/* A connection of a listener is there; it has ended: a pause may be over. */
+void accept_took(uint32_t listener);
+void accept_relief(uint32_t listener);
 
-/* No more connections are taken than there are. */
-bool accept_full(void);
+/* One has become idle, which may make room. */
+void accept_retry(void);
+
+/* No more connections of a listener are taken than there are. */
+bool accept_full(uint32_t listener);
 
 #endif

@@ -24,8 +24,10 @@
 #include "worker/accept.h"
 #include "worker/access.h"
 #include "worker/give.h"
+#include "worker/pace.h"
 #include "worker/service.h"
 #include "worker/take.h"
+#include "worker/turn.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
 
@@ -35,6 +37,7 @@
 #define LINGER_MAX_MS   30000 /* a peer that takes in nothing holds us no longer */
 #define FRESH_MS        1000  /* a stop waits so long for a first byte */
 #define FRESH_TICK_MS   50
+#define NEW_MS          1000 /* without a byte: may be let go of for the sake of others */
 
 _Static_assert(LINGER_DRAIN_MS < LINGER_MS && LINGER_MS < LINGER_MAX_MS,
                "each linger limit is a part of the next");
@@ -47,9 +50,16 @@ static struct {
 	struct conn_list unused;
 	size_t nunused;
 	uint64_t last_id;
-	struct event bury;          /* frees the dead from the top level */
-	TAILQ_HEAD(, conn) opening; /* accepted in this loop turn */
+	struct event bury;        /* frees the dead from the top level */
+	struct conn_list opening; /* accepted in this loop turn */
+	struct conn_list fresh;   /* may be let go of, the oldest first */
+	struct conn_list idle;
+	uint64_t nleaving; /* let go of for the sake of others, and still there */
 	struct event fresh_turn;
+	struct event queue;     /* serves who waits, in the next turn */
+	struct conn_walk drain_walk;
+	bool drain_walking;
+	struct event drain_turn;
 	struct timelist *linger;
 	struct timelist *linger_drain;
 	LIST_HEAD(, conn_walk) walks;
@@ -107,7 +117,9 @@ linger_over(const struct conn *c)
 static void
 linger_again(struct conn *c)
 {
-	timelist_join(worker_draining() ? cs.linger_drain : cs.linger, &c->timed);
+	bool is_short = worker_draining() || c->makes_room;
+
+	timelist_join(is_short ? cs.linger_drain : cs.linger, &c->timed);
 }
 
 static void
@@ -163,6 +175,8 @@ on_silence(evutil_socket_t fd, short what, void *arg)
 }
 
 static void on_fresh_turn(evutil_socket_t fd, short what, void *arg);
+static void on_queue(evutil_socket_t fd, short what, void *arg);
+static void on_drain_turn(evutil_socket_t fd, short what, void *arg);
 
 void
 conn_start(struct event_base *base)
@@ -173,7 +187,13 @@ conn_start(struct event_base *base)
 	TAILQ_INIT(&cs.dead);
 	TAILQ_INIT(&cs.unused);
 	TAILQ_INIT(&cs.opening);
+	TAILQ_INIT(&cs.fresh);
+	TAILQ_INIT(&cs.idle);
 	LIST_INIT(&cs.walks);
+	turn_start(worker_conf()->nlisten);
+	pace_start(base);
+	evtimer_assign(&cs.queue, base, on_queue, NULL);
+	evtimer_assign(&cs.drain_turn, base, on_drain_turn, NULL);
 	evtimer_assign(&cs.bury, base, on_bury, NULL);
 	evtimer_assign(&cs.fresh_turn, base, on_fresh_turn, NULL);
 	evtimer_assign(&cs.silence, base, on_silence, NULL);
@@ -191,7 +211,13 @@ conn_stop(void)
 	on_bury(-1, 0, NULL);
 	event_del(&cs.bury);
 	event_del(&cs.fresh_turn);
+	event_del(&cs.queue);
+	pace_stop();
 	event_del(&cs.silence);
+	event_del(&cs.drain_turn);
+	if (cs.drain_walking)
+		conn_walk_end(&cs.drain_walk);
+	turn_stop();
 	while ((c = TAILQ_FIRST(&cs.unused)) != NULL) {
 		TAILQ_REMOVE(&cs.unused, c, all);
 		free(c);
@@ -227,12 +253,112 @@ set_doing(uint64_t id, uint32_t listener)
 	atomic_store_explicit(&cs.page->doing, id, memory_order_relaxed);
 }
 
-static void
-on_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
+/* --- places --- */
 
-	(void)fd;
+static void
+leave_place(struct conn *c)
+{
+	switch ((enum conn_place)c->place) {
+	case CONN_NOWHERE:
+		return;
+	case CONN_WAITS:
+	case CONN_WAITS_AGAIN:
+		turn_leave(c);
+		c->event = 0;
+		c->timed.excused = false;
+		return;
+	case CONN_OPENS:
+		TAILQ_REMOVE(&cs.opening, c, here);
+		c->timed.excused = false;
+		break;
+	case CONN_IS_NEW:
+		TAILQ_REMOVE(&cs.fresh, c, here);
+		break;
+	case CONN_IS_IDLE:
+		TAILQ_REMOVE(&cs.idle, c, here);
+		break;
+	}
+	c->place = CONN_NOWHERE;
+}
+
+static void
+take_place(struct conn *c, struct conn_list *list, enum conn_place place)
+{
+	AN(c->place == CONN_NOWHERE);
+	c->place = (uint8_t)place;
+	TAILQ_INSERT_TAIL(list, c, here);
+}
+
+/* Who is nowhere, and may be let go of, is remembered in the order of its state's age. */
+static void
+settle(struct conn *c)
+{
+	if (c->place != CONN_NOWHERE || c->closed || c->lingering || c->moving || c->held ||
+	    c->service->type->let_go == NULL)
+		return;
+	if (c->state == CONN_NEW) {
+		take_place(c, &cs.fresh, CONN_IS_NEW);
+	} else if (c->state == CONN_IDLE) {
+		take_place(c, &cs.idle, CONN_IS_IDLE);
+		accept_retry();
+	}
+}
+
+/* --- turns --- */
+
+bool
+conn_waits(const struct conn *c)
+{
+	return c->place == CONN_WAITS || c->place == CONN_WAITS_AGAIN;
+}
+
+/* Not event_active: what is ready now, and the timers, are not to wait for the queue. */
+static void
+wake_queue(void)
+{
+	static const struct timeval next_turn;
+
+	event_add(&cs.queue, &next_turn);
+}
+
+static void
+wait_for_turn(struct conn *c, bool again)
+{
+	leave_place(c);
+	turn_join(c, again);
+	c->timed.excused = true;
+	if (turn_count() == 1)
+		wake_queue();
+}
+
+static bool
+is_time(void)
+{
+	return turn_count() == 0 && !pace_is_over();
+}
+
+void
+conn_yield(struct conn *c)
+{
+	AN(!c->closed && !c->lingering && !c->moving && !c->held);
+	wait_for_turn(c, true);
+}
+
+bool
+conn_has_turn(struct conn *c)
+{
+	pace_count();
+	if (is_time())
+		return true;
+	if (!conn_waits(c))
+		conn_yield(c);
+	return false;
+}
+
+static void
+serve(struct conn *c, short what)
+{
+	pace_count();
 	set_doing(c->id, c->listener);
 	if (c->lingering)
 		linger_read(c);
@@ -245,13 +371,90 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	set_doing(0, 0);
 }
 
+/* The loop tells of it again and again while it waits, as it does of what is not told to
+ * one that has yielded. */
 static void
-first_look(struct conn *c)
+on_event(evutil_socket_t fd, short what, void *arg)
 {
-	if (c->service->type->ready != NULL)
+	struct conn *c = arg;
+
+	(void)fd;
+	if (!conn_waits(c) && is_time()) {
+		serve(c, what);
+		return;
+	}
+	if (!conn_waits(c))
+		wait_for_turn(c, false);
+	c->event |= (uint8_t)(what & (EV_READ | EV_WRITE));
+}
+
+/*
+ * At the end of the loop turn that accepted it a connection gets its first look: its
+ * request has often come by then.  One whose only request is answered and closed here
+ * never needs to be known to the kernel's epoll set.
+ */
+static void
+look_first(struct conn *c)
+{
+	pace_count();
+	c->is_opening = false;
+	set_doing(c->id, c->listener);
+	if (!c->lingering && c->service->type->ready != NULL)
 		c->service->type->ready(c, EV_READ);
-	else
+	else if (!c->lingering)
 		c->service->type->readable(c);
+	set_doing(0, 0);
+	if (!c->closed && !c->moving)
+		conn_watch(c);
+	if (!c->closed && c->state == CONN_NEW && worker_stopping())
+		look_for_silence();
+	settle(c);
+	if (worker_draining())
+		give_look();
+}
+
+static void
+go_on(struct conn *c)
+{
+	pace_count();
+	set_doing(c->id, c->listener);
+	c->service->type->resume(c);
+	set_doing(0, 0);
+}
+
+static void
+serve_waiting(struct conn *c, bool again)
+{
+	short what = c->event;
+
+	c->event = 0;
+	c->timed.excused = false;
+	if (c->is_opening)
+		look_first(c);
+	else if (again)
+		go_on(c);
+	else
+		serve(c, what);
+	settle(c);
+}
+
+static void
+on_queue(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t start_us = clock_us();
+	struct conn *c;
+	bool again;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	while ((c = turn_next(&again)) != NULL) {
+		serve_waiting(c, again);
+		if (pace_is_enough(start_us))
+			break;
+	}
+	if (turn_count() > 0)
+		wake_queue();
 }
 
 static struct conn *
@@ -275,18 +478,36 @@ conn_watch(struct conn *c)
 		conn_close(c, "cannot be watched");
 }
 
+/* What has come is told again when it is watched again. */
 void
 conn_unwatch(struct conn *c)
 {
 	c->watched = false;
 	event_del(&c->ev);
+	if (c->place == CONN_WAITS && !c->is_opening) {
+		leave_place(c);
+		settle(c);
+	}
 }
 
-/*
- * At the end of the loop turn that accepted it a connection gets its first look: its
- * request has often come by then.  One whose only request is answered and closed here
- * never needs to be known to the kernel's epoll set.
- */
+void
+conn_rest(struct conn *c)
+{
+	AN(!c->is_opening);
+	leave_place(c);
+	conn_unwatch(c);
+}
+
+void
+conn_go_on(struct conn *c)
+{
+	AN(c->place == CONN_NOWHERE && !c->moving && !c->held);
+	conn_watch(c);
+	if (!c->closed)
+		c->service->type->resume(c);
+	settle(c);
+}
+
 static void
 on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -296,19 +517,12 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	while ((c = TAILQ_FIRST(&cs.opening)) != NULL) {
-		TAILQ_REMOVE(&cs.opening, c, opening);
-		c->is_opening = false;
-		set_doing(c->id, c->listener);
-		if (!c->lingering)
-			first_look(c);
-		set_doing(0, 0);
-		if (!c->closed && !c->moving)
-			conn_watch(c);
-		if (!c->closed && c->state == CONN_NEW && worker_stopping())
-			look_for_silence();
+		leave_place(c);
+		if (is_time())
+			look_first(c);
+		else
+			wait_for_turn(c, false);
 	}
-	if (worker_draining())
-		give_look();
 }
 
 void
@@ -323,19 +537,21 @@ conn_open(int fd, uint32_t listener)
 	c->opened_ms = c->since_ms = clock_tick_ms();
 	c->state = CONN_NEW;
 	waitgroup_add(CONN_NEW);
+	accept_took(listener);
 	stats_add(cs.page, STATS_ACCEPTED, 1);
 	if (access_on(listener))
 		access_open(c);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
+	c->is_opening = true;
 	if (c->service->type->open != NULL)
 		c->service->type->open(c);
 	if (c->closed)
 		return;
 	if (TAILQ_EMPTY(&cs.opening))
 		event_active(&cs.fresh_turn, EV_TIMEOUT, 0);
-	TAILQ_INSERT_TAIL(&cs.opening, c, opening);
-	c->is_opening = true;
+	take_place(c, &cs.opening, CONN_OPENS);
+	c->timed.excused = true;
 }
 
 bool
@@ -352,6 +568,7 @@ conn_read(struct conn *c, void *buf, size_t len)
 	ssize_t n = recv(c->fd, buf, len, MSG_DONTWAIT);
 
 	if (n > 0) {
+		pace_count();
 		c->bytes_in += (uint64_t)n;
 		stats_add(cs.page, STATS_BYTES_IN, (uint64_t)n);
 		return n;
@@ -366,6 +583,7 @@ written(struct conn *c, ssize_t n)
 {
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? CONN_AGAIN : CONN_ERROR;
+	pace_count();
 	c->bytes_out += (uint64_t)n;
 	stats_add(cs.page, STATS_BYTES_OUT, (uint64_t)n);
 	return n;
@@ -416,6 +634,7 @@ conn_want_read(struct conn *c)
 void
 conn_account(struct conn *c, uint64_t in, uint64_t out)
 {
+	pace_count();
 	c->bytes_in += in;
 	c->bytes_out += out;
 	stats_add(cs.page, STATS_BYTES_IN, in);
@@ -431,6 +650,10 @@ conn_set_state(struct conn *c, enum conn_state state)
 	waitgroup_move(c->state, state);
 	c->state = state;
 	c->since_ms = clock_tick_ms();
+	if (!conn_waits(c) && !c->is_opening)
+		leave_place(c);
+	if (state == CONN_IDLE && !c->is_opening)
+		settle(c);
 }
 
 void
@@ -478,6 +701,7 @@ static void
 end(struct conn *c, const char *why)
 {
 	AN(!c->closed);
+	pace_count();
 	give_ended(c);
 	if (c->held)
 		take_forget(c);
@@ -486,9 +710,11 @@ end(struct conn *c, const char *why)
 	c->closed = true;
 	mem_free(&c->ends);
 	timelist_leave(&c->timed);
-	if (c->is_opening)
-		TAILQ_REMOVE(&cs.opening, c, opening);
+	leave_place(c);
+	c->is_opening = false;
 	close_descriptor(c);
+	if (c->makes_room)
+		cs.nleaving--;
 	step_walks(c);
 	TAILQ_REMOVE(&cs.all, c, all);
 	if (TAILQ_EMPTY(&cs.dead))
@@ -497,7 +723,7 @@ end(struct conn *c, const char *why)
 	if (!c->elsewhere)
 		stats_add(cs.page, STATS_CLOSED, 1);
 	waitgroup_done(c->state); /* beside it: who dies between the two is counted twice */
-	accept_relief();
+	accept_relief(c->listener);
 }
 
 void
@@ -547,6 +773,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 	if (access_on(listener))
 		access_open(c);
 	waitgroup_add((enum conn_state)c->state);
+	accept_took(listener);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
 	return c;
@@ -563,7 +790,10 @@ void
 conn_finish(struct conn *c, const char *why)
 {
 	AN(!c->closed && !c->lingering);
+	pace_count();
 	release(c);
+	if (!c->is_opening)
+		leave_place(c);
 	c->why = why;
 	c->lingering = true;
 	c->since_ms = clock_tick_ms();
@@ -646,16 +876,95 @@ conn_drain(struct conn *c)
 }
 
 /* What is undecided is drained when it is decided. */
+static void
+drain_on(void)
+{
+	static const struct timeval next_turn;
+	uint64_t start_us = clock_us();
+	struct conn *c;
+
+	while ((c = conn_walk_next(&cs.drain_walk)) != NULL) {
+		if (!c->moving && !c->held)
+			conn_drain(c);
+		if (pace_is_enough(start_us)) {
+			event_add(&cs.drain_turn, &next_turn);
+			return;
+		}
+	}
+	conn_walk_end(&cs.drain_walk);
+	cs.drain_walking = false;
+}
+
+static void
+on_drain_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	drain_on();
+}
+
 void
 conn_drain_all(void)
 {
-	struct conn *c, *next;
+	if (cs.drain_walking)
+		conn_walk_end(&cs.drain_walk);
+	event_del(&cs.drain_turn);
+	conn_walk_begin(&cs.drain_walk);
+	cs.drain_walking = true;
+	drain_on();
+}
 
-	for (c = TAILQ_FIRST(&cs.all); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, all);
-		if (!c->moving && !c->held)
-			conn_drain(c);
+/* --- making room --- */
+
+/* Who has just asked for something stays. */
+static bool
+leave_for_others(struct conn *c)
+{
+	set_doing(c->id, c->listener);
+	c->makes_room = true;
+	cs.nleaving++;
+	c->service->type->let_go(c, "there is no room for others");
+	set_doing(0, 0);
+	if (c->closed)
+		return true;
+	if (c->lingering) {
+		stats_add(cs.page, STATS_EVICTED, 1);
+		return true;
 	}
+	c->makes_room = false;
+	cs.nleaving--;
+	return false;
+}
+
+/* Of those that are on the list now, and in their state since `before` at the latest. */
+static size_t
+let_go_of(struct conn_list *list, uint64_t before_ms, size_t n, conn_filter *may)
+{
+	struct conn *c, *next, *last = TAILQ_LAST(list, conn_list);
+	size_t done = 0;
+
+	for (c = TAILQ_FIRST(list); c != NULL && done < n; c = next) {
+		next = c != last ? TAILQ_NEXT(c, here) : NULL;
+		if (c->since_ms > before_ms)
+			break;
+		if (may(c))
+			done += leave_for_others(c);
+	}
+	return done;
+}
+
+size_t
+conn_make_room(size_t n, conn_filter *may)
+{
+	uint64_t now = clock_tick_ms();
+	size_t done;
+
+	if (n <= cs.nleaving)
+		return 0;
+	n -= cs.nleaving;
+	done = let_go_of(&cs.idle, now, n, may);
+	return done + let_go_of(&cs.fresh, now - NEW_MS, n - done, may);
 }
 
 const char *

@@ -32,14 +32,24 @@ enum conn_state {
 	CONN_BUSY, /* must finish */
 };
 
+/* The list that it is on, of those on which it can be on one only. */
+enum conn_place {
+	CONN_NOWHERE,
+	CONN_OPENS,       /* accepted in this loop turn */
+	CONN_WAITS,       /* for its turn (worker/turn.h), with an event or its first look */
+	CONN_WAITS_AGAIN, /* the same, as it has asked for it (conn_yield) */
+	CONN_IS_NEW,      /* no byte yet, and it may be let go of */
+	CONN_IS_IDLE,     /* may be let go of: the longest idle first */
+};
+
 struct conn {
 	struct event ev;
-	TAILQ_ENTRY(conn) all;     /* every connection of the worker, oldest first */
-	TAILQ_ENTRY(conn) opening; /* accepted in this loop turn */
-	struct timed timed;        /* the limit of its present phase */
-	uint64_t id;               /* never reused in this worker */
-	uint64_t opened_ms;        /* clock_tick_ms at accept */
-	uint64_t since_ms;         /* of the present state */
+	TAILQ_ENTRY(conn) all;  /* every connection of the worker, oldest first */
+	TAILQ_ENTRY(conn) here; /* on the list of its place */
+	struct timed timed;     /* the limit of its present phase */
+	uint64_t id;            /* never reused in this worker */
+	uint64_t opened_ms;     /* clock_tick_ms at accept */
+	uint64_t since_ms;      /* of the present state */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t from_birth; /* the worker that has handed it over; 0: accepted here */
@@ -53,18 +63,21 @@ struct conn {
 	uint32_t requests;
 	uint32_t listener; /* into conf.listen */
 	int fd;
-	uint8_t state;   /* enum conn_state */
-	bool lingering;  /* half-closed by us, read to the end */
-	bool closed;     /* waits to be freed */
-	bool writing;    /* turned to writing */
-	bool watched;    /* the loop knows it */
-	bool is_opening; /* is on that list */
-	bool moving;     /* offered to another worker: not read from until it is decided */
-	bool held;       /* taken from another worker that has not let go of it yet */
-	bool shared;     /* another process may have a copy of the descriptor */
-	bool elsewhere;  /* ends here only: another worker goes on with it */
-	bool stays;      /* is not to be offered again: it ends here */
-	uint8_t refusal; /* enum handoff_refusal, for the log and batonctl */
+	uint8_t state;       /* enum conn_state */
+	uint8_t place;       /* enum conn_place */
+	uint8_t event;       /* EV_READ, EV_WRITE: what has come while it waits */
+	uint8_t refusal;     /* enum handoff_refusal, for the log and batonctl */
+	bool lingering;      /* half-closed by us, read to the end */
+	bool closed;         /* waits to be freed */
+	bool writing;        /* turned to writing */
+	bool watched;        /* the loop knows it */
+	bool is_opening;     /* it had no first look yet */
+	bool moving;         /* offered to another worker: not read from until it is decided */
+	bool held;           /* taken from another worker that has not let go of it yet */
+	bool shared : 1;     /* another process may have a copy of the descriptor */
+	bool elsewhere : 1;  /* ends here only: another worker goes on with it */
+	bool stays : 1;      /* is not to be offered again: it ends here */
+	bool makes_room : 1; /* ends for others' sake: its linger is short */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -93,6 +106,19 @@ void conn_want_read(struct conn *c);
 
 /* Of a service with `ready`: wait for EV_READ, EV_WRITE, both, or nothing. */
 void conn_want(struct conn *c, short events);
+
+/*
+ * Of a service with `resume`: it has had its share of this turn of the loop and is not done.
+ * When the others had theirs `resume` is called; until then what comes is not told.
+ */
+void conn_yield(struct conn *c);
+
+/* Does it wait for its turn, so that what it has sent is not seen to yet? */
+bool conn_waits(const struct conn *c);
+
+/* Before what the service itself has in the loop for it: is there time for it in this turn?
+ * If not, its turn comes, with `resume`; return. */
+bool conn_has_turn(struct conn *c);
 
 /* Count bytes that the service has moved itself. */
 void conn_account(struct conn *c, uint64_t in, uint64_t out);
@@ -167,6 +193,20 @@ void conn_drain(struct conn *c);
 /* Out of the loop, and in again. */
 void conn_unwatch(struct conn *c);
 void conn_watch(struct conn *c);
+
+/* The same of one that is on its way: it has no turn, whatever it waits for. */
+void conn_rest(struct conn *c);
+
+/* It has come back, or is ours from now on. */
+void conn_go_on(struct conn *c);
+
+/*
+ * Let go, in order, of those that nobody needs: the longest idle first, then those that
+ * have sent nothing for a while.  At most n are on their way out at a time; which of them
+ * help is for may to say.  Returns how many have just begun to leave.
+ */
+typedef bool conn_filter(const struct conn *c);
+size_t conn_make_room(size_t n, conn_filter *may);
 
 /* Another worker's from here on: the descriptor is closed, the peer notices nothing. */
 void conn_let_go(struct conn *c);

@@ -133,6 +133,9 @@ domain_enter(const struct conf *conf, unsigned needs, char **cause)
 	int fd, result;
 
 	sandbox_prepare(); /* by then they are out of reach */
+	if (abi == 0)
+		log_info("there is no Landlock here (%s): the filter stands alone",
+		         strerror(errno));
 	if (abi == 0 || ((needs & SERVICE_IS_FREE) && abi < 2))
 		return 0; /* version 1 would forbid every move between directories */
 	fd = (int)create(&r, size_for(abi), 0);

@@ -224,7 +224,7 @@ offer(struct conn *c)
 		return NO_TAKER;
 	}
 	handoff_step(&o->state, HANDOFF_OFFER);
-	conn_unwatch(c); /* nothing is read between freeze and here: one thread */
+	conn_rest(c); /* nothing is read between freeze and here: one thread */
 	timelist_leave(&c->timed);
 	if (c->service->type->rest != NULL)
 		c->service->type->rest(c);
@@ -306,9 +306,7 @@ give_look(void)
 static void
 go_on(struct conn *c)
 {
-	conn_watch(c);
-	if (!c->closed)
-		c->service->type->resume(c);
+	conn_go_on(c);
 	if (!c->closed && !c->moving && conn_ends_here(c))
 		conn_drain(c);
 }

@@ -14,9 +14,11 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/pace.h"
 #include "worker/runtime.h"
 
 struct posted {
@@ -34,14 +36,35 @@ static struct {
 	struct event wake;
 } ps = {.queue = STAILQ_HEAD_INITIALIZER(ps.queue), .fd = -1};
 
-/* All that is there; what is posted meanwhile comes in the next turn, so that posting
- * from fn does not keep the loop. */
+static void
+wake(void)
+{
+	uint64_t one = 1;
+
+	if (!ps.woken)
+		(void)!write(ps.fd, &one, sizeof one);
+	ps.woken = true;
+}
+
+/* What there was no time for comes before what was posted meanwhile. */
+static void
+put_back(struct queue *rest)
+{
+	pthread_mutex_lock(&lock);
+	STAILQ_CONCAT(rest, &ps.queue);
+	STAILQ_CONCAT(&ps.queue, rest);
+	wake();
+	pthread_mutex_unlock(&lock);
+}
+
+/* All that is there, as far as the time goes; what is posted meanwhile comes in the next
+ * turn, so that posting from fn does not keep the loop. */
 static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue now = STAILQ_HEAD_INITIALIZER(now);
+	uint64_t start_us = clock_us(), n;
 	struct posted *p;
-	uint64_t n;
 
 	(void)what;
 	(void)arg;
@@ -54,22 +77,23 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		STAILQ_REMOVE_HEAD(&now, link);
 		p->fn(p->arg);
 		free(p);
+		if (pace_is_enough(start_us))
+			break;
 	}
+	if (!STAILQ_EMPTY(&now))
+		put_back(&now);
 }
 
 void
 baton_post(void (*fn)(void *arg), void *arg)
 {
 	struct posted *p = mem_alloc(sizeof *p);
-	uint64_t one = 1;
 
 	p->fn = fn;
 	p->arg = arg;
 	pthread_mutex_lock(&lock);
 	STAILQ_INSERT_TAIL(&ps.queue, p, link);
-	if (!ps.woken)
-		(void)!write(ps.fd, &one, sizeof one);
-	ps.woken = true;
+	wake();
 	pthread_mutex_unlock(&lock);
 }
 

@@ -77,6 +77,13 @@ struct service_type {
 	void (*drain)(struct conn *c);
 
 	/*
+	 * The worker has no room for others, and this one is IDLE, or NEW for a while: finish
+	 * it after a last look, unless that finds something to do.  Optional: such a
+	 * connection is never ended for the sake of others.
+	 */
+	void (*let_go)(struct conn *c, const char *why);
+
+	/*
 	 * Hand-off to another worker: all of these, or none.
 	 *
 	 * freeze: can another process go on from here?  If so, set state, unread,
@@ -94,7 +101,8 @@ struct service_type {
 	 * called then, and must leave the peers of its descriptors untouched (no
 	 * shutdown), as it must whenever another worker goes on with them.
 	 *
-	 * resume: go on, after a thaw or after a rest that came to nothing.
+	 * resume: go on, after a thaw or after a rest that came to nothing; and after a
+	 * conn_yield.
 	 */
 	bool (*freeze)(struct conn *c, struct handoff_record *r);
 	void (*rest)(struct conn *c);

@@ -92,7 +92,7 @@ objection(const struct handoff_record *r, uint32_t *listener)
 	if (!conf->listen[i].handoff || !conf->drain.handoff || type->thaw == NULL)
 		return HANDOFF_UNWANTED;
 	*listener = i;
-	return worker_draining() || accept_full() ? HANDOFF_LATER : 0;
+	return worker_draining() || accept_full(i) ? HANDOFF_LATER : 0;
 }
 
 static void
@@ -172,9 +172,7 @@ begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 	c->held = c->shared = false;
 	if (limit != NULL)
 		timelist_join_left(limit, &c->timed, left_ms);
-	conn_watch(c);
-	if (!c->closed)
-		c->service->type->resume(c);
+	conn_go_on(c);
 	if (c->closed || c->moving || !worker_draining())
 		return;
 	if (conn_ends_here(c))

@@ -48,7 +48,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while ((t = TAILQ_FIRST(&list->members)) != NULL && t->expires_ms <= now) {
 		timelist_leave(t);
-		list->expired(t);
+		if (t->excused)
+			timelist_join(list, t);
+		else
+			list->expired(t);
 	}
 	list->armed = false;
 	arm(list, now);

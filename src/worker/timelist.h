@@ -20,8 +20,9 @@ struct timelist;
 /* What is embedded in the object that has a time limit.  Zeroed: on no list. */
 struct timed {
 	TAILQ_ENTRY(timed) link;
-	struct timelist *list; /* NULL: on no list */
-	uint64_t expires_ms;   /* clock_tick_ms */
+	struct timelist *list;    /* NULL: on no list */
+	uint64_t expires_ms : 63; /* clock_tick_ms */
+	uint64_t excused : 1;     /* it waits for us: at its limit it begins anew */
 };
 
 #define timed_owner(t, type, member) ((type *)(void *)((char *)(t)-offsetof(type, member)))

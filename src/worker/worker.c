@@ -34,6 +34,7 @@
 
 #define LACK_MS      500
 #define HEARTBEAT_MS 500
+#define PROGRESS_MS  100 /* a beat amid a turn of the loop */
 
 static struct {
 	const struct heritage *heritage;
@@ -298,6 +299,17 @@ on_lack(evutil_socket_t fd, short what, void *arg)
 	worker_tell(MSG_LACKS, NULL, 0);
 }
 
+void
+worker_progress(void)
+{
+	uint64_t now = clock_tick_ms();
+
+	if (w.heritage == NULL) /* nobody watches: a part of a worker, in a test */
+		return;
+	if (now >= w.heritage->page->heartbeat_ms + PROGRESS_MS)
+		w.heritage->page->heartbeat_ms = now;
+}
+
 static void
 on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
@@ -417,9 +429,10 @@ stop(void)
 {
 	listing_stop();
 	overdue_stop();
-	accept_stop();
+	accept_close_all();
 	give_stop();
 	conn_stop();
+	accept_stop();
 	take_stop();
 	drain_stop();
 	access_stop();

@@ -31,6 +31,10 @@ void worker_tell(enum msg_type type, const void *body, size_t len);
 /* The master has taken all that was said before. */
 bool worker_is_heard(void);
 
+/* Something was done, so the loop does not stand still however long it takes to come round:
+ * for the heartbeat.  Costs next to nothing. */
+void worker_progress(void);
+
 /* Nothing is left to do: end the loop. */
 void worker_leave(void);
 

@@ -52,6 +52,21 @@ static const struct {
     {ECHO LISTEN "[service:f]\ntype = echo\n", ""}, /* used by nobody */
     {ECHO LISTEN "[listen:m]\naddress = :2\nservice = e\n", ""},
 
+    /* reserves, which all have to fit */
+    {ECHO LISTEN "reserve = 10000000\n", ""}, /* as RLIMIT_NOFILE is not known here */
+    {ECHO LISTEN "reserve = 20\n[server]\nmax_connections = 20\n", ""},
+    {ECHO LISTEN "reserve = 21\n[server]\nmax_connections = 20\n",
+     "f:6: the reserves up to [listen:l] are 21 connections, and max_connections is 20"},
+    {ECHO LISTEN "reserve = 15\n[listen:m]\naddress = :2\nservice = e\nreserve = 5\n"
+                 "[listen:n]\naddress = :3\nservice = e\nreserve = 1\n"
+                 "[server]\nmax_connections = 20\n",
+     "f:14: the reserves up to [listen:n] are 21 connections, and max_connections is 20"},
+    {ECHO LISTEN "reserve = 15\n[listen:m]\naddress = :2\nservice = a\n" /* it gets less */
+                 "[service:a]\ntype = admin\n[server]\nmax_connections = 20\n",
+     ""},
+    {ECHO LISTEN "reserve = -1\n",
+     "f:6: bad value '-1' for 'reserve' in [listen:l]; expected a number from 0 to 10000000"},
+
     /* keys of another type */
     {"[service:e]\ntype = echo\nroot = /x\n" LISTEN,
      "f:3: key 'root' in [service:e] is of type 'http', not of 'echo'"},

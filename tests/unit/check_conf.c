@@ -281,6 +281,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(l->service_ix, 1);
 	ck_assert_int_eq(l->backlog, 4096);
 	ck_assert(l->reuseport && l->handoff);
+	ck_assert_int_eq(l->reserve, 0);
 	ck_assert_int_eq(l->mode, 0666);
 	ck_assert_str_eq(e->type, "echo");
 	ck_assert_int_eq(e->line, 4);
@@ -369,6 +370,44 @@ static const char *const trips[] = {
     "pid_file = /p\nstart_timeout = 1m\nprobation = 0\nmax_generations = 2\n"
     "max_connections = 10000\n[drain]\nlame_duck = 5s\ndeadline = 500ms\nhandoff = no\n" REST,
 };
+
+/* An admin's reserve, unless the file says otherwise, by max_connections and what others
+ * have in reserve. */
+static const struct {
+	const char *keys, *others;
+	int max, reserve;
+} reserves[] = {
+    {"", "", 0, 8},
+    {"", "", 16, 8},
+    {"", "", 15, 7},
+    {"", "", 1, 0},
+    {"", "reserve = 10\n", 20, 5},
+    {"", "reserve = 20\n", 20, 0},
+    {"", "reserve = 100\n", 0, 8},
+    {"reserve = 0\n", "", 0, 0},
+    {"reserve = 3\n", "", 16, 3},
+    {"reserve = 16\n", "", 16, 16},
+};
+
+START_TEST(an_admin_has_a_reserve)
+{
+	char *text = mem_printf("[server]\nmax_connections = %d\n"
+	                        "[listen:a]\naddress = :1\nservice = a\n%s"
+	                        "[listen:e]\naddress = :2\nservice = e\n%s"
+	                        "[service:a]\ntype = admin\n[service:e]\ntype = echo\n",
+	                        reserves[_i].max, reserves[_i].keys, reserves[_i].others);
+	struct conf *a = parse(text), *b;
+	char *again = conf_print(a);
+
+	ck_assert_int_eq(a->listen[0].reserve, reserves[_i].reserve);
+	b = parse(again);
+	assert_same(a, b);
+	conf_free(&a);
+	conf_free(&b);
+	mem_free(&again);
+	mem_free(&text);
+}
+END_TEST
 
 START_TEST(round_trip)
 {
@@ -760,6 +799,7 @@ main(void)
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, keeps_its_text);
 	tcase_add_test(tc, capped_default);
+	tcase_add_loop_test(tc, an_admin_has_a_reserve, 0, COUNT(reserves));
 	tcase_add_loop_test(tc, round_trip, 0, COUNT(trips));
 	tcase_add_test(tc, round_trip_of_longest_line);
 	tcase_add_test(tc, print);

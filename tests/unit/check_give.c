@@ -77,13 +77,14 @@ conn_all(void)
 }
 
 void
-conn_watch(struct conn *c)
+conn_go_on(struct conn *c)
 {
 	c->watched = true;
+	c->service->type->resume(c);
 }
 
 void
-conn_unwatch(struct conn *c)
+conn_rest(struct conn *c)
 {
 	c->watched = false;
 }

@@ -10,6 +10,7 @@
 #include <http_parser.h>
 
 #include "baton.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/http/answer.h"
@@ -24,6 +25,7 @@
 #include "service/http/upload.h"
 #include "worker/conn.h"
 #include "worker/ctx.h"
+#include "worker/pace.h"
 #include "worker/runtime.h"
 
 #define CALLS_KEPT 128
@@ -263,12 +265,13 @@ go_on(struct call *call)
 		http_go_on(c);
 }
 
-/* Those that are there.  Who is woken meanwhile has the loop's next turn (a timer, as what is
- * made active here is called before anything else). */
+/* Those that are there, as far as the time goes.  Who is woken meanwhile has the loop's next
+ * turn (a timer, as what is made active here is called before anything else). */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval now = {0};
+	uint64_t start_us = clock_us();
 	struct call *call;
 
 	(void)fd;
@@ -282,6 +285,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		call->ready = false;
 		upload_tell(call);
 		go_on(call);
+		if (pace_is_enough(start_us))
+			break;
 	}
 	cl.turning = false;
 	if (cl.nready > 0)

@@ -19,6 +19,9 @@
 
 #define LATER_MS       1000 /* a limit of a connection that is on its way is looked at again */
 #define MODULE_IDLE_MS 75000
+#define TURN_ANSWERS   8            /* or pieces of them, for one in a turn of the loop */
+#define TURN_BYTES     (512 * 1024) /* of them, or */
+#define TURN_US        2000
 
 /* --- start and stop --- */
 
@@ -202,11 +205,42 @@ go_idle(struct conn *c, struct exchange *x)
 	timelist_join(http_of(c)->idle, &c->timed);
 }
 
-/* Everything that can be done with what is there. */
+/* What one has had of this turn of the loop. */
+struct share {
+	unsigned n;     /* answers, or pieces of them */
+	uint64_t bytes; /* the connection's when it began */
+	uint64_t until_us;
+};
+
+/* Has it more to do, and had its share?  The clock is read for who sends ahead only. */
+static bool
+has_had_share(const struct conn *c, const struct exchange *x, struct share *share)
+{
+	uint64_t now;
+
+	if (x->phase == PHASE_HEAD ? x->from == x->to : x->phase != PHASE_ANSWER)
+		return false;
+	now = clock_us();
+	if (share->n++ == 0)
+		share->until_us = now + TURN_US;
+	return share->n == TURN_ANSWERS || c->bytes_out - share->bytes >= TURN_BYTES ||
+	       now >= share->until_us;
+}
+
+/* Nothing is waited for from the client meanwhile. */
+static void
+yield(struct conn *c)
+{
+	timelist_leave(&c->timed);
+	conn_yield(c);
+}
+
+/* Everything that can be done with what is there, within a share. */
 static void
 process(struct conn *c, struct exchange *x)
 {
 	struct http *h = http_of(c);
+	struct share share = {.bytes = c->bytes_out};
 
 	for (;;) {
 		if (x->phase == PHASE_HEAD && conn_moves(c))
@@ -238,6 +272,10 @@ process(struct conn *c, struct exchange *x)
 			if (!all_sent(c, x))
 				return;
 			conn_want_read(c);
+			if (has_had_share(c, x, &share)) {
+				yield(c);
+				return;
+			}
 			break;
 		case SENT_BLOCKED:
 			exchange_detach(x);
@@ -354,6 +392,16 @@ said_nothing(const struct conn *c, const struct exchange *x)
 }
 
 static void
+let_go(struct conn *c, const char *why)
+{
+	uint64_t before = c->bytes_in;
+
+	readable(c); /* the last look */
+	if (!c->closed && !c->lingering && !c->moving && c->bytes_in == before)
+		conn_finish(c, why);
+}
+
+static void
 too_late(struct conn *c)
 {
 	struct exchange *x = c->data;
@@ -387,13 +435,14 @@ on_body_late(struct timed *t)
 	too_late(timed_owner(t, struct conn, timed));
 }
 
-/* One that is on its way is left alone: the other side has the limit, too. */
+/* One that is on its way is left alone: the other side has the limit, too; and one that
+ * waits for us is not late. */
 static void
 on_total_late(struct timed *t)
 {
 	struct conn *c = timed_owner(t, struct exchange, total)->conn;
 
-	if (c->moving || c->held)
+	if (c->moving || c->held || conn_waits(c))
 		timelist_join_left(http_of(c)->total, t, LATER_MS);
 	else
 		too_late(c);
@@ -454,6 +503,7 @@ static const struct service_type relay_service = {
     .open = opened,
     .ready = ready,
     .drain = drain,
+    .let_go = let_go,
     .freeze = move_freeze,
     .thaw = move_thaw,
     .resume = resume,
@@ -479,6 +529,7 @@ const struct service_type http_service = {
     .readable = readable,
     .writable = writable,
     .drain = drain,
+    .let_go = let_go,
     .freeze = move_freeze,
     .thaw = move_thaw,
     .resume = resume,

@@ -10,8 +10,8 @@
 #include "worker/conn.h"
 #include "worker/runtime.h"
 
-#define IOV_MAX_N 64
-#define TURN      (512 * 1024) /* threads may write as fast as a client reads: others first */
+#define IOV_MAX_N  64
+#define TURN_BYTES (512 * 1024) /* of a fast client, in one turn of the loop: others first */
 
 /* One for all connections: it is held for a few instructions. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -199,14 +199,11 @@ enum outbox_sent
 outbox_flush(struct baton_conn *bc)
 {
 	struct iovec iov[IOV_MAX_N];
-	size_t turn = 0;
+	uint64_t before = bc->c->bytes_out;
 	int n;
 
 	while ((n = gather(bc, iov)) > 0) {
 		size_t all = 0;
-
-		if (turn >= TURN)
-			return OUTBOX_BLOCKED; /* writable at once */
 		ssize_t w = conn_write(bc->c, iov, n, false);
 
 		for (int i = 0; i < n; i++)
@@ -215,9 +212,10 @@ outbox_flush(struct baton_conn *bc)
 			return OUTBOX_BROKEN;
 		if (w > 0)
 			sent(bc, (size_t)w);
-		turn += w > 0 ? (size_t)w : 0;
 		if (w < 0 || (size_t)w < all)
 			return OUTBOX_BLOCKED;
+		if (bc->c->bytes_out - before >= TURN_BYTES)
+			return bc->unsent > 0 ? OUTBOX_BLOCKED : OUTBOX_EMPTY;
 	}
 	return OUTBOX_EMPTY;
 }

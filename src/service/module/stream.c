@@ -8,6 +8,7 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/module/carry.h"
@@ -15,6 +16,7 @@
 #include "service/module/outbox.h"
 #include "service/module/streamed.h"
 #include "worker/conn.h"
+#include "worker/pace.h"
 #include "worker/runtime.h"
 #include "worker/service.h"
 
@@ -249,12 +251,13 @@ is_away(const struct conn *c)
 	return c->moving || c->held;
 }
 
-/* Those that are there.  Who comes meanwhile has the loop's next turn (a timer, as what is
- * made active here is called before anything else). */
+/* Those that are there, as far as the time goes.  Who comes meanwhile has the loop's next
+ * turn (a timer, as what is made active here is called before anything else). */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval now = {0};
+	uint64_t start_us = clock_us();
 	struct stream *st = arg;
 	struct baton_conn *bc;
 
@@ -268,6 +271,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		bc->queued = false;
 		if (bc->c != NULL && !is_away(bc->c) && !bc->c->lingering)
 			work(bc);
+		if (pace_is_enough(start_us))
+			break;
 	}
 	st->turning = false;
 	if (st->ntodo > 0)
