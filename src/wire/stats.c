@@ -399,6 +399,7 @@ stats_protect(struct stats *stats, const struct stats_page *own)
 	char *annex = stats_annex(stats, own, &size);
 	char *page = stats->map + stats_page_index(stats, own) * STATS_PAGE_SIZE;
 
+	stats_free_seats(stats); /* the master's knowledge, and soon out of date */
 	if (!read_only(stats) || !writable(stats, page, STATS_PAGE_SIZE) ||
 	    !writable(stats, annex, size))
 		log_fatal("cannot protect the statistics memory: %s", strerror(errno));
