@@ -389,12 +389,12 @@ settle_own(struct build *b)
 
 		mem_free(&b->title);
 		b->title = conf_title(b->conf, b->section, b->index);
-		for (const struct conf_own *own = s->own; own < s->own + s->nown; own++) {
-			b->head = own->head;
+		for (size_t i = 0; i < s->nown; i++) {
+			b->head = s->own[i].head;
 			if (module)
-				check_own(b, s, own);
+				check_own(b, s, &s->own[i]);
 			else
-				unknown_key(b, own->line, own->key);
+				unknown_key(b, s->own[i].line, s->own[i].key);
 		}
 	}
 }

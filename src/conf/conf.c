@@ -366,10 +366,10 @@ print_key(FILE *out, const struct conf *conf, const struct keys_row *row, size_t
 static void
 print_own(FILE *out, const struct conf_service *s, const char *where)
 {
-	for (const struct conf_own *own = s->own; own < s->own + s->nown; own++) {
-		char *remark = mem_printf("%s:%d", where, own->line);
+	for (size_t i = 0; i < s->nown; i++) {
+		char *remark = mem_printf("%s:%d", where, s->own[i].line);
 
-		print_line(out, "", own->key, own->value, remark);
+		print_line(out, "", s->own[i].key, s->own[i].value, remark);
 		mem_free(&remark);
 	}
 }

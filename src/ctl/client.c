@@ -24,6 +24,7 @@
 #define SNIPPET     60 /* bytes shown of what is no answer */
 #define READ_MIN    65536
 
+_Static_assert(CONNECT_S * 1000 == CLIENT_SILENCE_MS, "one patience for both");
 _Static_assert(PATIENCE_MS < CLIENT_SILENCE_MS, "who waits is told so before he gives up");
 
 struct client {
@@ -59,6 +60,8 @@ try_connect(const char *path, const struct timeval *limit, char **cause)
 	/* connect() waits for room in the queue as long as a write would. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof *limit);
 	if (connect(fd, (struct sockaddr *)&un, sizeof un) < 0) {
+		int error = errno;
+
 		if (errno == EAGAIN && limit->tv_sec == 0)
 			cause_set(cause, "%s: has no room for us; is the master stopped?",
 			          path);
@@ -69,6 +72,7 @@ try_connect(const char *path, const struct timeval *limit, char **cause)
 		else
 			cause_set(cause, "%s: %s", path, strerror(errno));
 		fd_close(&fd);
+		errno = error;
 		return -1;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
@@ -100,6 +104,7 @@ client_new(const char *path, const struct timeval *limit, char **cause)
 		return NULL;
 	if (check_owner(fd, path, &peer, cause) < 0) {
 		fd_close(&fd);
+		errno = EPERM;
 		return NULL;
 	}
 	c = mem_alloc(sizeof *c);
@@ -110,8 +115,16 @@ client_new(const char *path, const struct timeval *limit, char **cause)
 	return c;
 }
 
+/* errno is that of the connect. */
+static void
+note_full(const char *path, char **full)
+{
+	if (errno == EAGAIN && *full == NULL)
+		*full = mem_strdup(path);
+}
+
 static struct client *
-connect_anywhere(char **cause)
+connect_anywhere(char **full, char **cause)
 {
 	char **paths = control_path_candidates();
 	char *tried = mem_strdup(""), *why = NULL;
@@ -122,6 +135,7 @@ connect_anywhere(char **cause)
 
 		if ((c = client_new(*p, &usual, &why)) != NULL)
 			break;
+		note_full(*p, full);
 		more = mem_printf("%s\n  %s", tried, why);
 		free(tried);
 		tried = more;
@@ -135,15 +149,17 @@ connect_anywhere(char **cause)
 }
 
 struct client *
-client_connect(const char *path, char **cause)
+client_connect(const char *path, char **full, char **cause)
 {
 	char *why = NULL;
 	struct client *c;
 
 	if (path == NULL)
-		return connect_anywhere(cause);
-	if ((c = client_new(path, &usual, &why)) == NULL)
+		return connect_anywhere(full, cause);
+	if ((c = client_new(path, &usual, &why)) == NULL) {
+		note_full(path, full);
 		cause_set(cause, "no baton at %s", why);
+	}
 	free(why);
 	return c;
 }

@@ -30,8 +30,9 @@ struct client_answer {
 typedef void client_progress_fn(const char *text, int percent);
 
 /* Connect to path, or to the first default place where somebody answers (NULL).
- * NULL with the places tried and why in *cause. */
-struct client *client_connect(const char *path, char **cause);
+ * NULL with the places tried and why in *cause; and in *full, malloc'd, the first of them that
+ * had no room for us in all that time. */
+struct client *client_connect(const char *path, char **full, char **cause);
 
 /* The same at one place, where who has no room for us at once is not waited for. */
 struct client *client_connect_now(const char *path, char **cause);

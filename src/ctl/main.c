@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "ctl/client.h"
 #include "ctl/field.h"
+#include "ctl/holder.h"
 #include "ctl/options.h"
 #include "ctl/progress.h"
 #include "ctl/show.h"
@@ -148,27 +149,52 @@ make_request(const struct options *o)
 	return line;
 }
 
+static char *
+tell_age(const json_t *stale, pid_t pid, const char *what)
+{
+	char *age = field_duration(stale, "stale_ms");
+	char *text = mem_printf("baton (pid %d) %s for %d s; it told this %s ago", (int)pid,
+	                        what, CLIENT_SILENCE_MS / 1000, age);
+
+	free(age);
+	return text;
+}
+
 /* The verb's advice; and of status what shared memory still tells. */
 static void
 take_silence(const struct options *o, pid_t pid, struct client_answer *a)
 {
-	char *why = NULL, *before = a->text, *age;
+	char *why = NULL, *before = a->text;
 
-	if (o->verb->show == show_status) {
-		a->data = stale_status(pid, &why);
-		age = field_duration(a->data, "stale_ms");
-		if (a->data != NULL)
-			a->text = mem_printf("%s; it told this %s ago", before, age);
-		else
-			a->text = mem_printf("%s, and what it told last cannot be read: %s",
-			                     before, why);
-		free(age);
-	} else if (o->verb->advice != NULL) {
+	if (o->verb->show == show_status && (a->data = stale_status(pid, &why)) != NULL)
+		a->text = tell_age(a->data, pid, "has not answered");
+	else if (o->verb->show == show_status)
+		a->text =
+		    mem_printf("%s, and what it told last cannot be read: %s", before, why);
+	else if (o->verb->advice != NULL)
 		a->text = mem_printf("%s; %s", before, o->verb->advice);
-	}
 	if (a->text != before)
 		free(before);
 	free(why);
+}
+
+/* Takes full and the sentence over. */
+static int
+fail_to_connect(const struct options *o, char *full, char *cause)
+{
+	struct client_answer a = {.exit = CONTROL_FAILED, .silent = true};
+	pid_t pid = full != NULL && o->verb->show == show_status ? holder_of(full) : 0;
+	int status;
+
+	a.data = stale_status(pid, NULL);
+	free(full);
+	if (a.data == NULL)
+		return fail(o, CONTROL_NO_BATON, cause);
+	free(cause);
+	a.text = tell_age(a.data, pid, "has taken no connection");
+	status = tell(o, &a);
+	client_answer_free(&a);
+	return status;
 }
 
 static int
@@ -176,12 +202,13 @@ ask(const struct options *o, const char *request)
 {
 	bool at_once = o->verb->at_once || o->now;
 	struct client_answer a = {0};
-	char *cause = NULL;
-	struct client *c = client_connect(o->socket, &cause);
+	char *full = NULL, *cause = NULL;
+	struct client *c = client_connect(o->socket, &full, &cause);
 	int status;
 
 	if (c == NULL)
-		return fail(o, CONTROL_NO_BATON, cause);
+		return fail_to_connect(o, full, cause);
+	free(full);
 	client_ask(c, request, at_once ? CLIENT_SILENCE_MS : 0, progress_show, &a);
 	if (o->verb->ends && (a.exit == CONTROL_DONE || a.exit == CONTROL_CUT))
 		client_wait_gone(c);

@@ -306,8 +306,10 @@ watch(int sfd)
 static bool
 ask_first(const char *path, struct client_answer *a)
 {
-	struct client *c = client_connect(path, &a->text);
+	char *full = NULL;
+	struct client *c = client_connect(path, &full, &a->text);
 
+	free(full);
 	if (c == NULL) {
 		a->exit = CONTROL_NO_BATON;
 		return false;

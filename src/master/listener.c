@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "conf/conf.h"
+#include "conf/paths.h"
 #include "master/address.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
@@ -50,13 +51,31 @@ listener_find(uint32_t id)
 	return NULL;
 }
 
+/* The path of a unix socket may be written in several ways. */
+static bool
+is_named(const struct listener *l, const char *text)
+{
+	char *ours, *path;
+	bool same = strcmp(l->text, text) == 0;
+
+	if (same || l->kind != CONF_ADDR_UNIX || strncmp(text, "unix:/", 6) != 0 ||
+	    strncmp(l->text, "unix:/", 6) != 0)
+		return same;
+	ours = paths_plain(l->text + strlen("unix:"));
+	path = paths_plain(text + strlen("unix:"));
+	same = strcmp(ours, path) == 0;
+	free(ours);
+	free(path);
+	return same;
+}
+
 struct listener *
 listener_named(const char *text)
 {
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link)
-		if (strcmp(l->text, text) == 0)
+		if (is_named(l, text))
 			return l;
 	return NULL;
 }

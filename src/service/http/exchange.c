@@ -300,8 +300,10 @@ send_text(struct conn *c, struct exchange *x)
 		taken = (size_t)w < x->out_len ? (size_t)w : x->out_len;
 		x->out += taken;
 		x->out_len -= taken;
-		x->more += (size_t)w - taken;
-		x->more_len -= (size_t)w - taken;
+		if ((size_t)w > taken) { /* else there may be none, and no pointer to it */
+			x->more += (size_t)w - taken;
+			x->more_len -= (size_t)w - taken;
+		}
 		sent += (size_t)w;
 		if (sent >= TURN && x->out_len + x->more_len > 0)
 			return SENT_BLOCKED; /* writable at once, but others first */

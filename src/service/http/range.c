@@ -31,12 +31,13 @@ suffix(uint64_t n, uint64_t size, uint64_t *first, uint64_t *last)
 enum range_result
 range_parse(const struct request_text *value, uint64_t size, uint64_t *first, uint64_t *last)
 {
-	const char *p = value->p, *end = p + value->n;
+	const char *p = value->p, *end;
 	uint64_t a, b;
 
 	if (value->p == NULL || value->n < 7 || strncasecmp(p, "bytes=", 6) != 0 ||
 	    memchr(p, ',', value->n) != NULL)
 		return RANGE_WHOLE;
+	end = p + value->n;
 	p += 6;
 	a = number(&p, end);
 	if (p == end || *p++ != '-')

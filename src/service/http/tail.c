@@ -47,7 +47,7 @@ tail_keep(struct tail *t, const struct iovec *iov, int n, size_t sent)
 struct iovec
 tail_rest(const struct tail *t)
 {
-	return (struct iovec){t->p + t->from, t->n - t->from};
+	return (struct iovec){t->p != NULL ? t->p + t->from : NULL, t->n - t->from};
 }
 
 void
