@@ -340,8 +340,8 @@ listen_at(struct place *p, const char *path, const struct stat *old, mode_t mode
 
 	*own = (struct place_id){0};
 	if (fd >= 0 && bind_temp(p, path, fd, mode) == 0 &&
-	    own_socket(p, p->temp, mode, own) == 0 && listen(fd, backlog) == 0 &&
-	    publish(p, old) == 0)
+	    own_socket(p, p->temp, mode, own) == 0 &&
+	    (backlog < 0 || listen(fd, backlog) == 0) && publish(p, old) == 0)
 		return fd;
 	drop_temp(p);
 	fd_close(&fd);

@@ -44,8 +44,8 @@ const char *place_kind(mode_t mode);
 int place_look(const struct place *p, struct stat *st);
 
 /*
- * A unix stream socket that listens at path with that mode.  It replaces nothing but a
- * socket that nobody answers at.  The socket and *own; or -1 with half a sentence in *why,
+ * A unix stream socket that listens at path with that mode; with a backlog below 0 it does
+ * not listen yet.  It replaces nothing but a socket that nobody answers at.  The socket and *own; or -1 with half a sentence in *why,
  * and errno EADDRINUSE if it is that somebody answers.
  */
 int place_listen(const char *path, mode_t mode, int backlog, struct place_id *own, char **why);

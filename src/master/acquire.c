@@ -79,7 +79,6 @@ open_spare(const struct conf_addr *a)
 	return l;
 }
 
-/* Bound; it listens when all that its configuration names is. */
 static struct listener *
 open_tcp(const struct conf_addr *a, const char *id, char **cause)
 {
@@ -158,16 +157,6 @@ open_address(const struct conf_listen *conf, const struct conf_addr *a, const ch
 	return open_inherited(a, cause);
 }
 
-static int
-listen_on(struct listener *l, size_t from, char **cause)
-{
-	for (size_t i = from; i < l->nsock; i++)
-		if (listen(l->sock[i].fd, l->backlog) < 0)
-			return cause_set(cause, "cannot listen on %s: %s", l->bound,
-			                 strerror(errno));
-	return 0;
-}
-
 /* All are bound before the first one listens: to that one clients come, and they would be
  * reset if it was closed for want of the next. */
 static int
@@ -217,17 +206,17 @@ acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t 
 	if (l == NULL)
 		return -1;
 	l->backlog = (int)conf->backlog;
-	if (grow(l, conf->reuseport ? slots : 1, !step->opened, cause) < 0) {
+	l->coming |= step->opened || l->retired;
+	if (grow(l, conf->reuseport ? slots : 1, !l->coming, cause) < 0) {
 		if (step->opened)
 			listener_destroy(l);
+		else if (l->retired)
+			l->coming = false;
 		return -1;
 	}
 	step->l = l;
 	step->unretired = l->retired;
-	if (l->retired) {
-		l->retired = false;
-		listener_filter_one(l, false);
-	}
+	l->retired = false;
 	return 0;
 }
 
@@ -239,27 +228,11 @@ undo(struct step *step, size_t n)
 
 		if (step[n].unretired) {
 			l->retired = true;
-			listener_filter_one(l, true);
+			l->coming = false;
 		}
 		if (step[n].opened)
 			listener_destroy(l);
 	}
-}
-
-/* Nobody came to what is new before this, so that nobody is lost if it was not to be. */
-static int
-listen_all(struct step *step, size_t n, char **cause)
-{
-	for (size_t i = 0; i < n; i++)
-		if (step[i].opened && step[i].l->kind == CONF_ADDR_TCP &&
-		    listen_on(step[i].l, 0, cause) < 0)
-			return -1;
-	for (size_t i = 0; i < n; i++)
-		if (step[i].opened)
-			log_event(EVENT_LISTENER_OPENED,
-			          EVENT_FIELDS(EVENT_TEXT("ADDRESS", step[i].l->bound)),
-			          "listener %s is open", step[i].l->bound);
-	return 0;
 }
 
 int
@@ -284,8 +257,6 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
 			n += result == 0;
 		}
 	}
-	if (result == 0)
-		result = listen_all(steps, n, cause);
 	if (result < 0) {
 		undo(steps, n);
 		mem_free(&list);
@@ -297,6 +268,29 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
 	return result;
 }
 
+static int
+let_in(struct listener *l, char **cause)
+{
+	for (size_t i = 0; i < l->nsock && l->kind != CONF_ADDR_SYSTEMD; i++)
+		if (listen(l->sock[i].fd, l->backlog) < 0)
+			return cause_set(cause, "cannot listen on %s: %s", l->bound,
+			                 strerror(errno));
+	listener_filter_one(l, false);
+	l->coming = false;
+	log_event(EVENT_LISTENER_OPENED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
+	          "listener %s is open", l->bound);
+	return 0;
+}
+
+int
+listener_open(const struct generation *g, char **cause)
+{
+	for (size_t i = 0; i < g->nuse; i++)
+		if (g->use[i].listener->coming && let_in(g->use[i].listener, cause) < 0)
+			return -1;
+	return 0;
+}
+
 int
 listener_grow(const struct generation *g, uint32_t slots, char **cause)
 {
@@ -304,7 +298,7 @@ listener_grow(const struct generation *g, uint32_t slots, char **cause)
 		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
 
 		if (g->use[i].listener != NULL && cl->reuseport &&
-		    grow(g->use[i].listener, slots, true, cause) < 0)
+		    grow(g->use[i].listener, slots, !g->use[i].listener->coming, cause) < 0)
 			return -1;
 	}
 	return 0;
@@ -321,8 +315,7 @@ listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
 			struct listener *l = listener_named(id);
 
 			free(id);
-			if (l != NULL && !l->retired &&
-			    grow(l, slots, true, cause) < 0)
+			if (l != NULL && !l->retired && grow(l, slots, true, cause) < 0)
 				return -1;
 		}
 	}

@@ -117,12 +117,11 @@ address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog
 }
 
 static int
-bind_abstract(const struct conf_addr *a, int backlog, char **cause)
+bind_abstract(const struct conf_addr *a, char **cause)
 {
 	int fd = stream_socket(AF_UNIX);
 
-	if (fd >= 0 && bind(fd, (const struct sockaddr *)&a->sa, a->salen) == 0 &&
-	    listen(fd, backlog) == 0)
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&a->sa, a->salen) == 0)
 		return fd;
 	cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
 	fd_close(&fd);
@@ -139,8 +138,8 @@ address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf,
 
 	*own = (struct place_id){0};
 	if (path[0] == '@')
-		return bind_abstract(a, (int)conf->backlog, cause);
-	fd = place_listen(path, (mode_t)conf->mode, (int)conf->backlog, own, &why);
+		return bind_abstract(a, cause);
+	fd = place_listen(path, (mode_t)conf->mode, -1, own, &why);
 	if (fd < 0 && errno == EADDRINUSE)
 		cause_set(cause, "cannot listen on %s: another process does", a->text);
 	else if (fd < 0)

@@ -111,11 +111,25 @@ choose(void)
 	return NULL;
 }
 
+/* A stop that was announced ended with the master that had announced it. */
+static void
+call_off_stop(void)
+{
+	struct generation *g;
+	struct worker *w;
+	uint32_t off = 0;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link)
+			slot_tell(w, MSG_LAME, &off, sizeof off);
+}
+
 static void
 go_on_with(struct generation *own)
 {
 	struct generation *g;
 
+	call_off_stop();
 	TAILQ_FOREACH (g, generation_all(), link) {
 		if (g->state == GEN_STARTING)
 			generation_fail(g);

@@ -382,14 +382,23 @@ change_first(struct conf *conf, char **cause)
 {
 	ch.kind = CHANGE_START;
 	course_begin(COURSE_START);
-	return begin_generation(conf, cause);
+	if (begin_generation(conf, cause) < 0)
+		return -1;
+	return listener_open(ch.gen, cause);
 }
 
 void
 change_promote(struct generation *g)
 {
+	char *cause = NULL;
+
 	AN(g == ch.gen && ch.phase == STARTING);
 	FAULT("promote");
+	if (listener_open(g, &cause) < 0) {
+		change_fail(g, cause);
+		free(cause);
+		return;
+	}
 	ch.phase = PROBATION;
 	course_step(COURSE_PROBATION);
 	generation_activate(g);
@@ -439,6 +448,7 @@ change_back(const char *reason)
 	scale_undo_change();
 	if (ch.gen != NULL)
 		generation_fail(ch.gen);
+	listener_close_swept(); /* what has let nobody in is no affair of the old image */
 	upgrade_back(reason);
 }
 

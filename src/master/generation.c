@@ -259,7 +259,7 @@ generation_acquire(struct generation *g, char **cause)
 	free(g->use);
 	g->use = use;
 	g->nuse = nuse;
-	return 0;
+	return listener_open(g, cause);
 }
 
 /* A worker that had been asked to leave before has a successor in its slot, which was

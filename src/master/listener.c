@@ -282,6 +282,7 @@ listener_retire_unused(void)
 			continue;
 		log_debug("listener %s: its queue is served, then it is closed", l->bound);
 		l->retired = true;
+		l->coming = false;
 		listener_filter_one(l, true);
 	}
 }
@@ -344,7 +345,8 @@ listener_filter(bool on)
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link)
-		listener_filter_one(l, on);
+		if (on || (!l->retired && !l->coming))
+			listener_filter_one(l, on);
 }
 
 static bool
@@ -475,6 +477,22 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 	return 0;
 }
 
+/* Whoever had it last may have come to another state than the one that is told. */
+static void
+filter_as_told(struct listener *l)
+{
+	const char *path = l->bound + strlen("unix:");
+
+	for (size_t i = 0; i < l->nsock && l->kind == CONF_ADDR_TCP; i++)
+		address_filter(l->sock[i].fd, l->filtered);
+	if (l->kind != CONF_ADDR_UNIX || l->own.inode == 0)
+		return;
+	if (l->filtered)
+		place_hide(path, &l->own);
+	else
+		place_show(path, &l->own);
+}
+
 /* Somebody has removed the path meanwhile, or taken it. */
 static bool
 path_is_lost(const struct listener *l)
@@ -503,11 +521,12 @@ restore_one(const json_t *j, char **cause)
 	l->id = (uint32_t)id;
 	l->bound = bound;
 	l->retired = retired;
-	l->filtered = filtered;
+	l->filtered = filtered && (retired || !master.adopts); /* a stop ends with its master */
 	l->own.inode = (ino_t)inode;
 	l->own.device = (dev_t)json_integer_value(json_object_get(j, "device"));
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;
+	filter_as_told(l);
 	if (l->nsock == 0 || (master.adopts && path_is_lost(l)))
 		listener_destroy(l); /* it will be bound again */
 	return 0;

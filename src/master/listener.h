@@ -40,6 +40,7 @@ struct listener {
 	enum conf_addr_kind kind;
 	bool retired;
 	bool filtered;
+	bool coming; /* of a generation that is not promoted: it lets nobody in yet */
 	struct place_id own; /* of a unix socket's path: what may be changed and removed */
 	int backlog;
 	struct lsocket *sock;
@@ -52,11 +53,16 @@ void listener_stop(void);
 
 /*
  * Find or bind every address of conf, with sockets for so many slots.  *use,
- * owned by the caller, lists them in the order of the file.  0; or -1 with
- * *cause, and nothing that was bound for it remains.
+ * owned by the caller, lists them in the order of the file.  What was not
+ * served before lets nobody in until it is opened.  0; or -1 with *cause, and
+ * all is as before.
  */
 int listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use **use,
                      size_t *nuse, char **cause);
+
+/* From now on clients may come to all addresses of g; there is somebody to serve them, or
+ * will be.  0 or -1 with *cause. */
+int listener_open(const struct generation *g, char **cause);
 
 /* Sockets for more slots.  0 or -1 with *cause; what there was stays. */
 int listener_grow(const struct generation *g, uint32_t slots, char **cause);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/event.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/address.h"
@@ -85,11 +86,15 @@ bind_again(struct listener *l, int old, char **cause)
 		return cause_set(cause, "it is not ours to bind");
 	conf = &g->conf->listen[use->listen_ix];
 	if (l->kind == CONF_ADDR_UNIX)
-		return address_bind_unix(&conf->addr[use->addr_ix], conf, &l->own, cause);
-	if (getsockname(old, (struct sockaddr *)&sa, &len) < 0 ||
-	    (fd = address_listen_tcp(&sa, len, l->backlog)) < 0)
+		fd = address_bind_unix(&conf->addr[use->addr_ix], conf, &l->own, cause);
+	else if (getsockname(old, (struct sockaddr *)&sa, &len) < 0 ||
+	         (fd = address_bind_tcp(&sa, len)) < 0)
 		return cause_set(cause, "%s", strerror(errno));
-	return fd;
+	if (fd < 0 || listen(fd, l->backlog) == 0)
+		return fd;
+	cause_set(cause, "%s", strerror(errno));
+	fd_close(&fd);
+	return -1;
 }
 
 static void
@@ -130,7 +135,7 @@ gather(struct look *k)
 	k->n = 0;
 	for (l = listener_first(); l != NULL; l = TAILQ_NEXT(l, link))
 		for (size_t i = 0; i < l->nsock && k->n < PER_LOOK; i++) {
-			if (at++ < passed || l->retired)
+			if (at++ < passed || l->retired || l->coming)
 				continue;
 			k->p[k->n] = (struct pollfd){.fd = l->sock[i].fd, .events = POLLRDHUP};
 			k->l[k->n] = l;

@@ -166,6 +166,14 @@ settled(const struct generation *g)
 	return able == g->want;
 }
 
+static const char *
+why_not(const struct generation *g)
+{
+	if (master.stop >= STOP_DRAIN)
+		return "baton is stopping";
+	return g != NULL && g->cause != NULL ? g->cause : "they take too long";
+}
+
 /* A later request has the last word; the earlier one is done by it. */
 static void
 finish(struct waiter *w, bool done, const struct generation *g)
@@ -180,7 +188,7 @@ finish(struct waiter *w, bool done, const struct generation *g)
 		               g->want == 1 ? "" : "s", g->want == 1 ? "s" : "");
 	else
 		control_answer(client, 1, NULL, "not all of %u workers are ready: %s", n,
-		               g != NULL && g->cause != NULL ? g->cause : "they take too long");
+		               why_not(g));
 }
 
 void
@@ -193,7 +201,7 @@ scale_settle(void)
 		next = TAILQ_NEXT(w, link);
 		if (g != NULL && settled(g))
 			finish(w, true, g);
-		else if ((g == NULL && master.stop != STOP_NO) || clock_ms() >= w->until_ms)
+		else if (master.stop >= STOP_DRAIN || clock_ms() >= w->until_ms)
 			finish(w, false, g);
 	}
 }

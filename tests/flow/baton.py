@@ -475,10 +475,17 @@ class Load:
                 process.wait()
         cls.running.clear()
 
+    told = False
+
+    def tell(self):
+        """That it ends; the report is for stop()."""
+        if not self.told and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)  # twice would be at once
+        self.told = True
+
     def stop(self, patience=60):
         """End it in order; the report as a dict, with 'exit'."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.tell()
         out, err = self.process.communicate(timeout=patience)
         check(out.strip(), f"load said nothing: {err}")
         report = json.loads(out.strip().splitlines()[-1])

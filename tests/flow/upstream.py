@@ -4,7 +4,9 @@ A Backend answers each connection in a thread of its own with a script: a functi
 gets a Peer and returns when it is done with it.  What came is recorded as it came.
 """
 
+import multiprocessing
 import os
+import selectors
 import socket
 import struct
 import threading
@@ -12,6 +14,7 @@ import threading
 from baton import PATIENCE, Baton, Client, Failure
 
 RESET = struct.pack("ii", 1, 0)
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
 
 def proxied(upstreams, more="", **settings):
@@ -237,3 +240,62 @@ class Web(Client):
             return "closed"
         except ConnectionResetError:
             return "reset"
+
+
+class Echoes:
+    """A process that says 101, and then what it hears."""
+
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(512)
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.process = multiprocessing.get_context("fork").Process(target=self.run, daemon=True)
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.join()
+        self.listener.close()
+
+    def run(self):
+        s = selectors.DefaultSelector()
+        s.register(self.listener, selectors.EVENT_READ, None)
+        while True:
+            for key, events in s.select():
+                if key.data is None:
+                    c, _ = self.listener.accept()
+                    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    c.setblocking(False)
+                    s.register(c, selectors.EVENT_READ, {"head": b"", "out": b""})
+                else:
+                    self.serve(s, key.fileobj, key.data, events)
+
+    @staticmethod
+    def serve(s, c, state, events):
+        try:
+            if events & selectors.EVENT_READ:
+                data = c.recv(1 << 16)
+                if not data:
+                    s.unregister(c)
+                    c.close()
+                    return
+                if state["head"] is not None:
+                    state["head"] += data
+                    data = b""
+                    if is_head(state["head"]):
+                        _, data = state["head"].split(b"\r\n\r\n", 1)
+                        state["head"], data = None, SWITCH + data
+                state["out"] += data
+            if state["out"]:
+                state["out"] = state["out"][c.send(state["out"]):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            s.unregister(c)
+            c.close()
+            return
+        s.modify(c, selectors.EVENT_WRITE if state["out"] else selectors.EVENT_READ, state)
