@@ -59,7 +59,7 @@ struct control_client {
 };
 
 static struct {
-	TAILQ_HEAD(, control_client) clients;
+	TAILQ_HEAD(client_list, control_client) clients;
 	size_t n;
 	uint32_t last_id;
 	int reserve; /* given up to answer when no descriptor is left */
@@ -560,15 +560,17 @@ is_silent(const struct control_client *c)
 	return !c->asked && !c->closing && poll(&p, 1, 0) <= 0;
 }
 
+/* NULL: no more than so many have come and not asked. */
 static struct control_client *
-oldest_silent(void)
+oldest_silent(size_t beyond)
 {
-	struct control_client *c;
+	struct control_client *c, *oldest = NULL;
+	size_t n = 0;
 
-	TAILQ_FOREACH (c, &ct.clients, link)
-		if (is_silent(c))
-			return c;
-	return NULL;
+	TAILQ_FOREACH_REVERSE(c, &ct.clients, client_list, link)
+	if (is_silent(c) && ++n > beyond)
+		oldest = c;
+	return oldest;
 }
 
 static struct control_client *
@@ -583,19 +585,22 @@ oldest_closing(void)
 }
 
 /* Who only holds a place gives it up: nobody is locked out by silence, nor by who does
- * not take an answer. */
+ * not take an answer.  But who has just come has a moment to ask. */
 static void
 make_room(void)
 {
+	bool full = ct.n >= CLIENTS_MAX + HEARD_MAX;
 	struct control_client *c;
 
 	if (ct.n < CLIENTS_MAX)
 		return;
-	if ((c = oldest_silent()) != NULL)
+	if ((c = oldest_silent(HEARD_MAX)) != NULL)
 		log_warn("a control client that has not asked makes room for another");
 	else if ((c = oldest_closing()) != NULL)
 		log_warn(
 		    "a control client that does not take its answer makes room for another");
+	else if (full && (c = oldest_silent(0)) != NULL)
+		log_warn("a control client that has not asked makes room for another");
 	else
 		return;
 	client_free(c);
