@@ -226,8 +226,7 @@ check_reserves(const struct conf *conf, struct flaws *flaws)
 	int64_t sum = 0, max = conf->server.max_connections;
 
 	for (size_t i = 0; max != 0 && i < conf->nlisten; i++) {
-		const struct conf_origin *o =
-		    conf_find_origin(conf, CONF_LISTEN, i, "reserve");
+		const struct conf_origin *o = conf_find_origin(conf, CONF_LISTEN, i, "reserve");
 		bool was_good = sum <= max;
 
 		sum += conf->listen[i].reserve;

@@ -56,7 +56,7 @@ static struct {
 	struct conn_list idle;
 	uint64_t nleaving; /* let go of for the sake of others, and still there */
 	struct event fresh_turn;
-	struct event queue;     /* serves who waits, in the next turn */
+	struct event queue; /* serves who waits, in the next turn */
 	struct conn_walk drain_walk;
 	bool drain_walking;
 	struct event drain_turn;

@@ -370,8 +370,12 @@ opened(struct conn *c)
 static void
 resume(struct conn *c)
 {
-	if (c->data != NULL)
-		process(c, c->data);
+	struct exchange *x = c->data;
+
+	if (x != NULL && x->phase == PHASE_RELAY)
+		relay_resume(x);
+	else if (x != NULL)
+		process(c, x);
 }
 
 static void

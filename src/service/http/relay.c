@@ -328,10 +328,9 @@ next_upstream(struct relay *r)
 		wait_for_link(r);
 }
 
-void
-relay_on_link(void *arg, short what)
+static void
+see_to_link(struct relay *r, short what)
 {
-	struct relay *r = arg;
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
 
@@ -342,6 +341,29 @@ relay_on_link(void *arg, short what)
 	if (!c->closed && c->data == x && x->relay == r && r->link != NULL && !r->read_all)
 		relay_go_on(r);
 	settle(c, x);
+}
+
+void
+relay_on_link(void *arg, short what)
+{
+	struct relay *r = arg;
+
+	if (conn_has_turn(r->x->conn))
+		see_to_link(r, what);
+}
+
+void
+relay_resume(struct exchange *x)
+{
+	struct relay *r = x->relay;
+	short what = 0;
+
+	if (!tail_is_empty(&r->up))
+		what |= EV_WRITE;
+	if (tail_is_empty(&r->down))
+		what |= EV_READ;
+	if (r->link != NULL)
+		see_to_link(r, what);
 }
 
 static void

@@ -26,6 +26,9 @@ void relay_begin(struct conn *c, struct exchange *x);
 /* The connection's turn in PHASE_RELAY. */
 void relay_ready(struct conn *c, struct exchange *x, short what);
 
+/* The same, of its upstream's connection, for which there was no time. */
+void relay_resume(struct exchange *x);
+
 /* Nothing to do in PHASE_RELAY but to wait. */
 void relay_wait(struct conn *c, struct exchange *x);
 
