@@ -1,11 +1,14 @@
 #include "base/spawn.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/fd.h"
 
 static void
 reset_signals(void)
@@ -31,6 +34,28 @@ spawn_fork(void)
 	else
 		sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid;
+}
+
+/* It holds its copies until ours are closed, so that ours are not the last. */
+void
+spawn_bury(int *fd, size_t n)
+{
+	int end[2] = {-1, -1};
+	pid_t pid = pipe2(end, O_CLOEXEC) == 0 ? spawn_fork() : -1;
+	char byte;
+
+	if (pid == 0) {
+		close(end[1]);
+		(void)!read(end[0], &byte, 1);
+		_exit(0);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (pid < 0)
+			fd_discard(&fd[i]);
+		fd_close(&fd[i]);
+	}
+	fd_close(&end[0]);
+	fd_close(&end[1]);
 }
 
 void

@@ -8,8 +8,18 @@
 
 #include <sys/types.h>
 
+#include <stddef.h>
+
 /* fork(); the child has default handlers and every signal blocked. */
 pid_t spawn_fork(void);
+
+/*
+ * Close descriptors that came from a process that is not trusted where no close can wait: in
+ * the end of another process.  A socket may linger, and so may one that is in the queue of a
+ * socket.  All are closed here, and -1, when it returns; if there can be no process, they
+ * are closed as fd_discard does.
+ */
+void spawn_bury(int *fd, size_t n);
 
 /* Empty the signal mask: the child's last step before it works or executes. */
 void spawn_unblock_signals(void);

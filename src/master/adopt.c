@@ -360,7 +360,7 @@ adopt_start(void)
 	FAULT("adopted");
 	note_in_history(state, clock_ms() - begun);
 	json_decref(state);
-	store_refuse();
+	store_refuse(NULL);
 	heartbeat_look(); /* what stands in the pages is to be read now, if it is to end us */
 	signals_start();
 	notify_ready();

@@ -391,6 +391,8 @@ listener_start(void)
 	const char *name;
 	int fd;
 
+	if (last_id < store_last("socket"))
+		last_id = (uint32_t)store_last("socket"); /* no name is used twice */
 	for (unsigned i = 0; store_passed(i, &name, &fd); i++) {
 		char *text = mem_printf(INHERITED "%s", name);
 		struct listener *l = listener_named(text);

@@ -570,6 +570,7 @@ start_first(void)
 	                       EVENT_TEXT("CONFIGURATION", master.conf_path)),
 	          "baton %s starts, pid %d, configuration %s", master.program->version,
 	          (int)getpid(), master.conf_path);
+	store_refuse("socket"); /* there is no state: but clients may be in the sockets' queues */
 	master.stats = stats_create(&cause);
 	if (master.stats == NULL || control_start(conf->server.control, &cause) < 0 ||
 	    pidfile_set(conf->server.pid_file, &cause) < 0)
@@ -581,7 +582,7 @@ start_first(void)
 	signals_start();
 	if (change_first(conf, &cause) < 0)
 		log_fatal("%s", cause);
-	store_refuse();
+	store_refuse(NULL);
 	adopt_note_refusal();
 }
 

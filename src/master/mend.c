@@ -82,8 +82,8 @@ bind_again(struct listener *l, int old, char **cause)
 	const struct conf_listen *conf;
 	int fd;
 
-	if (l->kind == CONF_ADDR_SYSTEMD || use == NULL)
-		return cause_set(cause, "it is not ours to bind");
+	if (use == NULL)
+		return cause_set(cause, "nobody serves it");
 	conf = &g->conf->listen[use->listen_ix];
 	if (l->kind == CONF_ADDR_UNIX)
 		fd = address_bind_unix(&conf->addr[use->addr_ix], conf, &l->own, cause);
@@ -97,6 +97,8 @@ bind_again(struct listener *l, int old, char **cause)
 	return -1;
 }
 
+/* Another socket, as one that was bound to any port would get another one by a second
+ * listen(2).  What the service manager has bound is not ours to bind. */
 static void
 mend(struct listener *l, size_t i)
 {
@@ -104,8 +106,11 @@ mend(struct listener *l, size_t i)
 	char *cause = NULL;
 
 	blame(l, l->sock[i].id);
-	if (l->kind != CONF_ADDR_UNIX && listen(old, l->backlog) == 0 && !is_shut(old))
+	if (l->kind == CONF_ADDR_SYSTEMD) {
+		if (listen(old, l->backlog) < 0 || is_shut(old))
+			log_error("%s cannot listen again", l->bound);
 		return;
+	}
 	fd = bind_again(l, old, &cause);
 	if (fd < 0) {
 		log_error("%s cannot be bound again: %s", l->bound, cause);

@@ -34,6 +34,12 @@ is_stored(const struct passed *p)
 	return strncmp(p->name, PREFIX, strlen(PREFIX)) == 0;
 }
 
+static bool
+is_kind(const struct passed *p, const char *kind)
+{
+	return strncmp(p->name + strlen(PREFIX), kind, strlen(kind)) == 0;
+}
+
 void
 store_begin(void)
 {
@@ -155,13 +161,10 @@ store_claim_inode(uint64_t inode)
 int
 store_spare(const char *kind, unsigned i)
 {
-	size_t n = strlen(kind);
-
 	for (size_t k = 0; k < st.n; k++) {
 		const struct passed *p = &st.v[k];
 
-		if (!p->claimed && is_stored(p) &&
-		    strncmp(p->name + strlen(PREFIX), kind, n) == 0 && i-- == 0)
+		if (!p->claimed && is_stored(p) && is_kind(p, kind) && i-- == 0)
 			return p->fd;
 	}
 	return -1;
@@ -177,13 +180,29 @@ store_take(int fd)
 		}
 }
 
+uint64_t
+store_last(const char *kind)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < st.n; i++) {
+		const struct passed *p = &st.v[i];
+		uint64_t id = is_stored(p) && is_kind(p, kind)
+		                  ? strtoull(p->name + strlen(PREFIX) + strlen(kind) + 1, NULL, 10)
+		                  : 0;
+
+		last = id > last && id <= UINT32_MAX ? id : last;
+	}
+	return last;
+}
+
 void
-store_refuse(void)
+store_refuse(const char *but)
 {
 	for (size_t i = 0; i < st.n; i++) {
 		struct passed *p = &st.v[i];
 
-		if (p->claimed || !is_stored(p))
+		if (p->claimed || !is_stored(p) || (but != NULL && is_kind(p, but)))
 			continue;
 		log_warn("the descriptor store holds '%s', which nobody here knows; closed",
 		         p->name);

@@ -37,8 +37,13 @@ int store_claim_inode(uint64_t inode);
 int store_spare(const char *kind, unsigned i);
 void store_take(int fd);
 
-/* What came back and was not claimed: logged, closed, and forgotten there. */
-void store_refuse(void);
+/* What came back and was not claimed: logged, closed, and forgotten there, with all that has its
+ * name; so before anything is put there under one of those names.  but: a kind that stays; or
+ * NULL. */
+void store_refuse(const char *but);
+
+/* The highest number that came back of a kind; 0: none. */
+uint64_t store_last(const char *kind);
 
 /* What was passed and is not from the store: sockets of a unit, by their names.  False: there
  * is no i-th one. */

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 
 #define MESSAGES_PER_TURN 64 /* a talkative peer does not starve the others */
 #define LOG_EVERY_MS      1000
@@ -384,7 +385,26 @@ receive(struct chan *ch)
 	return true;
 }
 
-/* What nobody has read would be closed with the channel, as it is. */
+/* Is there something that nobody has read? */
+static bool
+has_unread(const struct chan *ch)
+{
+	char byte;
+
+	return recv(ch->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* What nobody has read is closed with the channel, as it is. */
+static void
+close_guarded(struct chan *ch)
+{
+	if (!ch->breached && !has_unread(ch))
+		return;
+	keep(ch, &ch->fd, 1);
+	spawn_bury(ch->kept, ch->nkept);
+	mem_free(&ch->kept);
+}
+
 static void
 discard_rest(struct chan *ch)
 {
@@ -398,9 +418,6 @@ discard_rest(struct chan *ch)
 		if (r.n <= 0)
 			break;
 	}
-	for (size_t i = 0; i < ch->nkept; i++)
-		fd_discard(&ch->kept[i]);
-	mem_free(&ch->kept);
 }
 
 static void
@@ -461,7 +478,10 @@ chan_free(struct chan **chp)
 	}
 	event_free(ch->readable);
 	event_free(ch->writable);
-	discard_rest(ch);
+	if (ch->breach != NULL)
+		close_guarded(ch);
+	else
+		discard_rest(ch);
 	fd_close(&ch->fd);
 	mem_free(chp);
 }

@@ -395,6 +395,10 @@ accept_one(struct socket *s)
 	case ENOBUFS:
 	case ENOMEM:
 		return no_room(s, strerror(errno), gives_descriptor);
+	case EINVAL: /* somebody has shut it; the master looks for that */
+		if (!s->sweeping)
+			pause_socket(s);
+		return s->sweeping ? QUEUE_EMPTY : PAUSED;
 	default:
 		return ACCEPTED; /* ECONNABORTED and its like: about that client only */
 	}

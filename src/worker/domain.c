@@ -4,11 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <linux/landlock.h>
-#include <limits.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,30 +85,6 @@ allow(int ruleset, const char *path, uint64_t access)
 	fd_close(&fd);
 }
 
-/* A root may be replaced beside itself (a link to the next release): its neighbours, by its
- * name and by where it leads, are within reach; but not all there is. */
-static void
-allow_neighbours(int ruleset, char *path)
-{
-	char *parent = dirname(path);
-
-	if (strcmp(parent, "/") != 0)
-		allow(ruleset, parent, READS);
-}
-
-static void
-allow_root(int ruleset, const char *root)
-{
-	char path[PATH_MAX], *real = realpath(root, NULL);
-
-	allow(ruleset, root, READS);
-	if (strlen(root) < sizeof path)
-		allow_neighbours(ruleset, strcpy(path, root));
-	if (real != NULL)
-		allow_neighbours(ruleset, real);
-	free(real);
-}
-
 static void
 allow_reads(int ruleset, const struct conf *conf, unsigned needs)
 {
@@ -120,7 +93,7 @@ allow_reads(int ruleset, const struct conf *conf, unsigned needs)
 
 	for (size_t i = 0; i < conf->nservice; i++)
 		if (conf->service[i].root != NULL)
-			allow_root(ruleset, conf->service[i].root);
+			allow(ruleset, conf->service[i].root, READS);
 	for (size_t i = 0; (needs & SERVICE_CONNECTS) && resolver[i] != NULL; i++)
 		allow(ruleset, resolver[i], READS);
 }

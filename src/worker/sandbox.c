@@ -147,8 +147,11 @@ static const struct rule rules[] = {
 	 * peer has a link-local address. */
 	{ "socket", 0, IS(0, AF_UNIX), HAS(1, TYPE, SOCK_DGRAM) },
 	{ "socket", CONNECT, IS(0, AF_UNIX), {0} },
-	{ "socket", CONNECT, IS(0, AF_INET), {0} },
-	{ "socket", CONNECT, IS(0, AF_INET6), {0} },
+	/* Not raw. */
+	{ "socket", CONNECT, IS(0, AF_INET), HAS(1, TYPE, SOCK_STREAM) },
+	{ "socket", CONNECT, IS(0, AF_INET), HAS(1, TYPE, SOCK_DGRAM) },
+	{ "socket", CONNECT, IS(0, AF_INET6), HAS(1, TYPE, SOCK_STREAM) },
+	{ "socket", CONNECT, IS(0, AF_INET6), HAS(1, TYPE, SOCK_DGRAM) },
 	{ "socket", CONNECT, IS(0, AF_NETLINK), IS(2, NETLINK_ROUTE) },
 
 	{ "ioctl", 0, IS(1, SIOCOUTQ), {0} },
@@ -169,8 +172,9 @@ static const struct rule rules[] = {
 	{ "ioctl", 0, IS(1, SIOCGIFINDEX), {0} },
 
 	/*
-	 * Listening sockets are shared with the generations to come: no filters on them (SO_ATTACH_FILTER
-	 * and its kin, from 26 on), and no change of O_NONBLOCK, by F_SETFL or FIONBIO.
+	 * Listening sockets are shared with the generations to come, and what is accepted inherits
+	 * from them: no filters on them (SO_ATTACH_FILTER and its kin, from 26 on), no TTL that leads
+	 * nowhere, no TCP_DEFER_ACCEPT, and O_NONBLOCK stays, by FIONBIO and F_SETFL.
 	 */
 	{ "setsockopt", 0, OPTION(SOL_SOCKET, SO_LINGER) },
 	{ "setsockopt", 0, OPTION(SOL_SOCKET, SO_KEEPALIVE) },
@@ -181,8 +185,17 @@ static const struct rule rules[] = {
 	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT) },
 	{ "setsockopt", CONNECT, OPTION(IPPROTO_IP, IP_RECVERR) },
 	{ "setsockopt", CONNECT, OPTION(IPPROTO_IPV6, IPV6_RECVERR) },
-	{ "setsockopt", FREE, SCMP_CMP64(1, SCMP_CMP_NE, SOL_SOCKET), {0} },
 	{ "setsockopt", FREE, IS(1, SOL_SOCKET), SCMP_CMP64(2, SCMP_CMP_LT, SO_ATTACH_FILTER) },
+	{ "setsockopt", FREE, IS(1, IPPROTO_IP), SCMP_CMP64(2, SCMP_CMP_GE, IP_MULTICAST_IF) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_TOS) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_PKTINFO) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) },
+	{ "setsockopt", FREE, IS(1, IPPROTO_IPV6), SCMP_CMP64(2, SCMP_CMP_GE, IPV6_MULTICAST_IF) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_CORK) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_SYNCNT) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_QUICKACK) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_CONGESTION) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_FASTOPEN_CONNECT) },
 	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_TIMESTAMP) },
 	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_TIMESTAMPNS) },
 	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_BUSY_POLL) },
@@ -194,7 +207,7 @@ static const struct rule rules[] = {
 	{ "fcntl", 0, IS(1, F_GETFD), {0} },
 	{ "fcntl", 0, IS(1, F_SETFD), {0} },
 	{ "fcntl", 0, IS(1, F_GETFL), {0} },
-	{ "fcntl", 0, IS(1, F_SETFL), {0} },
+	{ "fcntl", FREE, IS(1, F_SETFL), HAS(2, O_NONBLOCK, O_NONBLOCK) },
 	{ "fcntl", 0, IS(1, F_GETPIPE_SZ), {0} },
 	{ "fcntl", 0, IS(1, F_SETPIPE_SZ), {0} },
 	{ "fcntl", FREE, IS(1, F_GETLK), {0} },

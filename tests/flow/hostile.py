@@ -30,7 +30,7 @@ from baton import SOURCE, Failure, check, pid_alive, wait_for
 STATUS = 1.0         # seconds that an answer may take: the promise
 SLACK = 30           # and so many times what a healthy master takes here
 SANE = 1 << 60       # no number of status is above it
-FDS = 300            # descriptors that the master may have more than before
+FDS = 600            # descriptors that the master may have more than before: two messages, and some
 RSS = 64 << 20       # and bytes of memory
 LINES = (200, 200)   # lines of the master's log: at once, and each second
 DEADLINE = 3         # of a drain
@@ -43,12 +43,14 @@ NOT_PROMISED = [
     (("module", "routes"), ("files-*", "logs-name"),
      "a module's handlers work on files: what its user may, by name"),
     (("module", "routes"), ("kernel-code",), "a module may have a just-in-time compiler"),
+    (("module", "routes", "upstream", "proxy"), ("res-inflight",),
+     "the kernel counts descriptors in flight per user"),
 ]
 
 TYPES = {
     "echo": "type = echo",
     "respond": "type = http\nrespond = hello, world",
-    "root": "type = http\nroot = {dir}/root",
+    "root": "type = http\nroot = {dir}/site/root",
     "upstream": "type = http\nupstream = 127.0.0.1:{dummy}",
     "proxy": "type = proxy\nupstream = 127.0.0.1:{dummy}",
     "module": "type = module\npath = {modules}/escapes.so",
@@ -111,8 +113,8 @@ PAYLOADS = [
     ("own-stuck", 100, ("slow",)),
     *[(x, 20, ()) for x in ("mem-open", "mem-calls", "mem-signals", "kernel-spaces", "kernel-calls",
                             "kernel-powers", "kernel-sockets", "kernel-ioctl", "kernel-code", "kernel-exec",
-                            "kernel-x32", "kernel-int80", "files-write", "files-read", "logs-cut",
-                            "logs-name")],
+                            "kernel-x32", "kernel-int80", "files-write", "files-read", "files-beside",
+                            "logs-cut", "logs-name")],
     ("mem-open", 20, ("thread",)), ("mem-calls", 20, ("thread",)), ("kernel-exec", 20, ("thread",)),
     ("logs-flood", 400, ()), ("logs-block", 400, ()),
     *[(f"chan-{x}", 600, ()) for x in ("ready", "leaving", "swept", "lacks", "failed", "deaf", "small",
@@ -423,24 +425,26 @@ class Ground:
     def furnish(self):
         """The folders that payloads are after."""
         self.canary = os.path.join(self.dir, "canary")
-        self.secret = os.path.join(self.dir, "outside", "secret")
-        self.root = os.path.join(self.dir, "root")
+        self.secret = os.path.join(self.dir, "away", "secret")
+        self.beside = os.path.join(self.dir, "site", "secret")
+        self.root = os.path.join(self.dir, "site", "root")
         for folder in (self.canary, os.path.dirname(self.secret), self.root):
             os.makedirs(folder, exist_ok=True)
         for name in ("file", "old"):
             with open(os.path.join(self.canary, name), "w") as f:
                 f.write("untouched\n")
-        with open(self.secret, "w") as f:
-            f.write("a secret\n")
+        for path in (self.secret, self.beside):
+            with open(path, "w") as f:
+                f.write("a secret\n")
+            os.chown(path, self.uid, -1)
+            os.chmod(path, 0o600)
         with open(os.path.join(self.root, "page.html"), "w") as f:
             f.write("a page\n")
-        os.symlink("../outside/secret", os.path.join(self.root, "outside"))
+        os.symlink("../../away/secret", os.path.join(self.root, "outside"))
         os.symlink("/proc/self/root" + self.secret, os.path.join(self.root, "magic"))
         for base, _, files in os.walk(self.canary):
             for name in [base, *[os.path.join(base, f) for f in files]]:
                 os.chown(name, self.uid, -1)
-        os.chown(self.secret, self.uid, -1)
-        os.chmod(self.secret, 0o600)
         self.board = Board(os.path.join(self.dir, "board"))
 
     def config(self, probation="50ms"):
@@ -603,8 +607,9 @@ class Ground:
         self.change("reload")
 
     def order(self, payload, victim, sibling):
+        secret = self.beside if payload[0] == "files-beside" else self.secret
         self.board.order(victim, sibling, payload, "thread" in payload[2], canary=self.canary,
-                         secret=self.secret, root=self.root, control=self.control)
+                         secret=secret, root=self.root, control=self.control)
         wait_for(lambda: self.board.begun() or not pid_alive(victim), "the payload begins")
 
     def wait_done(self, ms, asked):

@@ -301,10 +301,8 @@ flood_and_block(void)
 	flood_logs(true);
 }
 
-const struct payload payloads_files[] = {{"files-write", to_write, NULL},
-                                         {"files-read", to_read, NULL},
-                                         {"logs-cut", logs, NULL},
-                                         {"logs-name", logs_by_name, NULL},
-                                         {"logs-flood", flood, NULL},
-                                         {"logs-block", flood_and_block, NULL},
-                                         {NULL, NULL, NULL}};
+const struct payload payloads_files[] = {
+    {"files-write", to_write, NULL},       {"files-read", to_read, NULL},
+    {"files-beside", to_read, NULL},       {"logs-cut", logs, NULL},
+    {"logs-name", logs_by_name, NULL},     {"logs-flood", flood, NULL},
+    {"logs-block", flood_and_block, NULL}, {NULL, NULL, NULL}};
