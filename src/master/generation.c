@@ -493,8 +493,7 @@ restore_one(const json_t *j, char **cause)
 	json_array_foreach(workers, i, worker)
 	{
 		if (slot_restore(g, worker) == NULL)
-			log_warn("generation %u: the record of a worker does not fit; skipped",
-			         g->id);
+			log_warn("generation %u: a worker of its record is no more", g->id);
 	}
 	return 0;
 }

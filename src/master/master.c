@@ -122,6 +122,8 @@ list_generations(struct facts *f)
 		                        .may_spawn = g->image == master.image,
 		                        .died = g->died,
 		                        .told = g->told_to_cut,
+		                        .kept = master.stop == STOP_DRAIN &&
+		                                g->id == loop.stopped_gen,
 		                        .slot = g->slot};
 
 		f->gens = mem_grow(f->gens, f->n, sizeof *f->gens);

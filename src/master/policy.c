@@ -267,7 +267,7 @@ draining(const struct policy_view *v, size_t gi, struct policy_plan *plan)
 		unordered |= !g->worker[i].leaving && !g->worker[i].killed;
 	if (unordered && settled(v, plan, g->since_ms))
 		act(plan, POLICY_ORDER, gi, 0);
-	if (g->nworkers == 0)
+	if (g->nworkers == 0 && !g->kept)
 		act(plan, POLICY_RETIRE, gi, 0);
 }
 

@@ -69,6 +69,7 @@ struct policy_gen {
 	bool may_spawn;    /* its binary is the one that runs */
 	bool died;         /* a worker of it died, or could not be born, in this state */
 	bool told;         /* cut by max_generations already */
+	bool kept;         /* it serves again if the stop that drains is called off */
 	const struct policy_slot *slot; /* want of them */
 	const struct policy_worker *worker;
 	size_t nworkers;

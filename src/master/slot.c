@@ -542,11 +542,23 @@ adopt(struct worker *w)
 	return true;
 }
 
+/* An image that has failed may have buried it after this state was told: then its number is
+ * nobody's by now, or another's, and so is its page. */
+static bool
+was_buried(pid_t pid)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+	       errno == ECHILD;
+}
+
 struct worker *
 slot_restore(struct generation *gen, const json_t *j)
 {
 	json_int_t birth, since, deadline;
 	int slot, pid, ready, leaving, killed, fd;
+	bool adopted;
 	struct stats_claim claim;
 	struct stats_page *page;
 	struct worker *w;
@@ -555,6 +567,9 @@ slot_restore(struct generation *gen, const json_t *j)
 	                "birth", &birth, "slot", &slot, "pid", &pid, "ready", &ready, "leaving",
 	                &leaving, "killed", &killed, "since_ms", &since, "deadline_ms",
 	                &deadline) < 0)
+		return NULL;
+	adopted = json_is_true(json_object_get(j, "adopted"));
+	if (!master.adopts && !adopted && was_buried(pid))
 		return NULL;
 	claim = (struct stats_claim){
 	    .birth = (uint64_t)birth,
@@ -584,8 +599,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	if (fd >= 0)
 		listen_to(w, fd);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
-	if (master.adopts ? !adopt(w)
-	                  : json_is_true(json_object_get(j, "adopted")) && !watch(w)) {
+	if (master.adopts ? !adopt(w) : adopted && !watch(w)) {
 		buried(w, SPAWN_UNKNOWN);
 		return NULL;
 	}

@@ -83,7 +83,7 @@ static const char *const connects[] = {"bind", "connect", NULL};
  * told past any filter.  Not ftruncate and fallocate: the log is a file that it holds. */
 static const char *const own_work[] = {
 	"alarm", "chdir", "chmod", "copy_file_range", "creat", "eventfd", "fadvise64",
-	"fadvise64_64", "fchdir", "fchmod", "fchmodat", "fdatasync", "fgetxattr",
+	"fadvise64_64", "fchdir", "fchmodat", "fdatasync", "fgetxattr",
 	"fstatfs", "fstatfs64", "fsync", "getcwd",
 	"getdents", "getdents64", "getgroups", "getitimer", "getpgid", "getpgrp",
 	"getpriority", "getresgid", "getresuid", "getrusage", "getsid", "getxattr",

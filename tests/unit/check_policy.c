@@ -269,6 +269,20 @@ START_TEST(an_empty_drain_is_retired)
 }
 END_TEST
 
+START_TEST(who_may_have_to_serve_again_is_kept)
+{
+	add_gen(GEN_DRAINING, 2)->kept = true;
+	add_gen(GEN_DRAINING, 2);
+	add_worker(1, 0, true)->leaving = true;
+	workers[1][0].deadline_ms = NOW + 1000;
+	view.stop = STOP_DRAIN;
+	ck_assert_uint_eq(count(POLICY_RETIRE), 0);
+	gens[1].nworkers = 0;
+	ck_assert_uint_eq(count(POLICY_RETIRE), 1);
+	ck_assert_uint_eq(count(POLICY_EXIT), 1);
+}
+END_TEST
+
 START_TEST(a_drain_is_ordered_when_no_handshake_is_under_way)
 {
 	for (int state = GEN_DRAINING; state <= GEN_FAILED; state++) {
@@ -652,6 +666,7 @@ main(void)
 	tcase_add_test(t, one_that_cuts_has_cut_over_more);
 	tcase_add_test(t, a_late_replacement_is_killed);
 	tcase_add_test(t, an_empty_drain_is_retired);
+	tcase_add_test(t, who_may_have_to_serve_again_is_kept);
 	tcase_add_test(t, a_drain_is_ordered_when_no_handshake_is_under_way);
 	tcase_add_test(t, the_oldest_beyond_the_cap_is_cut);
 	tcase_add_test(t, a_new_generation_waits_for_room);
