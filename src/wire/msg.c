@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+/* Of offers in one message: each is looked for among those that are open, of which a window has
+ * 32. */
+#define IDS_MAX (256u * sizeof(uint64_t))
+
 /* One row per type: how its body must look. */
 static const struct shape {
 	enum msg_type type;
@@ -33,10 +37,10 @@ static const struct shape {
     {MSG_LACKS, "lacks", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_HELLO, "hello", sizeof(struct msg_hello), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PREPARE, "prepare", sizeof(uint64_t), MSG_BODY_MAX, 1, ANY_FD},
-    {MSG_ACK, "ack", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_ACK, "ack", sizeof(uint64_t), IDS_MAX, sizeof(uint64_t), NO_FD},
     {MSG_NACK, "nack", sizeof(struct msg_nack), MSG_BODY_MAX, 1, NO_FD},
-    {MSG_RELEASE, "release", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
-    {MSG_CANCEL, "cancel", sizeof(uint64_t), MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_RELEASE, "release", sizeof(uint64_t), IDS_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_CANCEL, "cancel", sizeof(uint64_t), IDS_MAX, sizeof(uint64_t), NO_FD},
 };
 
 static const struct shape *

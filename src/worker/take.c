@@ -30,6 +30,8 @@ struct held {
 	struct timelist *limit; /* to join with that; NULL: none */
 };
 
+#define HELD_MAX 512 /* of one giver; a window is 32 */
+
 /* A worker that gives. */
 struct giver {
 	TAILQ_ENTRY(giver) link;
@@ -37,6 +39,7 @@ struct giver {
 	uint32_t generation;
 	struct chan *chan;
 	TAILQ_HEAD(, held) held;
+	size_t nheld;
 };
 
 static TAILQ_HEAD(, giver) givers;
@@ -108,6 +111,7 @@ hold(struct giver *g, uint64_t id, struct conn *c, const struct handoff_record *
 	timelist_leave(&c->timed);
 	handoff_step(&h->state, HANDOFF_ACCEPT);
 	TAILQ_INSERT_TAIL(&g->held, h, link);
+	g->nheld++;
 	chan_send(g->chan, MSG_ACK, worker_birth(), &id, sizeof id, NULL, 0);
 	worker_page()->moving--; /* if we die from here on, it dies with us */
 }
@@ -124,7 +128,7 @@ on_prepare(struct giver *g, struct msg *m)
 
 	FAULT("take-prepare");
 	memcpy(&id, m->data, sizeof id);
-	if (m->lost_fds) {
+	if (m->lost_fds || g->nheld >= HELD_MAX) {
 		refuse(g, id, HANDOFF_LATER);
 		return;
 	}
@@ -189,6 +193,7 @@ step(struct giver *g, struct held *h, enum handoff_event event)
 	if (action == HANDOFF_IGNORE)
 		return;
 	TAILQ_REMOVE(&g->held, h, link);
+	g->nheld--;
 	free(h);
 	if (last.conn == NULL)
 		return;

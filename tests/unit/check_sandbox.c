@@ -1,6 +1,7 @@
 /* Each role in a process of its own: what it may do, and what it may not. */
 #include "worker/sandbox.h"
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -12,8 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -189,6 +193,86 @@ try_lookup(void)
 	return 0;
 }
 
+/* --- what changes sockets and files that others share --- */
+
+static int
+try_raw(void)
+{
+	return make_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static int
+try_blocking(void)
+{
+	return fcntl(STDERR_FILENO, F_SETFL, O_APPEND);
+}
+
+static int
+try_nonblocking(void)
+{
+	int end[2];
+
+	if (pipe2(end, O_CLOEXEC) < 0 || fcntl(end[0], F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	return closed(end[0]) + closed(end[1]);
+}
+
+static int
+try_fionbio(void)
+{
+	int off = 0;
+
+	return ioctl(STDERR_FILENO, FIONBIO, &off);
+}
+
+static int end_of_pair = -1; /* made before the sandbox */
+
+static int
+set(int level, int name)
+{
+	struct sock_fprog none = {0};
+
+	/* EINVAL, ENOPROTOOPT: the filter lets it pass. */
+	if (setsockopt(end_of_pair, level, name, &none, sizeof none) < 0 && errno == EPERM)
+		return -1;
+	return 0;
+}
+
+static int
+try_attach(void)
+{
+	return set(SOL_SOCKET, SO_ATTACH_FILTER);
+}
+
+static int
+try_ttl(void)
+{
+	return set(IPPROTO_IP, IP_TTL);
+}
+
+static int
+try_nodelay(void)
+{
+	return set(IPPROTO_TCP, TCP_NODELAY);
+}
+
+static int
+try_buffer(void)
+{
+	return set(SOL_SOCKET, SO_RCVBUF);
+}
+
+static int
+try_mremap(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mremap(p, 4096, 8192, MREMAP_MAYMOVE) != MAP_FAILED)
+		return 0;
+	errno = errno == ENOMEM ? EPERM : errno; /* in the filter's words */
+	return -1;
+}
+
 static int
 try_raise(void)
 {
@@ -251,6 +335,15 @@ tries[] = {
     {"unix", try_unix, {false, false, true, true}, false},
     {"route", try_route, {false, false, true, true}, false},
     {"code", try_code, {false, false, false, true}, true},
+    {"raw", try_raw, {false}, false},
+    {"blocking", try_blocking, {false}, false},
+    {"fionbio", try_fionbio, {false}, false},
+    {"attach", try_attach, {false}, false},
+    {"ttl", try_ttl, {false}, false},
+    {"mremap", try_mremap, {false}, false},
+    {"nonblocking", try_nonblocking, {false, false, false, true}, false},
+    {"nodelay", try_nodelay, {true, true, true, true}, false},
+    {"buffer", try_buffer, {false, false, false, true}, false},
     {"exec", try_exec, {false}, false},
     {"fork", try_fork, {false}, true},
     {"system", try_system, {false}, true},
@@ -276,6 +369,7 @@ attempt(const struct try *t, unsigned role, unsigned more)
 	char *cause = NULL;
 	int result;
 
+	end_of_pair = socket(AF_INET, SOCK_STREAM, 0);
 	if (sandbox_enter(needs[role] | more, &cause) < 0) {
 		fprintf(stderr, "%s\n", cause);
 		_exit(9);
