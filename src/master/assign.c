@@ -29,6 +29,15 @@ wish_add(struct wish *w, uint32_t id, uint32_t listen_ix, int fd)
 	w->fd[w->n++] = fd;
 }
 
+static bool
+all_are_barred(const struct wish *wish, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!wish[i].worker->barred)
+			return false;
+	return true;
+}
+
 /* A socket belongs to its slot; while that is empty, to one of the others. */
 static void
 wish_listener(struct wish *wish, size_t n, const struct generation *g,
@@ -36,6 +45,7 @@ wish_listener(struct wish *wish, size_t n, const struct generation *g,
 {
 	const struct listener *l = u->listener;
 	bool shared = l->kind != CONF_ADDR_TCP || !g->conf->listen[u->listen_ix].reuseport;
+	bool bar = shared && !all_are_barred(wish, n);
 
 	for (size_t k = 0; k < l->nsock; k++) {
 		struct wish *to = &wish[k % n];
@@ -44,7 +54,7 @@ wish_listener(struct wish *wish, size_t n, const struct generation *g,
 			if (wish[i].worker->slot == k)
 				to = &wish[i];
 		for (size_t i = 0; i < n; i++)
-			if (shared || &wish[i] == to)
+			if ((shared || &wish[i] == to) && !(bar && wish[i].worker->barred))
 				wish_add(&wish[i], l->sock[k].id, u->listen_ix, l->sock[k].fd);
 	}
 }

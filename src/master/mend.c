@@ -32,23 +32,52 @@ holds(const struct worker *w, uint32_t id)
 	return false;
 }
 
-/* One that shares it with others may be as good as they are. */
-static void
-blame(const struct listener *l, uint32_t id)
+static unsigned
+count_holders(uint32_t id)
 {
 	struct generation *g;
-	struct worker *w, *only = NULL;
+	struct worker *w;
 	unsigned n = 0;
 
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
-			if (holds(w, id)) {
-				only = w;
-				n++;
-			}
+			n += holds(w, id);
+	return n;
+}
+
+/* It is found: the others may share again. */
+static void
+unbar(struct generation *g)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &g->workers, link)
+		w->barred = false;
+}
+
+/*
+ * One that shares it with others may be as good as they are.  Half of them get none of the
+ * sockets that are shared from now on; if one is shut again it was among the other half, so
+ * that after some rounds there is only one left.
+ */
+static void
+blame(const struct listener *l, uint32_t id)
+{
+	unsigned n = count_holders(id), k = 0;
+	struct generation *g;
+	struct worker *w;
+
 	log_error("a socket of %s was shut by one of the %u workers that hold it", l->bound, n);
-	if (n == 1)
-		slot_distrust(only, "it has shut a listening socket");
+	TAILQ_FOREACH (g, generation_all(), link)
+		TAILQ_FOREACH (w, &g->workers, link) {
+			if (!holds(w, id))
+				continue;
+			w->barred = n > 1 && k++ < n / 2;
+			if (n > 1)
+				continue;
+			slot_distrust(w, "it has shut a listening socket");
+			unbar(g);
+		}
 }
 
 /* --- mending --- */

@@ -48,6 +48,7 @@ struct worker {
 	uint64_t credit_ms;
 	uint32_t lines;       /* of lists that it was asked for */
 	uint64_t silenced_ms; /* its channel has ended; 0: it has not */
+	bool barred;     /* gets no socket that others share (mend.c) */
 	bool lied;       /* its page, or its channel, said what no worker says: it is replaced */
 	int pidfd; /* of one that is no child of ours: a master before was its parent; -1 */
 	struct event *gone;
