@@ -131,6 +131,7 @@ end_badly(const char *outcome, const char *reason)
 	          "%s %s: %s", kind_name(), refused ? outcome : "rolled back", why);
 	course_end(kind_name(), outcome, why, requests_askers(), 0);
 	clear();
+	snapshot_take();
 	requests_answer(REQUESTS_NOW, 1, why);
 	free(why);
 	start_next();
@@ -436,6 +437,7 @@ change_commit(struct generation *g)
 	snprintf(text, sizeof text, "generation %u serves (version %s), after %llu ms", g->id,
 	         g->version, (unsigned long long)took);
 	clear();
+	snapshot_take(); /* what somebody was told has happened, also for who comes after a crash */
 	requests_committed(g->id, text);
 	start_next();
 }
