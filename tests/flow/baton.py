@@ -346,6 +346,12 @@ type = echo
         s = self.status()
         return len(s["generations"]) == 1 and (number is None or s["generation"] == number)
 
+    def has_busy(self, client):
+        """Has a worker begun with what this client has sent?  By its port: others are busy, too."""
+        port = client.sock.getsockname()[1]
+        return any(f":{port} " in line and " busy " in line
+                   for line in self.ctl("conns").out.splitlines())
+
     def get(self, path="/", name="web"):
         """One request on a connection of its own; (status, body)."""
         with Client(self, name) as c:
