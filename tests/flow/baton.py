@@ -250,7 +250,7 @@ type = echo
             except subprocess.TimeoutExpired:
                 return
             sys.stderr.write(f"--- {verb}\n{answer.out[:4000]}{answer.err}---\n")
-        for pid in (self.pid, *children(self.pid)):
+        for pid in filter(pid_alive, (self.pid, *children(self.pid))):
             sys.stderr.write(f"--- descriptors of {pid}\n{read_fds(pid)}\n---\n")
 
     never = ["the sandbox refused"]  # nothing that workers do is outside of it
