@@ -20,16 +20,29 @@ struct takers {
 	size_t n;
 };
 
+/* Nothing moves to a generation on probation: with its image it may be gone in an instant.  The
+ * paused one stays in any case. */
+static struct generation *
+successor(void)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->state == GEN_PAUSED)
+			return g;
+	return generation_active();
+}
+
 static void
 list_takers(struct takers *list)
 {
-	struct generation *active = generation_active();
+	struct generation *to = successor();
 	struct worker *w;
 
 	memset(list, 0, sizeof *list);
-	if (active == NULL || master.stop >= STOP_DRAIN)
+	if (to == NULL || master.stop >= STOP_DRAIN)
 		return;
-	TAILQ_FOREACH (w, &active->workers, link) {
+	TAILQ_FOREACH (w, &to->workers, link) {
 		if (!slot_able(w))
 			continue;
 		list->worker = mem_grow(list->worker, list->n, sizeof *list->worker);

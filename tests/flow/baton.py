@@ -250,7 +250,7 @@ type = echo
             except subprocess.TimeoutExpired:
                 return
             sys.stderr.write(f"--- {verb}\n{answer.out[:4000]}{answer.err}---\n")
-        for pid in (self.pid, *children(self.pid)):
+        for pid in filter(pid_alive, (self.pid, *children(self.pid))):
             sys.stderr.write(f"--- descriptors of {pid}\n{read_fds(pid)}\n---\n")
 
     never = ["the sandbox refused"]  # nothing that workers do is outside of it
@@ -345,6 +345,12 @@ type = echo
         """Nothing but the active generation is left."""
         s = self.status()
         return len(s["generations"]) == 1 and (number is None or s["generation"] == number)
+
+    def has_busy(self, client):
+        """Has a worker begun with what this client has sent?  By its port: others are busy, too."""
+        port = client.sock.getsockname()[1]
+        return any(f":{port} " in line and " busy " in line
+                   for line in self.ctl("conns").out.splitlines())
 
     def get(self, path="/", name="web"):
         """One request on a connection of its own; (status, body)."""
