@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,6 +34,8 @@ struct logpipe {
 /* Until the loop turns the log is not open yet: those who end before that are read then. */
 static TAILQ_HEAD(, logpipe) ended = TAILQ_HEAD_INITIALIZER(ended);
 static bool early;
+
+static int copy[2] = {-1, -1}; /* a pipe of our own */
 
 int
 logpipe_pair(int end[2])
@@ -72,6 +75,34 @@ pass(char *bytes, size_t n)
 		log_pass(bytes, n);
 }
 
+/*
+ * What is there stays there until the log has it, as this process may end in between: by a
+ * watchdog that is tired of a disk, say.  Then the next master reads it, and has it twice
+ * rather than not at all.
+ */
+static ssize_t
+peek(const struct logpipe *p, char *bytes, size_t max)
+{
+	ssize_t n;
+
+	if (copy[0] < 0 && pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0)
+		return read(p->fd, bytes, max);
+	n = tee(p->fd, copy[1], max, SPLICE_F_NONBLOCK);
+	if (n > 0)
+		AN(read(copy[0], bytes, (size_t)n) == n);
+	return n;
+}
+
+static void
+take(const struct logpipe *p, char *bytes, size_t n)
+{
+	ssize_t r;
+
+	for (; copy[0] >= 0 && n > 0; n -= (size_t)r)
+		if ((r = read(p->fd, bytes, n)) <= 0)
+			return;
+}
+
 /* Once.  What read says. */
 static ssize_t
 look(struct logpipe *p)
@@ -82,13 +113,15 @@ look(struct logpipe *p)
 
 	if (n > 0)
 		memcpy(bytes, p->part, n);
-	r = read(p->fd, bytes + n, LOGPIPE_MAX - n);
+	r = peek(p, bytes + n, LOGPIPE_MAX - n);
 	if (r <= 0)
 		return r;
+	FAULT("logpipe");
 	n += (size_t)r;
 	ready = logpipe_ready(bytes, n);
 	keep_part(p, bytes + ready, n - ready);
 	pass(bytes, ready);
+	take(p, bytes, (size_t)r);
 	return r;
 }
 

@@ -69,7 +69,7 @@ flood(void *line)
 static void
 begin_flood(void)
 {
-	static char line[200];
+	static char line[4000];
 	pthread_t t;
 
 	memset(line, 'f', sizeof line - 2);
