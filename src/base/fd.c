@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -119,6 +120,21 @@ fd_inode(int fd)
 	struct stat st;
 
 	return fstat(fd, &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+/* The last block is left for what a file system writes down about the others. */
+size_t
+fd_disk_room(int fd)
+{
+	struct statvfs v;
+	uint64_t blocks;
+
+	if (fstatvfs(fd, &v) < 0 || v.f_blocks == 0 || v.f_frsize == 0)
+		return SIZE_MAX;
+	blocks = geteuid() == 0 ? v.f_bfree : v.f_bavail;
+	if (blocks < 2)
+		return 0;
+	return blocks - 1 < SIZE_MAX / v.f_frsize ? (blocks - 1) * v.f_frsize : SIZE_MAX;
 }
 
 /* Read until end of file; the size that fstat told is only a hint. */

@@ -39,6 +39,9 @@ size_t fd_count_strangers(const int *keep, size_t n, int *first);
  * number still means what it meant. */
 uint64_t fd_inode(int fd);
 
+/* How many bytes the disk behind a file takes for sure; SIZE_MAX: it does not say. */
+size_t fd_disk_room(int fd);
+
 /* Read a whole file of at most max bytes.  Returns malloc'd, NUL-terminated
  * text and its length, or NULL with a sentence in *cause. */
 char *fd_read_file(const char *path, size_t max, size_t *len, char **cause);

@@ -40,6 +40,7 @@ static struct {
 	int fd;     /* stderr, the file or the journal's socket */
 	enum form form;
 	bool is_socket;
+	bool is_file;
 	bool may_block; /* and has room only if poll says so */
 	enum log_level level;
 	struct logline_who who;
@@ -108,8 +109,8 @@ set_target(int fd, const char *path)
 	mem_free(&lg.path);
 	lg.path = path != NULL ? mem_strdup(path) : NULL;
 	lg.is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
-	lg.may_block =
-	    !lg.is_socket && !S_ISREG(st.st_mode) && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	lg.is_file = !lg.is_socket && S_ISREG(st.st_mode);
+	lg.may_block = !lg.is_socket && !lg.is_file && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
 
 static void
@@ -164,6 +165,12 @@ int
 log_fd(void)
 {
 	return lg.fd;
+}
+
+bool
+log_is_file(void)
+{
+	return lg.path != NULL && lg.is_file;
 }
 
 uint32_t
@@ -224,11 +231,14 @@ format_line(const struct logline *l, enum form form, char *buf, size_t size)
 	return 0;
 }
 
+/* A worker cannot take back the half of a line: it looks at the disk before. */
 static bool
-has_room(void)
+has_room(size_t n)
 {
 	struct pollfd p = {.fd = lg.fd, .events = POLLOUT};
 
+	if (lg.is_file && lg.who.is_worker)
+		return fd_disk_room(lg.fd) >= n;
 	return !lg.may_block || poll(&p, 1, 0) > 0;
 }
 
@@ -238,8 +248,8 @@ take_back(size_t n)
 {
 	struct stat st;
 
-	if (fstat(lg.fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= (off_t)n &&
-	    ftruncate(lg.fd, st.st_size - (off_t)n) < 0)
+	if (lg.is_file && !lg.who.is_worker && fstat(lg.fd, &st) == 0 &&
+	    st.st_size >= (off_t)n && ftruncate(lg.fd, st.st_size - (off_t)n) < 0)
 		return; /* nothing is left to be done about it */
 }
 
@@ -252,7 +262,7 @@ put(const char *bytes, size_t n)
 	if (lg.is_socket)
 		put = send(lg.fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
-		put = has_room() ? write(lg.fd, bytes, n) : -1;
+		put = has_room(n) ? write(lg.fd, bytes, n) : -1;
 	if (put > 0 && put < (ssize_t)n)
 		take_back((size_t)put);
 	return put == (ssize_t)n;
@@ -287,11 +297,11 @@ log_tell_dropped(void)
 }
 
 static void
-drop(void)
+drop(uint64_t lines)
 {
-	lg.untold++;
-	if (lg.count != NULL)
-		lg.count(1);
+	lg.untold += lines;
+	if (lg.count != NULL && lines > 0)
+		lg.count(lines);
 }
 
 static void
@@ -307,8 +317,69 @@ vlog(enum log_level level, const struct event_kind *kind, const struct event_fie
 	vsnprintf(text, sizeof text, fmt, ap);
 	log_tell_dropped();
 	if (lg.untold > 0 || !put_line(&l))
-		drop();
+		drop(1);
 	errno = saved;
+}
+
+/* How much was taken, in whole lines. */
+static size_t
+put_to_file(const char *bytes, size_t n)
+{
+	ssize_t put = write(lg.fd, bytes, n);
+	const char *last = put > 0 ? memrchr(bytes, '\n', (size_t)put) : NULL;
+	size_t whole = last != NULL ? (size_t)(last + 1 - bytes) : 0;
+
+	if (put > (ssize_t)whole)
+		take_back((size_t)put - whole);
+	return whole;
+}
+
+/* The log was a file when its writer was born: what it is now takes a line at a time, and the
+ * journal only those of its own kind. */
+static bool
+put_foreign_line(const char *line, size_t n)
+{
+	char text[LOGLINE_MAX];
+	struct logline l = {.level = LOGL_INFO, .message = text};
+
+	if (n > LOGLINE_MAX)
+		return false;
+	if (lg.form != FORM_JOURNAL)
+		return put(line, n);
+	memcpy(text, line, n - 1);
+	text[n - 1] = '\0';
+	return put_line(&l);
+}
+
+static size_t
+put_lines(const char *bytes, size_t n)
+{
+	size_t done = 0, len;
+
+	if (lg.is_file)
+		return put_to_file(bytes, n);
+	for (; done < n; done += len) {
+		const char *end = memchr(bytes + done, '\n', n - done);
+
+		len = (size_t)(end + 1 - (bytes + done));
+		if (!put_foreign_line(bytes + done, len))
+			break;
+	}
+	return done;
+}
+
+void
+log_pass(const char *lines, size_t n)
+{
+	const char *end = lines + n;
+	uint64_t dropped = 0;
+
+	log_tell_dropped();
+	if (lg.untold == 0)
+		lines += put_lines(lines, n);
+	for (; lines < end; lines = (const char *)memchr(lines, '\n', (size_t)(end - lines)) + 1)
+		dropped++;
+	drop(dropped);
 }
 
 void

@@ -13,6 +13,7 @@
 #define BATON_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOGL_DEBUG, LOGL_INFO, LOGL_WARN, LOGL_ERROR };
@@ -39,6 +40,9 @@ int log_reopen(char **cause);
 /* The descriptor that lines are written to. */
 int log_fd(void);
 
+/* It is a regular file that was opened by its path. */
+bool log_is_file(void);
+
 #define LOG_FORM_TEXT 0
 
 /* And how: a number that means the same to a worker of another version. */
@@ -46,6 +50,10 @@ uint32_t log_form(void);
 
 /* Write to fd from now on, in that form; log owns it.  A worker gets its file this way. */
 void log_set_fd(int fd, uint32_t form);
+
+/* Write the lines of another process, whole ones, as they are.  What finds no room is dropped
+ * and counted. */
+void log_pass(const char *lines, size_t n);
 
 /* What the lines of this process begin with: "master".  Copied. */
 void log_set_who(const char *name);

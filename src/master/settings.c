@@ -43,6 +43,7 @@ settings_again(const struct conf *conf)
 	settings_apply(conf);
 }
 
+/* To those who have the log itself. */
 static void
 send_log(void)
 {
@@ -53,7 +54,7 @@ send_log(void)
 
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
-			if (w->chan != NULL)
+			if (w->chan != NULL && w->log == NULL)
 				chan_send(w->chan, MSG_LOG, w->birth, &form, sizeof form, &fd,
 				          1);
 }

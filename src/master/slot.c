@@ -25,6 +25,7 @@
 #include "master/fdlist.h"
 #include "master/generation.h"
 #include "master/listener.h"
+#include "master/logpipe.h"
 #include "master/master.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
@@ -57,7 +58,7 @@ child(const struct heritage *h)
 }
 
 static pid_t
-fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause)
+fork_worker(struct heritage *h, struct generation *gen, char **cause)
 {
 	char *missing = NULL;
 	int *access;
@@ -72,7 +73,6 @@ fork_worker(struct heritage *h, struct generation *gen, int end[2], char **cause
 	h->page = stats_page_open(master.stats, h->birth, gen->id, h->slot);
 	if (h->page == NULL)
 		return cause_set(cause, "no page of statistics is free");
-	h->channel = end[1];
 	h->access = access = accesslog_open(gen->conf, &missing);
 	if (missing != NULL && gen->state == GEN_STARTING) {
 		cause_set(cause, "%s", missing);
@@ -106,23 +106,39 @@ listen_to(struct worker *w, int fd)
 	chan_guard(w->chan, on_breach);
 }
 
+/* The channel, and the pipe to the log; the worker has the second end of each. */
+static int
+make_ways(int end[2], int log[2], char **cause)
+{
+	if (chan_pair(end) < 0)
+		return cause_set(cause, "cannot make a channel: %s", strerror(errno));
+	if (logpipe_pair(log) == 0)
+		return 0;
+	cause_set(cause, "cannot make a pipe for the log: %s", strerror(errno));
+	fd_close(&end[0]);
+	fd_close(&end[1]);
+	return -1;
+}
+
 struct worker *
 slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 {
 	struct heritage h = {.slot = slot};
 	struct worker *w;
-	int end[2];
+	int end[2], log[2];
 	pid_t pid;
 
 	FAULT("spawn");
-	if (chan_pair(end) < 0) {
-		cause_set(cause, "cannot make a channel: %s", strerror(errno));
+	if (make_ways(end, log, cause) < 0)
 		return NULL;
-	}
-	pid = fork_worker(&h, gen, end, cause);
+	h.channel = end[1];
+	h.log = log[1];
+	pid = fork_worker(&h, gen, cause);
 	fd_close(&end[1]);
+	fd_close(&log[1]);
 	if (pid < 0) {
 		fd_close(&end[0]);
+		fd_close(&log[0]);
 		return NULL;
 	}
 	w = mem_alloc(sizeof *w);
@@ -135,6 +151,8 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	w->since_ms = clock_ms();
 	listen_to(w, end[0]);
 	store_put("channel", w->birth, end[0]);
+	if (log[0] >= 0)
+		w->log = logpipe_new(log[0], w->birth);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	log_event(EVENT_WORKER_BORN, SLOT_FIELDS(w),
 	          "worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
@@ -415,6 +433,7 @@ buried(struct worker *w, int status)
 
 	if (w->chan != NULL)
 		chan_read_rest(w->chan); /* its last words may still be there */
+	logpipe_end(&w->log);
 	g->cut += stats_counter_of(master.stats, w->page, STATS_CUT);
 	lost = stats_page_fold(master.stats, w->page);
 	g->cut += lost;
@@ -470,6 +489,7 @@ slot_free(struct worker *w)
 	survey_gone(w);
 	store_drop("channel", w->birth);
 	chan_free(&w->chan);
+	logpipe_end(&w->log);
 	if (w->gone != NULL)
 		event_free(w->gone);
 	fd_close(&w->pidfd);
@@ -482,9 +502,10 @@ slot_free(struct worker *w)
 json_t *
 slot_save(const struct worker *w, struct fdlist *fds)
 {
-	return json_pack("{s:I, s:i, s:i, s:o, s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:I}",
+	return json_pack("{s:I, s:i, s:i, s:o, s:o, s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:I}",
 	                 "birth", (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid,
 	                 "channel", fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1),
+	                 "log", fdlist_put(fds, w->log != NULL ? logpipe_fd(w->log) : -1),
 	                 "ready", w->ready, "leaving", w->leaving, "killed", w->killed,
 	                 "since_ms", (json_int_t)w->since_ms, "deadline_ms",
 	                 (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0, "page",
@@ -598,6 +619,9 @@ slot_restore(struct generation *gen, const json_t *j)
 	fd = fdlist_get(json_object_get(j, "channel"));
 	if (fd >= 0)
 		listen_to(w, fd);
+	fd = fdlist_get(json_object_get(j, "log"));
+	if (fd >= 0)
+		w->log = logpipe_again(fd, w->birth);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	if (master.adopts ? !adopt(w) : adopted && !watch(w)) {
 		buried(w, SPAWN_UNKNOWN);

@@ -28,6 +28,7 @@ struct worker {
 	uint32_t slot;
 	pid_t pid;
 	struct chan *chan; /* NULL: ended */
+	struct logpipe *log; /* its lines come this way; NULL: it has the log itself */
 	struct stats_page *page;
 	bool ready;
 	bool leaving; /* was told to drain; will not be missed */

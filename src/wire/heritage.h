@@ -23,6 +23,7 @@ struct heritage {
 	uint32_t generation;
 	uint32_t slot;
 	int channel;             /* the worker's end */
+	int log;                 /* the end of a pipe to the log; -1: it has the log itself */
 	struct stats *stats;     /* shared; its descriptor is closed in the worker */
 	struct stats_page *page; /* the worker's own */
 	const struct conf *conf; /* of the generation; the worker's copy by fork */

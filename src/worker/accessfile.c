@@ -21,6 +21,9 @@
 #define BUFFER_SIZE 65536
 #define BUFFERS_MAX 16  /* of a file: that much may wait */
 #define WAIT_MS     100 /* for a reader, then it is seen whether all this is to end */
+#define LOCK_MS     1000
+#define LOCK_LOOKS  100 /* in that time: who has the lock may be in hostile hands */
+#define MEND_MS     500 /* between two tries to write the rest of a line */
 
 struct buffer {
 	STAILQ_ENTRY(buffer) link;
@@ -37,6 +40,9 @@ struct accessfile {
 	pthread_t thread;
 	/* the thread's */
 	int fd;
+	struct buffer *torn; /* a full disk has cut a line of it, whose rest is at bytes + from.
+	                      * Until it is written the file stays locked.  NULL: none */
+	size_t from, to;
 	/* of both, under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t change;
@@ -70,12 +76,22 @@ whole_lines(const char *bytes, size_t n)
 	return last != NULL ? (size_t)(last + 1 - bytes) : 0;
 }
 
-/* How much of it is in the file, in whole lines. */
+static bool
+is_over(struct accessfile *f)
+{
+	bool over;
+
+	pthread_mutex_lock(&f->lock);
+	over = f->give_up;
+	pthread_mutex_unlock(&f->lock);
+	return over;
+}
+
+/* How much of it is in the file. */
 static size_t
 append(int fd, const char *bytes, size_t n)
 {
-	struct stat st;
-	size_t done = 0, whole;
+	size_t done = 0;
 
 	while (done < n) {
 		ssize_t w = write(fd, bytes + done, n - done);
@@ -86,34 +102,68 @@ append(int fd, const char *bytes, size_t n)
 			break;
 		done += (size_t)w;
 	}
-	whole = whole_lines(bytes, done);
-	if (whole < done &&
-	    (fstat(fd, &st) < 0 || ftruncate(fd, st.st_size - (off_t)(done - whole)) < 0))
-		whole = done; /* nothing is left to be done about it */
-	return whole;
-}
-
-static size_t
-append_locked(int fd, const char *bytes, size_t n)
-{
-	size_t done;
-
-	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
-		;
-	done = append(fd, bytes, n);
-	flock(fd, LOCK_UN);
 	return done;
 }
 
+/* Not for ever.  Where there are no locks they are done without. */
 static bool
-is_over(struct accessfile *f)
+lock(struct accessfile *f)
 {
-	bool over;
+	for (unsigned looks = 0; flock(f->fd, LOCK_EX | LOCK_NB) < 0; looks++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return true;
+		if (looks >= LOCK_LOOKS || is_over(f))
+			return false;
+		poll(NULL, 0, LOCK_MS / LOCK_LOOKS);
+	}
+	return true;
+}
 
+static void
+let_go(struct accessfile *f, uint64_t lost)
+{
+	flock(f->fd, LOCK_UN);
 	pthread_mutex_lock(&f->lock);
-	over = f->give_up;
+	f->lost += lost;
+	STAILQ_INSERT_HEAD(&f->unused, f->torn, link);
 	pthread_mutex_unlock(&f->lock);
-	return over;
+	f->torn = NULL;
+}
+
+/* The rest of a line.  True: nothing is missing there any more. */
+static bool
+mend(struct accessfile *f)
+{
+	if (f->torn == NULL)
+		return true;
+	f->from += append(f->fd, f->torn->bytes + f->from, f->to - f->from);
+	if (f->from < f->to)
+		return false;
+	let_go(f, 0);
+	return true;
+}
+
+/* As much as there is room for, as half a line cannot be taken back: none but the master may
+ * cut a file.  Should others have used up that room meanwhile, nobody writes behind the half.
+ * How much is done with. */
+static size_t
+append_locked(struct accessfile *f, struct buffer *b)
+{
+	size_t room, done, whole;
+
+	if (!mend(f) || !lock(f))
+		return 0;
+	room = fd_disk_room(f->fd);
+	done = append(f->fd, b->bytes, room < b->n ? whole_lines(b->bytes, room) : b->n);
+	whole = whole_lines(b->bytes, done);
+	if (whole == done) {
+		flock(f->fd, LOCK_UN);
+		return done;
+	}
+	f->torn = b;
+	f->from = done;
+	f->to = (size_t)((char *)memchr(b->bytes + done, '\n', b->n - done) + 1 - b->bytes);
+	return f->to;
 }
 
 /* A pipe takes PIPE_BUF bytes whole or not at all. */
@@ -141,7 +191,7 @@ trickle(struct accessfile *f, const char *bytes, size_t n)
 
 /* The lines that could not be written. */
 static uint64_t
-write_out(struct accessfile *f, const struct buffer *b)
+write_out(struct accessfile *f, struct buffer *b)
 {
 	struct stat st;
 	size_t done;
@@ -149,20 +199,82 @@ write_out(struct accessfile *f, const struct buffer *b)
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		done = 0;
 	else if (S_ISREG(st.st_mode))
-		done = append_locked(f->fd, b->bytes, b->n);
+		done = append_locked(f, b);
 	else
 		done = trickle(f, b->bytes, b->n);
 	return lines_of(b->bytes + done, b->n - done);
 }
 
+/* Nothing more is written to the file that was. */
 static void
-change_file(struct accessfile *f, int *fd)
+leave_file(struct accessfile *f)
 {
-	if (*fd < 0)
+	if (!mend(f))
+		let_go(f, 1);
+}
+
+static struct timespec
+in_ms(unsigned ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	t.tv_sec += (time_t)(ms / 1000) + t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* Under the lock, and back under it. */
+static void
+wait_for_change(struct accessfile *f)
+{
+	struct timespec until;
+
+	if (f->torn == NULL) {
+		pthread_cond_wait(&f->change, &f->lock);
 		return;
-	fd_close(&f->fd);
-	f->fd = *fd;
-	*fd = -1;
+	}
+	until = in_ms(MEND_MS);
+	if (pthread_cond_timedwait(&f->change, &f->lock, &until) == 0)
+		return;
+	pthread_mutex_unlock(&f->lock);
+	mend(f);
+	pthread_mutex_lock(&f->lock);
+}
+
+/* What is to be done next: a buffer or NULL, and the file from there on or -1.  False: nothing
+ * any more. */
+static bool
+next(struct accessfile *f, struct buffer **b, int *fd)
+{
+	bool over;
+
+	pthread_mutex_lock(&f->lock);
+	while ((*b = STAILQ_FIRST(&f->full)) == NULL && !f->stop && f->reopened < 0)
+		wait_for_change(f);
+	if (*b != NULL) {
+		STAILQ_REMOVE_HEAD(&f->full, link);
+		*fd = (*b)->reopened;
+	} else {
+		*fd = f->reopened;
+		f->reopened = -1;
+	}
+	over = *b == NULL && f->stop;
+	pthread_mutex_unlock(&f->lock);
+	return !over;
+}
+
+static void
+deal_with(struct accessfile *f, struct buffer *b)
+{
+	uint64_t lost = write_out(f, b);
+
+	pthread_mutex_lock(&f->lock);
+	f->lost += lost;
+	if (b != f->torn)
+		STAILQ_INSERT_HEAD(&f->unused, b, link);
+	pthread_mutex_unlock(&f->lock);
 }
 
 static void *
@@ -170,27 +282,20 @@ thread_main(void *arg)
 {
 	struct accessfile *f = arg;
 	struct buffer *b;
-	uint64_t lost;
+	bool more;
+	int fd;
 
-	pthread_mutex_lock(&f->lock);
-	for (;;) {
-		while ((b = STAILQ_FIRST(&f->full)) == NULL && !f->stop && f->reopened < 0)
-			pthread_cond_wait(&f->change, &f->lock);
-		if (b == NULL)
-			change_file(f, &f->reopened);
-		if (b == NULL && f->stop)
-			break;
-		if (b == NULL)
-			continue;
-		STAILQ_REMOVE_HEAD(&f->full, link);
-		pthread_mutex_unlock(&f->lock);
-		change_file(f, &b->reopened);
-		lost = write_out(f, b);
-		pthread_mutex_lock(&f->lock);
-		f->lost += lost;
-		STAILQ_INSERT_HEAD(&f->unused, b, link);
-	}
-	pthread_mutex_unlock(&f->lock);
+	do {
+		more = next(f, &b, &fd);
+		if (fd >= 0 || !more)
+			leave_file(f);
+		if (fd >= 0) {
+			fd_close(&f->fd);
+			f->fd = fd;
+		}
+		if (b != NULL)
+			deal_with(f, b);
+	} while (more);
 	return NULL;
 }
 
@@ -336,12 +441,8 @@ stop(struct accessfile *f, bool give_up)
 static bool
 join_within(struct accessfile *f, unsigned ms)
 {
-	struct timespec until;
+	struct timespec until = in_ms(ms);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	return pthread_timedjoin_np(f->thread, NULL, &until) == 0;
 }
 

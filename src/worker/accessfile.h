@@ -4,8 +4,10 @@
  * Lines are collected, and a thread per file writes them.  It may hang on its disk or on
  * a FIFO that nobody reads: then what is collected grows to a limit, and after that
  * lines are dropped and counted.  A line that is in the file is there in one piece:
- * writers of a regular file lock it and take back what a full disk has cut; a FIFO gets
- * pieces that it takes whole.  All functions are for the loop's thread.
+ * writers of a regular file lock it and look at the room on its disk; one that had room for
+ * half a line only keeps the lock until it has written the rest; a FIFO gets pieces that it
+ * takes whole.  Nobody waits for the lock for ever, as who has it may be in hostile hands.
+ * All functions are for the loop's thread.
  */
 #ifndef BATON_WORKER_ACCESSFILE_H
 #define BATON_WORKER_ACCESSFILE_H

@@ -36,6 +36,9 @@
 #ifndef SYS_SECCOMP
 #	define SYS_SECCOMP 1 /* glibc has no name for this si_code */
 #endif
+#ifndef RWF_NOAPPEND
+#	define RWF_NOAPPEND 0x20
+#endif
 #ifndef PR_SET_VMA
 #	define PR_SET_VMA 0x53564d41 /* malloc names its memory, from glibc 2.37 on */
 #endif
@@ -55,7 +58,8 @@ static const char *const held[] = {
 	"accept", "accept4", "brk", "clock_getres", "clock_gettime", "clock_gettime64",
 	"clock_nanosleep", "clock_nanosleep_time64", "close", "close_range", "dup", "dup2",
 	"dup3", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
-	"epoll_wait", "eventfd2", "exit", "exit_group", "flock", "fstat", "fstat64", "futex",
+	"epoll_wait", "eventfd2", "exit", "exit_group", "flock", "fstat", "fstat64", "fstatfs",
+	"fstatfs64", "futex",
 	"futex_time64", "getcpu", "getegid", "geteuid", "getgid", "getpeername", "getpid",
 	"getppid", "getrandom", "getrlimit", "getsockname", "getsockopt", "gettid",
 	"gettimeofday", "getuid", "_llseek", "lseek", "madvise", "membarrier",
@@ -84,13 +88,13 @@ static const char *const connects[] = {"bind", "connect", NULL};
 static const char *const own_work[] = {
 	"alarm", "chdir", "chmod", "copy_file_range", "creat", "eventfd", "fadvise64",
 	"fadvise64_64", "fchdir", "fchmodat", "fdatasync", "fgetxattr",
-	"fstatfs", "fstatfs64", "fsync", "getcwd",
+	"fsync", "getcwd",
 	"getdents", "getdents64", "getgroups", "getitimer", "getpgid", "getpgrp",
 	"getpriority", "getresgid", "getresuid", "getrusage", "getsid", "getxattr",
 	"inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch",
 	"lgetxattr", "link", "linkat", "listen", "memfd_create", "mincore", "mkdir", "mkdirat",
 	"mlock", "mlock2", "mmap", "mmap2", "mprotect", "msync", "munlock", "open", "openat",
-	"openat2", "pause", "preadv2", "pwritev2", "readahead", "rename", "renameat",
+	"openat2", "pause", "preadv2", "readahead", "rename", "renameat",
 	"renameat2", "rmdir", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait",
 	"rt_sigtimedwait_time64", "sched_get_priority_max", "sched_get_priority_min",
 	"sched_getparam", "sched_getscheduler", "setitimer", "signalfd4", "socketpair",
@@ -218,6 +222,9 @@ static const struct rule rules[] = {
 	{ "fcntl", FREE, IS(1, F_OFD_SETLKW), {0} },
 	{ "fcntl", FREE, IS(1, F_ADD_SEALS), {0} },
 	{ "fcntl", FREE, IS(1, F_GET_SEALS), {0} },
+
+	/* Not over what an access log holds already. */
+	{ "pwritev2", FREE, HAS(5, RWF_NOAPPEND, 0), {0} },
 
 	{ "prctl", 0, IS(0, PR_SET_NAME), {0} },
 	{ "prctl", 0, IS(0, PR_GET_NAME), {0} },

@@ -42,6 +42,7 @@ static struct {
 	struct chan *chan;
 	struct service *service; /* one per conf.service */
 	bool lame;
+	bool piped; /* the log is a pipe, and the master reads it */
 	struct event heartbeat;
 	struct event lack; /* time to ask again for what there was no room for */
 	struct event *sigterm;
@@ -145,6 +146,9 @@ keep_heritage(const struct heritage *h)
 	stats_protect(h->stats, h->page); /* as long as its descriptor is there */
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		log_fatal("cannot open /dev/null: %s", strerror(errno));
+	w.piped = h->log >= 0;
+	if (w.piped)
+		log_set_fd(h->log, log_form());
 	keep[0] = h->channel;
 	keep[1] = log_fd();
 	for (size_t i = 0; i < naccess; i++)
@@ -188,6 +192,7 @@ take_log(struct msg *m)
 	if (m->len == sizeof form)
 		memcpy(&form, m->data, sizeof form);
 	log_set_fd(m->fd[0], form);
+	w.piped = false;
 	m->fd[0] = -1;
 }
 
@@ -221,6 +226,8 @@ orphaned(void)
 	                          .cut_over_ms = (uint32_t)w.heritage->conf->drain.cut_over,
 	                          .flags = MSG_DRAIN_SWEEP};
 
+	if (w.piped)
+		log_set_fd(STDERR_FILENO, log_form());
 	log_warn("the master is gone: drain and leave");
 	chan_free(&w.chan);
 	listing_stop();

@@ -8,7 +8,9 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -30,6 +32,9 @@
 #include <check.h>
 
 #include "worker/service.h"
+
+#define LOG       "check_sandbox.log"
+#define NO_APPEND 0x20 /* RWF_NOAPPEND */
 
 #define NOBODY 0u
 #define ALL    (SERVICE_OPENS_FILES | SERVICE_CONNECTS | SERVICE_IS_FREE)
@@ -280,6 +285,70 @@ try_raise(void)
 	return raise(SIGUSR1);
 }
 
+/* What a log is: open for appending, before the sandbox is entered. */
+static int log_like = -1;
+
+static int
+try_cut(void)
+{
+	return ftruncate(log_like, 0);
+}
+
+static int
+try_hole(void)
+{
+	return (int)syscall(SYS_fallocate, log_like, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	                    0, 4096);
+}
+
+static int
+write_at_start(int flags)
+{
+	char x = 'x';
+	struct iovec iov = {.iov_base = &x, .iov_len = 1};
+
+	return syscall(SYS_pwritev2, log_like, &iov, 1, 0, 0, flags) < 0 ? -1 : 0;
+}
+
+static int
+try_append(void)
+{
+	return write_at_start(0);
+}
+
+static int
+try_write_over(void)
+{
+	return write_at_start(NO_APPEND);
+}
+
+static int
+try_write_over_soon(void)
+{
+	return write_at_start(NO_APPEND | RWF_DSYNC);
+}
+
+/* And with it what is shared by those who have a listening socket. */
+static int
+try_plain_mode(void)
+{
+	return fcntl(log_like, F_SETFL, 0);
+}
+
+static int
+try_no_append(void)
+{
+	return fcntl(log_like, F_SETFL, O_NONBLOCK);
+}
+
+static int
+try_room(void)
+{
+	struct statvfs v;
+
+	return fstatvfs(log_like, &v);
+}
+
 static int
 up(const void *a, const void *b)
 {
@@ -344,6 +413,14 @@ tries[] = {
     {"nonblocking", try_nonblocking, {false, false, false, true}, false},
     {"nodelay", try_nodelay, {true, true, true, true}, false},
     {"buffer", try_buffer, {false, false, false, true}, false},
+    {"look at the room of a log", try_room, {true, true, true, true}, false},
+    {"append to a log", try_append, {false, false, false, true}, false},
+    {"write over a log", try_write_over, {false}, false},
+    {"write over a log at once", try_write_over_soon, {false}, false},
+    {"cut a log", try_cut, {false}, false},
+    {"punch a hole into a log", try_hole, {false}, false},
+    {"mode of a log", try_plain_mode, {false}, false},
+    {"mode of a socket", try_no_append, {false, false, false, true}, false},
     {"exec", try_exec, {false}, false},
     {"fork", try_fork, {false}, true},
     {"system", try_system, {false}, true},
@@ -370,6 +447,8 @@ attempt(const struct try *t, unsigned role, unsigned more)
 	int result;
 
 	end_of_pair = socket(AF_INET, SOCK_STREAM, 0);
+	log_like = open(LOG, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	unlink(LOG);
 	if (sandbox_enter(needs[role] | more, &cause) < 0) {
 		fprintf(stderr, "%s\n", cause);
 		_exit(9);
