@@ -377,8 +377,8 @@ log_pass(const char *lines, size_t n)
 	log_tell_dropped();
 	if (lg.untold == 0)
 		lines += put_lines(lines, n);
-	for (; lines < end; lines = (const char *)memchr(lines, '\n', (size_t)(end - lines)) + 1)
-		dropped++;
+	for (; lines < end; dropped++)
+		lines = (const char *)memchr(lines, '\n', (size_t)(end - lines)) + 1;
 	drop(dropped);
 }
 

@@ -35,7 +35,7 @@ struct logpipe {
 static TAILQ_HEAD(, logpipe) ended = TAILQ_HEAD_INITIALIZER(ended);
 static bool early;
 
-static int copy[2] = {-1, -1}; /* a pipe of our own */
+static int copy[2] = {-1, -1}; /* a pipe of the master's own; -1: none */
 
 int
 logpipe_pair(int end[2])
@@ -78,19 +78,23 @@ pass(char *bytes, size_t n)
 /*
  * What is there stays there until the log has it, as this process may end in between: by a
  * watchdog that is tired of a disk, say.  Then the next master reads it, and has it twice
- * rather than not at all.
+ * rather than not at all.  What is put into a pipe by splice may turn out not to be readable:
+ * then the copy is no good any more.
  */
 static ssize_t
-peek(const struct logpipe *p, char *bytes, size_t max)
+peek(const struct logpipe *p, char *bytes, size_t max, bool *taken)
 {
-	ssize_t n;
+	ssize_t n, r;
 
-	if (copy[0] < 0 && pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0)
+	*taken = copy[0] < 0 && pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0;
+	if (*taken)
 		return read(p->fd, bytes, max);
 	n = tee(p->fd, copy[1], max, SPLICE_F_NONBLOCK);
-	if (n > 0)
-		AN(read(copy[0], bytes, (size_t)n) == n);
-	return n;
+	if (n <= 0 || (r = read(copy[0], bytes, (size_t)n)) == n)
+		return n;
+	fd_close(&copy[0]);
+	fd_close(&copy[1]);
+	return r > 0 ? r : -1;
 }
 
 static void
@@ -98,7 +102,7 @@ take(const struct logpipe *p, char *bytes, size_t n)
 {
 	ssize_t r;
 
-	for (; copy[0] >= 0 && n > 0; n -= (size_t)r)
+	for (; n > 0; n -= (size_t)r)
 		if ((r = read(p->fd, bytes, n)) <= 0)
 			return;
 }
@@ -109,11 +113,12 @@ look(struct logpipe *p)
 {
 	char bytes[LOGPIPE_MAX + 1];
 	size_t n = p->npart, ready;
+	bool taken;
 	ssize_t r;
 
 	if (n > 0)
 		memcpy(bytes, p->part, n);
-	r = peek(p, bytes + n, LOGPIPE_MAX - n);
+	r = peek(p, bytes + n, LOGPIPE_MAX - n, &taken);
 	if (r <= 0)
 		return r;
 	FAULT("logpipe");
@@ -121,7 +126,8 @@ look(struct logpipe *p)
 	ready = logpipe_ready(bytes, n);
 	keep_part(p, bytes + ready, n - ready);
 	pass(bytes, ready);
-	take(p, bytes, (size_t)r);
+	if (!taken)
+		take(p, bytes, (size_t)r);
 	return r;
 }
 
@@ -242,7 +248,8 @@ logpipe_again(int fd, uint64_t birth)
 {
 	static const struct timeval now;
 
-	if (!early && event_base_once(master.base, -1, EV_TIMEOUT, on_first_turn, NULL, &now) < 0)
+	if (!early &&
+	    event_base_once(master.base, -1, EV_TIMEOUT, on_first_turn, NULL, &now) < 0)
 		log_fatal("cannot make an event");
 	early = true;
 	return make(fd, birth);

@@ -502,15 +502,15 @@ slot_free(struct worker *w)
 json_t *
 slot_save(const struct worker *w, struct fdlist *fds)
 {
-	return json_pack("{s:I, s:i, s:i, s:o, s:o, s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:I}",
-	                 "birth", (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid,
-	                 "channel", fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1),
-	                 "log", fdlist_put(fds, w->log != NULL ? logpipe_fd(w->log) : -1),
-	                 "ready", w->ready, "leaving", w->leaving, "killed", w->killed,
-	                 "since_ms", (json_int_t)w->since_ms, "deadline_ms",
-	                 (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0, "page",
-	                 (json_int_t)stats_page_index(master.stats, w->page), "started",
-	                 (json_int_t)stats_page_start_time(master.stats, w->page));
+	return json_pack(
+	    "{s:I, s:i, s:i, s:o, s:o, s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:I}", "birth",
+	    (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid, "channel",
+	    fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1), "log",
+	    fdlist_put(fds, w->log != NULL ? logpipe_fd(w->log) : -1), "ready", w->ready,
+	    "leaving", w->leaving, "killed", w->killed, "since_ms", (json_int_t)w->since_ms,
+	    "deadline_ms", (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0, "page",
+	    (json_int_t)stats_page_index(master.stats, w->page), "started",
+	    (json_int_t)stats_page_start_time(master.stats, w->page));
 }
 
 /* Nobody may wait for the status of another's child. */

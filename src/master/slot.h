@@ -27,7 +27,7 @@ struct worker {
 	uint64_t birth;
 	uint32_t slot;
 	pid_t pid;
-	struct chan *chan; /* NULL: ended */
+	struct chan *chan;   /* NULL: ended */
 	struct logpipe *log; /* its lines come this way; NULL: it has the log itself */
 	struct stats_page *page;
 	bool ready;

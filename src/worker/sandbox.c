@@ -84,7 +84,7 @@ static const char *const files[] = {
 static const char *const connects[] = {"bind", "connect", NULL};
 
 /* A handler's own work: files, sockets, clocks, locks.  Not io_uring: it does what it is
- * told past any filter.  Not ftruncate and fallocate: the log is a file that it holds. */
+ * told past any filter.  Not ftruncate, fallocate and fchmod: logs are files that it holds. */
 static const char *const own_work[] = {
 	"alarm", "chdir", "chmod", "copy_file_range", "creat", "eventfd", "fadvise64",
 	"fadvise64_64", "fchdir", "fchmodat", "fdatasync", "fgetxattr",

@@ -302,6 +302,12 @@ try_hole(void)
 }
 
 static int
+try_open_up(void)
+{
+	return fchmod(log_like, 0666);
+}
+
+static int
 write_at_start(int flags)
 {
 	char x = 'x';
@@ -419,6 +425,7 @@ tries[] = {
     {"write over a log at once", try_write_over_soon, {false}, false},
     {"cut a log", try_cut, {false}, false},
     {"punch a hole into a log", try_hole, {false}, false},
+    {"open a log up", try_open_up, {false}, false},
     {"mode of a log", try_plain_mode, {false}, false},
     {"mode of a socket", try_no_append, {false, false, false, true}, false},
     {"exec", try_exec, {false}, false},
