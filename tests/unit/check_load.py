@@ -410,7 +410,7 @@ def bad_answers():
 
 def keep_alive():
     options = ["--requests", 6, "--think", "1"]
-    slowly = ["--requests", 6, "--think", "300"]
+    slowly = ["--requests", 6, "--think", "1000"]
     last = answer(headers="Connection: close\r\n")
     single("keep: an announced close is not an error", says(last), "keep", options, sent=6,
            answered=6, closed_announced=6, more={"connections": 6})
