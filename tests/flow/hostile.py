@@ -413,6 +413,8 @@ class Ground:
     """What is the same by hand and under the unit.  A subclass starts it, and knows its places:
     dir, control, run, logs, modules, uid; pid; log_text(); start(); stop(); ctl()."""
 
+    echoes = ("echo", "shared", "local")  # listeners that echo
+
     def __init__(self, kind):
         self.kind = kind
         self.dummy = socket.create_server(("127.0.0.1", 0))
@@ -656,7 +658,7 @@ class Ground:
 
     def come_and_go(self):
         """Clients at each address, many at once; what they get is for who accepts them to say."""
-        for name in ("echo", "shared", "local"):
+        for name in self.echoes:
             socks = []
             try:
                 for _ in range(24):
@@ -766,7 +768,7 @@ class Ground:
         if addresses != self.addresses:
             self.faults.append(f"listeners: {addresses}")
             return
-        for name in ("echo", "shared", "local"):
+        for name in self.echoes:
             try:
                 wait_for(lambda: self.serves(name, 1), f"{name} serves", 5 + SLACK * self.base)
                 check(self.serves(name, 8), f"{name} does not serve all")
