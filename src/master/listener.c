@@ -103,6 +103,12 @@ close_socket(struct lsocket *s)
 	fd_close(&s->fd);
 }
 
+uint32_t
+listener_last_id(void)
+{
+	return last_id;
+}
+
 void
 listener_replace_socket(struct listener *l, size_t i, int fd)
 {

@@ -20,18 +20,10 @@
 
 #define PER_LOOK 256 /* sockets; the next look goes on behind them */
 
+static bool lost_holder = true; /* since the look before: it may have been an image's before us */
 static size_t passed; /* sockets that the looks before have seen, from the first on */
 
 /* --- who did it --- */
-
-static bool
-holds(const struct worker *w, uint32_t id)
-{
-	for (size_t i = 0; i < w->nheld; i++)
-		if (w->held[i] == id)
-			return true;
-	return false;
-}
 
 static unsigned
 count_holders(uint32_t id)
@@ -42,7 +34,7 @@ count_holders(uint32_t id)
 
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
-			n += holds(w, id);
+			n += slot_had(w, id);
 	return n;
 }
 
@@ -59,7 +51,7 @@ unbar(struct generation *g)
 /*
  * One that shares it with others may be as good as they are.  Half of them get none of the
  * sockets that are shared from now on; if one is shut again it was among the other half, so
- * that after some rounds there is only one left.
+ * that after some rounds there is only one left.  Who had it once, and goes, may have kept a copy.
  */
 static void
 blame(const struct listener *l, uint32_t id)
@@ -68,10 +60,14 @@ blame(const struct listener *l, uint32_t id)
 	struct generation *g;
 	struct worker *w;
 
-	log_error("a socket of %s was shut by one of the %u workers that hold it", l->bound, n);
+	if (lost_holder) {
+		log_error("a socket of %s was shut, maybe by who is gone", l->bound);
+		return;
+	}
+	log_error("a socket of %s was shut by one of the %u workers that had it", l->bound, n);
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link) {
-			if (!holds(w, id))
+			if (!slot_had(w, id))
 				continue;
 			w->barred = n > 1 && k++ < n / 2;
 			if (n > 1)
@@ -199,6 +195,12 @@ gather(struct look *k)
 }
 
 void
+listener_lost_holder(void)
+{
+	lost_holder = true;
+}
+
+void
 listener_look(void)
 {
 	static struct look k;
@@ -212,4 +214,5 @@ listener_look(void)
 		if ((k.p[n].revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0 ||
 		    !listener_is_as_told(k.l[n], k.p[n].fd))
 			mend(k.l[n], k.i[n]);
+	lost_holder &= passed > 0;
 }
