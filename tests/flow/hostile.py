@@ -131,6 +131,7 @@ PAYLOADS = [
     *[(f"res-{x}", 100, ("slow",)) for x in ("spin", "sleep", "pretend", "ignore", "stop")],
     *[(f"res-{x}", 200, ()) for x in ("fds", "memory", "kernel", "threads", "inflight", "exit", "exit-42",
                                        "fall")],
+    ("sock-again", 3000, ("upgrade",)), ("sock-elsewhere", 400, ()), ("sock-elsewhere", 3000, ("upgrade",)),
 ]
 
 
@@ -599,6 +600,8 @@ class Ground:
             return
         if "upgrade" in how:
             self.change("upgrade")
+            if payload[0].startswith("sock-"):
+                self.wait_mended()
             return
         self.wait_done(ms, "asked" in how)
         self.look_at_sibling()
@@ -671,6 +674,11 @@ class Ground:
                 pass
             for sock in socks:
                 sock.close()
+
+    def wait_mended(self):
+        """By a look or two: at once is not promised."""
+        for name in self.echoes:
+            wait_for(lambda n=name: self.serves(n, 16), f"{name} serves again", self.patience() + 5)
 
     def look_at_sibling(self):
         if not pid_alive(self.sibling):
