@@ -415,6 +415,7 @@ class Ground:
     dir, control, run, logs, modules, uid; pid; log_text(); start(); stop(); ctl()."""
 
     echoes = ("echo", "shared", "local")  # listeners that echo
+    deadline = DEADLINE
 
     def __init__(self, kind):
         self.kind = kind
@@ -685,7 +686,7 @@ class Ground:
             self.faults.append("its sibling died")
 
     def change(self, verb):
-        limit = 3 * DEADLINE + STALL + SLACK * self.base * 10
+        limit = 3 * self.deadline + STALL + SLACK * self.base * 10
         try:
             answer = self.ctl(verb, "--wait", timeout=limit)
         except subprocess.TimeoutExpired:
