@@ -91,6 +91,8 @@ tell_wish(const struct wish *w)
 
 	if (same_as_held(w))
 		return;
+	for (size_t i = 0; i < w->n; i++)
+		slot_gets(worker, w->sock[i].id);
 	if (give(w) < 0) {
 		log_error("cannot pass sockets to worker %u: %s", worker->slot,
 		          strerror(errno));

@@ -103,6 +103,12 @@ close_socket(struct lsocket *s)
 	fd_close(&s->fd);
 }
 
+uint32_t
+listener_last_id(void)
+{
+	return last_id;
+}
+
 void
 listener_replace_socket(struct listener *l, size_t i, int fd)
 {
@@ -205,6 +211,16 @@ listener_is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
 }
 
+bool
+listener_is_as_told(const struct listener *l, int fd)
+{
+	char *bound = address_text(fd);
+	bool same = l->kind != CONF_ADDR_TCP || strcmp(bound, l->bound) == 0;
+
+	free(bound);
+	return same && listener_is_listening(fd);
+}
+
 /* --- what generations use --- */
 
 /* No filter drops a connect(2) to a path; but nobody finds one that is not there. */
@@ -244,7 +260,8 @@ apply_mode(const struct listener *l, const struct conf_listen *cl)
 	free(why);
 }
 
-/* listen() again changes the backlog of a live queue; nothing else happens. */
+/* listen() again changes the backlog of a live queue; nothing else happens.  One that is shut is
+ * not brought back so: workers have given it up. */
 void
 listener_apply(const struct generation *g)
 {
@@ -254,7 +271,8 @@ listener_apply(const struct generation *g)
 
 		l->backlog = (int)cl->backlog;
 		for (size_t k = 0; k < l->nsock && l->kind != CONF_ADDR_SYSTEMD; k++)
-			listen(l->sock[k].fd, l->backlog);
+			if (listener_is_listening(l->sock[k].fd))
+				listen(l->sock[k].fd, l->backlog);
 		apply_mode(l, cl);
 	}
 }
@@ -446,7 +464,8 @@ listener_save(struct fdlist *fds)
 	return json_pack("{s:i, s:o}", "last_id", (int)last_id, "list", list);
 }
 
-/* A socket that is missing is a client's refusal: this is no state to go on with. */
+/* A socket that is missing is a client's refusal: this is no state to go on with.  One that a
+ * worker has shut, or bound elsewhere, is bound anew by the next look. */
 static int
 restore_sockets(struct listener *l, const json_t *socks, char **cause)
 {
@@ -457,22 +476,19 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 	{
 		int id = (int)json_integer_value(json_object_get(j, "id"));
 		int fd = fdlist_get(json_object_get(j, "socket"));
-		char *bound;
+		bool well = fd >= 0 && listener_is_as_told(l, fd);
 
-		if ((fd < 0 || !listener_is_listening(fd)) && master.adopts) {
+		if (!well && master.adopts) {
 			log_warn("a socket of %s did not come back; another takes its place",
 			         l->bound);
 			continue;
 		}
-		if (fd < 0 || !listener_is_listening(fd))
+		if (fd < 0 || sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, -1) <= 0)
 			return cause_set(cause, "a socket of %s did not come over", l->bound);
-		bound = address_text(fd);
-		if (strcmp(bound, l->bound) != 0 && l->kind == CONF_ADDR_TCP) {
-			cause_set(cause, "a socket of %s is bound to %s", l->bound, bound);
-			free(bound);
-			return -1;
+		if (!well) {
+			log_warn("a socket of %s came over shut", l->bound);
+			shutdown(fd, SHUT_RDWR); /* from where it may listen */
 		}
-		free(bound);
 		l->sock = mem_grow(l->sock, l->nsock, sizeof *l->sock);
 		l->sock[l->nsock++] = (struct lsocket){.id = (uint32_t)id, .fd = fd};
 	}

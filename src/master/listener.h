@@ -93,6 +93,12 @@ bool listener_half_open(void);
  */
 void listener_look(void);
 
+/* A worker is gone: what is found shut next may have been its doing. */
+void listener_lost_holder(void);
+
+/* The newest number of a socket. */
+uint32_t listener_last_id(void);
+
 /* The actual address of a listener, with the port that the kernel chose. */
 const char *listener_address(const struct listener *l);
 

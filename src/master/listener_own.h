@@ -39,4 +39,8 @@ bool listener_port_is_ours(uint16_t port);
 /* Is fd a socket that listens? */
 bool listener_is_listening(int fd);
 
+/* And where the listener says?  A worker that shut it may have bound it elsewhere; and listen(2)
+ * of one that was shut chooses another port. */
+bool listener_is_as_told(const struct listener *l, int fd);
+
 #endif

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +20,10 @@
 
 #define PER_LOOK 256 /* sockets; the next look goes on behind them */
 
+static bool lost_holder = true; /* since the look before: it may have been an image's before us */
 static size_t passed; /* sockets that the looks before have seen, from the first on */
 
 /* --- who did it --- */
-
-static bool
-holds(const struct worker *w, uint32_t id)
-{
-	for (size_t i = 0; i < w->nheld; i++)
-		if (w->held[i] == id)
-			return true;
-	return false;
-}
 
 static unsigned
 count_holders(uint32_t id)
@@ -41,7 +34,7 @@ count_holders(uint32_t id)
 
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
-			n += holds(w, id);
+			n += slot_had(w, id);
 	return n;
 }
 
@@ -58,7 +51,7 @@ unbar(struct generation *g)
 /*
  * One that shares it with others may be as good as they are.  Half of them get none of the
  * sockets that are shared from now on; if one is shut again it was among the other half, so
- * that after some rounds there is only one left.
+ * that after some rounds there is only one left.  Who had it once, and goes, may have kept a copy.
  */
 static void
 blame(const struct listener *l, uint32_t id)
@@ -67,10 +60,14 @@ blame(const struct listener *l, uint32_t id)
 	struct generation *g;
 	struct worker *w;
 
-	log_error("a socket of %s was shut by one of the %u workers that hold it", l->bound, n);
+	if (lost_holder) {
+		log_error("a socket of %s was shut, maybe by who is gone", l->bound);
+		return;
+	}
+	log_error("a socket of %s was shut by one of the %u workers that had it", l->bound, n);
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link) {
-			if (!holds(w, id))
+			if (!slot_had(w, id))
 				continue;
 			w->barred = n > 1 && k++ < n / 2;
 			if (n > 1)
@@ -101,24 +98,43 @@ use_of(const struct generation *g, const struct listener *l)
 	return NULL;
 }
 
+/* Not where the socket says: whoever has shut it may have bound it elsewhere. */
+static struct sockaddr_storage
+bound_address(const struct listener *l, const struct conf_addr *a)
+{
+	in_port_t port = htons((uint16_t)strtoul(strrchr(l->bound, ':') + 1, NULL, 10));
+	struct sockaddr_storage sa = {0};
+
+	memcpy(&sa, &a->sa, a->salen);
+	if (sa.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&sa)->sin6_port = port;
+	else
+		((struct sockaddr_in *)&sa)->sin_port = port;
+	return sa;
+}
+
 static int
-bind_again(struct listener *l, int old, char **cause)
+bind_again(struct listener *l, char **cause)
 {
 	const struct generation *g = generation_active();
 	const struct generation_use *use = use_of(g, l);
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof sa;
 	const struct conf_listen *conf;
+	const struct conf_addr *a;
+	struct sockaddr_storage sa;
 	int fd;
 
 	if (use == NULL)
 		return cause_set(cause, "nobody serves it");
 	conf = &g->conf->listen[use->listen_ix];
-	if (l->kind == CONF_ADDR_UNIX)
-		fd = address_bind_unix(&conf->addr[use->addr_ix], conf, &l->own, cause);
-	else if (getsockname(old, (struct sockaddr *)&sa, &len) < 0 ||
-	         (fd = address_bind_tcp(&sa, len)) < 0)
-		return cause_set(cause, "%s", strerror(errno));
+	a = &conf->addr[use->addr_ix];
+	if (l->kind == CONF_ADDR_UNIX) {
+		fd = address_bind_unix(a, conf, &l->own, cause);
+	} else {
+		sa = bound_address(l, a);
+		fd = address_bind_tcp(&sa, a->salen);
+		if (fd < 0)
+			return cause_set(cause, "%s", strerror(errno));
+	}
 	if (fd < 0 || listen(fd, l->backlog) == 0)
 		return fd;
 	cause_set(cause, "%s", strerror(errno));
@@ -140,7 +156,7 @@ mend(struct listener *l, size_t i)
 			log_error("%s cannot listen again", l->bound);
 		return;
 	}
-	fd = bind_again(l, old, &cause);
+	fd = bind_again(l, &cause);
 	if (fd < 0) {
 		log_error("%s cannot be bound again: %s", l->bound, cause);
 		free(cause);
@@ -179,6 +195,12 @@ gather(struct look *k)
 }
 
 void
+listener_lost_holder(void)
+{
+	lost_holder = true;
+}
+
+void
 listener_look(void)
 {
 	static struct look k;
@@ -186,9 +208,11 @@ listener_look(void)
 	if (master.stop >= STOP_FILTER)
 		return;
 	gather(&k);
-	if (k.n == 0 || poll(k.p, k.n, 0) <= 0)
-		return;
+	if (k.n > 0)
+		poll(k.p, k.n, 0);
 	for (size_t n = 0; n < k.n; n++)
-		if ((k.p[n].revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0)
+		if ((k.p[n].revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0 ||
+		    !listener_is_as_told(k.l[n], k.p[n].fd))
 			mend(k.l[n], k.i[n]);
+	lost_holder &= passed > 0;
 }

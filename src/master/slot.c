@@ -482,9 +482,30 @@ slot_reap(void)
 	}
 }
 
+bool
+slot_had(const struct worker *w, uint32_t id)
+{
+	if (id <= w->had_up_to)
+		return true;
+	for (size_t i = 0; i < w->nhad; i++)
+		if (w->had[i] == id)
+			return true;
+	return false;
+}
+
+void
+slot_gets(struct worker *w, uint32_t id)
+{
+	if (slot_had(w, id))
+		return;
+	w->had = mem_grow(w->had, w->nhad, sizeof *w->had);
+	w->had[w->nhad++] = id;
+}
+
 void
 slot_free(struct worker *w)
 {
+	listener_lost_holder();
 	TAILQ_REMOVE(&w->gen->workers, w, link);
 	survey_gone(w);
 	store_drop("channel", w->birth);
@@ -494,6 +515,7 @@ slot_free(struct worker *w)
 		event_free(w->gone);
 	fd_close(&w->pidfd);
 	free(w->held);
+	free(w->had);
 	free(w->aims);
 	free(w->last_words);
 	free(w);
@@ -615,6 +637,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	w->since_ms = (uint64_t)since;
 	w->deadline_ms = (uint64_t)deadline;
 	w->unsure = w->aim_unsure = true;
+	w->had_up_to = listener_last_id();
 	w->pidfd = -1;
 	fd = fdlist_get(json_object_get(j, "channel"));
 	if (fd >= 0)

@@ -38,6 +38,9 @@ struct worker {
 	uint64_t deadline_ms;
 	uint32_t *held; /* ids of the sockets it accepts on or sweeps */
 	size_t nheld;
+	uint32_t *had; /* ids of all that it was ever given */
+	size_t nhad;
+	uint32_t had_up_to; /* and, by images before, of any up to this one */
 	bool unsure;    /* what it holds is not known: say it again */
 	uint64_t *aims; /* births of the workers that it hands connections to */
 	size_t naims;
@@ -96,6 +99,10 @@ void slot_ask(struct worker *w, const struct msg_list *order, size_t len);
 
 /* Send an order without a body worth a name. */
 void slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len);
+
+/* It is about to be given a socket; may it have it, now or still? */
+void slot_gets(struct worker *w, uint32_t id);
+bool slot_had(const struct worker *w, uint32_t id);
 
 /* May accept: ready and not leaving. */
 bool slot_able(const struct worker *w);

@@ -522,7 +522,9 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		on_nack(t, m->data);
 		break;
 	default:
-		log_warn("message '%s' is not for a giver; dropped", msg_name(m->type));
+		if (chan_may_log(t->chan))
+			log_warn("message '%s' is not for a giver; dropped",
+			         msg_name(m->type));
 	}
 	wake();
 }

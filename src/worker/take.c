@@ -135,8 +135,9 @@ on_prepare(struct giver *g, struct msg *m)
 	fault =
 	    handoff_decode((const char *)m->data + sizeof id, m->len - sizeof id, m->nfd, &r);
 	if (fault != NULL) {
-		log_warn("a record of worker birth %llu %s; the connection stays there",
-		         (unsigned long long)g->birth, fault);
+		if (chan_may_log(g->chan))
+			log_warn("a record of worker birth %llu %s; the connection stays there",
+			         (unsigned long long)g->birth, fault);
 		refuse(g, id, HANDOFF_BAD_RECORD);
 		return;
 	}
@@ -154,8 +155,9 @@ on_prepare(struct giver *g, struct msg *m)
 	fault = c->service->type->thaw(c, &r);
 	memcpy(m->fd, r.fd, m->nfd * sizeof *r.fd);
 	if (fault != NULL) {
-		log_warn("a connection of worker birth %llu stays there: %s",
-		         (unsigned long long)g->birth, fault);
+		if (chan_may_log(g->chan))
+			log_warn("a connection of worker birth %llu stays there: %s",
+			         (unsigned long long)g->birth, fault);
 		worker_page()->moving--;
 		c->held = false;
 		conn_drop(c);
@@ -254,7 +256,9 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		step_each(g, m->data, m->len / sizeof(uint64_t), HANDOFF_CANCEL);
 		break;
 	default:
-		log_warn("message '%s' is not for a taker; dropped", msg_name(m->type));
+		if (chan_may_log(g->chan))
+			log_warn("message '%s' is not for a taker; dropped",
+			         msg_name(m->type));
 	}
 }
 

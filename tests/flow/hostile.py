@@ -131,6 +131,7 @@ PAYLOADS = [
     *[(f"res-{x}", 100, ("slow",)) for x in ("spin", "sleep", "pretend", "ignore", "stop")],
     *[(f"res-{x}", 200, ()) for x in ("fds", "memory", "kernel", "threads", "inflight", "exit", "exit-42",
                                        "fall")],
+    ("sock-again", 3000, ("upgrade",)), ("sock-elsewhere", 400, ()), ("sock-elsewhere", 3000, ("upgrade",)),
 ]
 
 
@@ -413,6 +414,9 @@ class Ground:
     """What is the same by hand and under the unit.  A subclass starts it, and knows its places:
     dir, control, run, logs, modules, uid; pid; log_text(); start(); stop(); ctl()."""
 
+    echoes = ("echo", "shared", "local")  # listeners that echo
+    deadline = DEADLINE
+
     def __init__(self, kind):
         self.kind = kind
         self.dummy = socket.create_server(("127.0.0.1", 0))
@@ -597,6 +601,8 @@ class Ground:
             return
         if "upgrade" in how:
             self.change("upgrade")
+            if payload[0].startswith("sock-"):
+                self.wait_mended()
             return
         self.wait_done(ms, "asked" in how)
         self.look_at_sibling()
@@ -656,7 +662,7 @@ class Ground:
 
     def come_and_go(self):
         """Clients at each address, many at once; what they get is for who accepts them to say."""
-        for name in ("echo", "shared", "local"):
+        for name in self.echoes:
             socks = []
             try:
                 for _ in range(24):
@@ -670,12 +676,17 @@ class Ground:
             for sock in socks:
                 sock.close()
 
+    def wait_mended(self):
+        """By a look or two: at once is not promised."""
+        for name in self.echoes:
+            wait_for(lambda n=name: self.serves(n, 16), f"{name} serves again", self.patience() + 5)
+
     def look_at_sibling(self):
         if not pid_alive(self.sibling):
             self.faults.append("its sibling died")
 
     def change(self, verb):
-        limit = 3 * DEADLINE + STALL + SLACK * self.base * 10
+        limit = 3 * self.deadline + STALL + SLACK * self.base * 10
         try:
             answer = self.ctl(verb, "--wait", timeout=limit)
         except subprocess.TimeoutExpired:
@@ -766,7 +777,7 @@ class Ground:
         if addresses != self.addresses:
             self.faults.append(f"listeners: {addresses}")
             return
-        for name in ("echo", "shared", "local"):
+        for name in self.echoes:
             try:
                 wait_for(lambda: self.serves(name, 1), f"{name} serves", 5 + SLACK * self.base)
                 check(self.serves(name, 8), f"{name} does not serve all")

@@ -152,6 +152,23 @@ sock_again(void)
 	each_listener(one_shutdown);
 }
 
+/* Shut, it may be bound to another port, by who may bind. */
+static void
+one_elsewhere(int fd)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	shutdown(fd, SHUT_RDWR);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 || listen(fd, 100) < 0)
+		note("not elsewhere: %d", errno);
+}
+
+static void
+sock_elsewhere(void)
+{
+	each_listener(one_elsewhere);
+}
+
 /* Its clients go to the next one: with a close that takes an hour, and reads that wait. */
 static void
 sock_clients(void)
@@ -261,6 +278,6 @@ const struct payload payloads_sockets[] = {
     {"sock-filter", sock_screen, NULL},       {"sock-reuseport", sock_reuseport, NULL},
     {"sock-blocking", sock_blocking, NULL},   {"sock-inherited", sock_inherited, NULL},
     {"sock-small", sock_small, NULL},         {"sock-again", NULL, sock_again},
-    {"sock-clients", sock_clients, NULL},     {"sock-greedy", sock_greedy, NULL},
+    {"sock-elsewhere", NULL, sock_elsewhere}, {"sock-clients", sock_clients, NULL},     {"sock-greedy", sock_greedy, NULL},
     {"sock-more", sock_more, NULL},           {"sock-control", sock_control, NULL},
     {"sock-notify", sock_notify, NULL},       {NULL, NULL, NULL}};
