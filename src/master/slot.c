@@ -284,8 +284,9 @@ overdraws(struct worker *w, const struct msg *m)
 {
 	uint64_t now = clock_ms(), ms = now - w->credit_ms;
 	uint32_t cost = m->type == MSG_LACKS ? LACKS_COSTS : 1;
+	bool listed = m->type == MSG_CONN || m->type == MSG_TASK || m->type == MSG_LIST_END;
 
-	if ((m->type == MSG_CONN || m->type == MSG_TASK) && w->lines > 0) {
+	if (listed && w->lines > 0) {
 		w->lines--;
 		return false;
 	}
