@@ -20,8 +20,8 @@
 
 #define PER_LOOK 256 /* sockets; the next look goes on behind them */
 
-static bool lost_holder = true; /* since the look before: it may have been an image's before us */
-static size_t passed; /* sockets that the looks before have seen, from the first on */
+static bool lost_holder = true; /* since the look before; at first an image's before us */
+static size_t passed;           /* sockets that the looks before have seen, from the first on */
 
 /* --- who did it --- */
 
@@ -51,7 +51,8 @@ unbar(struct generation *g)
 /*
  * One that shares it with others may be as good as they are.  Half of them get none of the
  * sockets that are shared from now on; if one is shut again it was among the other half, so
- * that after some rounds there is only one left.  Who had it once, and goes, may have kept a copy.
+ * that after some rounds there is only one left.  Who had it once, and goes, may have kept a
+ * copy.
  */
 static void
 blame(const struct listener *l, uint32_t id)

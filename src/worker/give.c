@@ -523,8 +523,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		break;
 	default:
 		if (chan_may_log(t->chan))
-			log_warn("message '%s' is not for a giver; dropped",
-			         msg_name(m->type));
+			log_warn("message '%s' is not for a giver; dropped", msg_name(m->type));
 	}
 	wake();
 }

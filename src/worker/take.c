@@ -169,7 +169,8 @@ on_prepare(struct giver *g, struct msg *m)
 	FAULT("take-acked");
 }
 
-/* Ours: into the loop.  A giver in hostile hands may have left word that its close is to wait. */
+/* Ours: into the loop.  A giver in hostile hands may have left word that its close is to wait.
+ */
 static void
 begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 {
@@ -257,8 +258,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		break;
 	default:
 		if (chan_may_log(g->chan))
-			log_warn("message '%s' is not for a taker; dropped",
-			         msg_name(m->type));
+			log_warn("message '%s' is not for a taker; dropped", msg_name(m->type));
 	}
 }
 

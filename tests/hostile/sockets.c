@@ -156,7 +156,8 @@ sock_again(void)
 static void
 one_elsewhere(int fd)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in sa = {.sin_family = AF_INET,
+	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	shutdown(fd, SHUT_RDWR);
 	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 || listen(fd, 100) < 0)
@@ -272,12 +273,20 @@ sock_notify(void)
 		usleep(1000);
 }
 
-const struct payload payloads_sockets[] = {
-    {"sock-shutdown", sock_shutdown, NULL},   {"sock-half", sock_half, NULL},
-    {"sock-unconnect", sock_unconnect, NULL}, {"sock-backlog", sock_backlog, NULL},
-    {"sock-filter", sock_screen, NULL},       {"sock-reuseport", sock_reuseport, NULL},
-    {"sock-blocking", sock_blocking, NULL},   {"sock-inherited", sock_inherited, NULL},
-    {"sock-small", sock_small, NULL},         {"sock-again", NULL, sock_again},
-    {"sock-elsewhere", NULL, sock_elsewhere}, {"sock-clients", sock_clients, NULL},     {"sock-greedy", sock_greedy, NULL},
-    {"sock-more", sock_more, NULL},           {"sock-control", sock_control, NULL},
-    {"sock-notify", sock_notify, NULL},       {NULL, NULL, NULL}};
+const struct payload payloads_sockets[] = {{"sock-shutdown", sock_shutdown, NULL},
+                                           {"sock-half", sock_half, NULL},
+                                           {"sock-unconnect", sock_unconnect, NULL},
+                                           {"sock-backlog", sock_backlog, NULL},
+                                           {"sock-filter", sock_screen, NULL},
+                                           {"sock-reuseport", sock_reuseport, NULL},
+                                           {"sock-blocking", sock_blocking, NULL},
+                                           {"sock-inherited", sock_inherited, NULL},
+                                           {"sock-small", sock_small, NULL},
+                                           {"sock-again", NULL, sock_again},
+                                           {"sock-elsewhere", NULL, sock_elsewhere},
+                                           {"sock-clients", sock_clients, NULL},
+                                           {"sock-greedy", sock_greedy, NULL},
+                                           {"sock-more", sock_more, NULL},
+                                           {"sock-control", sock_control, NULL},
+                                           {"sock-notify", sock_notify, NULL},
+                                           {NULL, NULL, NULL}};
