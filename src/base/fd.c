@@ -33,6 +33,15 @@ fd_unlinger(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
 }
 
+bool
+fd_lingers(int fd)
+{
+	struct linger l = {0};
+	socklen_t len = sizeof l;
+
+	return getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len) == 0 && l.l_onoff != 0;
+}
+
 void
 fd_discard(int *fd)
 {

@@ -16,6 +16,9 @@ void fd_close(int *fd);
  * to hold up its last close for what it has unsent (SO_LINGER). */
 void fd_discard(int *fd);
 
+/* Is it such a one? */
+bool fd_lingers(int fd);
+
 /* Only that: no close of this socket waits. */
 void fd_unlinger(int fd);
 

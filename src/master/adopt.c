@@ -211,10 +211,12 @@ note_in_history(const json_t *state, uint64_t took_ms)
 #define PROBATION_MS 60000 /* a crash so soon after is counted, too */
 
 static struct {
-	uint64_t ended;  /* those before us */
-	bool on_trial;   /* we count as the next of them, until we come through */
+	uint64_t ended; /* those before us */
+	bool on_trial;  /* we count as the next of them, until we come through */
 	bool refused;
 	json_t *listeners; /* what is taken of it nevertheless */
+	pid_t *pid;        /* of its workers */
+	size_t npid;
 	uint64_t since_ms;
 } trial;
 
@@ -263,13 +265,46 @@ has_ended_too_many(int fd)
 
 	if (n < ENDED_MAX)
 		return false;
-	log_event(EVENT_NOT_TAKEN_OVER,
-	          EVENT_FIELDS(EVENT_TEXT("REASON", "it has ended those who took it over")),
-	          "what a crash has left has ended %llu masters that took it over: it is let go, "
-	          "its workers leave by themselves, and this is a clean start",
-	          (unsigned long long)n);
+	log_event(
+	    EVENT_NOT_TAKEN_OVER,
+	    EVENT_FIELDS(EVENT_TEXT("REASON", "it has ended those who took it over")),
+	    "what a crash has left has ended %llu masters that took it over: it is let go, "
+	    "its workers leave by themselves, and this is a clean start",
+	    (unsigned long long)n);
 	trial.refused = true;
 	return true;
+}
+
+/* They live on for a while. */
+static void
+note_workers(const json_t *generations)
+{
+	size_t i, k;
+	json_t *g, *w;
+
+	json_array_foreach((json_t *)(uintptr_t)generations, i, g)
+	{
+		json_array_foreach(json_object_get(g, "workers"), k, w)
+		{
+			trial.pid = mem_grow(trial.pid, trial.npid, sizeof *trial.pid);
+			trial.pid[trial.npid++] =
+			    (pid_t)json_integer_value(json_object_get(w, "pid"));
+		}
+	}
+}
+
+bool
+adopt_knows(pid_t pid)
+{
+	struct stats_page *page = NULL;
+
+	for (size_t i = 0; i < trial.npid; i++)
+		if (trial.pid[i] == pid)
+			return true;
+	while ((page = stats_page_unclaimed(master.stats, page)) != NULL)
+		if (page->pid == pid)
+			return true;
+	return false;
 }
 
 /* One that has ended yet another one is not even asked for its sockets. */
@@ -281,6 +316,7 @@ keep_sockets(int fd)
 	if (snapshot_ended(fd) > ENDED_MAX || (state = snapshot_read(fd, NULL)) == NULL)
 		return;
 	begin_trial(fd);
+	note_workers(state_record(state, "generations"));
 	trial.listeners = json_incref(state_record(state, "listeners"));
 	json_decref(state);
 }

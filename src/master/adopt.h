@@ -7,11 +7,16 @@
 #ifndef BATON_MASTER_ADOPT_H
 #define BATON_MASTER_ADOPT_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 
 /* True: it is done, and the loop can run.  False: there is nothing, or nothing but sockets: a
  * start like any other. */
 bool adopt_start(void);
+
+/* Is it a worker that a master before us left, and that is not in a slot? */
+bool adopt_knows(pid_t pid);
 
 /* The loop has turned: what was taken over did not end us so far. */
 void adopt_came_through(void);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,11 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/adopt.h"
 #include "master/asker.h"
 #include "master/change.h"
 #include "master/fdlist.h"
@@ -42,6 +45,7 @@
 #define HEARD_MAX   16 /* beyond CLIENTS_MAX, to hear what they ask */
 #define PATIENCE_S  10 /* a client has this long to ask, and to take its answer */
 #define UNREAD_MAX  65536
+#define DOUBT_MS    2000
 
 _Static_assert(WAITING_MAX < CLIENTS_MAX, "status finds a place, and stop --now");
 
@@ -62,7 +66,8 @@ static struct {
 	TAILQ_HEAD(client_list, control_client) clients;
 	size_t n;
 	uint32_t last_id;
-	int reserve; /* given up to answer when no descriptor is left */
+	int reserve;          /* given up to answer when no descriptor is left */
+	uint64_t restored_ms; /* 0: there was no image before us */
 } ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .reserve = -1};
 
 static void
@@ -606,6 +611,18 @@ make_room(void)
 	client_free(c);
 }
 
+/* A worker that has ended may have left its words in the queue.  Of those that ended under the
+ * image before us nobody knows: for a moment whoever is gone may have been one.  (0: of another
+ * namespace, where no worker of ours is.) */
+static bool
+may_be_a_late_worker(pid_t pid)
+{
+	if (slot_was_ours(pid) || adopt_knows(pid))
+		return true;
+	return ct.restored_ms != 0 && clock_ms() - ct.restored_ms < DOUBT_MS && pid > 0 &&
+	       kill(pid, 0) < 0 && errno == ESRCH;
+}
+
 /* A worker of our user may connect, too, and asks for nothing in order. */
 static bool
 may_ask(int fd, struct ucred *peer)
@@ -613,13 +630,13 @@ may_ask(int fd, struct ucred *peer)
 	socklen_t len = sizeof *peer;
 	struct worker *w;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
-	    (w = slot_of_pid(peer->pid)) != NULL) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
+		return false;
+	if ((w = slot_of_pid(peer->pid)) != NULL) {
 		slot_distrust(w, "it has connected to the control socket");
 		return false;
 	}
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
-	       (peer->uid == 0 || peer->uid == geteuid());
+	return !may_be_a_late_worker(peer->pid) && (peer->uid == 0 || peer->uid == geteuid());
 }
 
 static void
@@ -810,6 +827,7 @@ control_after_restore(void)
 {
 	struct control_client *c, *next;
 
+	ct.restored_ms = clock_ms();
 	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (c->asked && !c->stop && !c->closing && !requests_owe(c))

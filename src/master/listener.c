@@ -260,8 +260,8 @@ apply_mode(const struct listener *l, const struct conf_listen *cl)
 	free(why);
 }
 
-/* listen() again changes the backlog of a live queue; nothing else happens.  One that is shut is
- * not brought back so: workers have given it up. */
+/* listen() again changes the backlog of a live queue; nothing else happens.  One that is shut
+ * is not brought back so: workers have given it up. */
 void
 listener_apply(const struct generation *g)
 {
@@ -562,5 +562,6 @@ listener_restore(const json_t *j, char **cause)
 			return -1;
 	}
 	last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
+	listener_lost_holder(); /* of the image before us, maybe */
 	return 0;
 }

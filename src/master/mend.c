@@ -20,8 +20,8 @@
 
 #define PER_LOOK 256 /* sockets; the next look goes on behind them */
 
-static bool lost_holder = true; /* since the look before; at first an image's before us */
-static size_t passed;           /* sockets that the looks before have seen, from the first on */
+static bool lost_holder; /* since the look before */
+static size_t passed;    /* sockets that the looks before have seen, from the first on */
 
 /* --- who did it --- */
 
@@ -65,7 +65,8 @@ blame(const struct listener *l, uint32_t id)
 		log_error("a socket of %s was shut, maybe by who is gone", l->bound);
 		return;
 	}
-	log_error("a socket of %s was shut by one of the %u workers that had it", l->bound, n);
+	log_error("a socket of %s was shut or spoilt by one of the %u workers that had it",
+	          l->bound, n);
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link) {
 			if (!slot_had(w, id))
@@ -73,7 +74,7 @@ blame(const struct listener *l, uint32_t id)
 			w->barred = n > 1 && k++ < n / 2;
 			if (n > 1)
 				continue;
-			slot_distrust(w, "it has shut a listening socket");
+			slot_distrust(w, "it has shut a listening socket, or spoilt it");
 			unbar(g);
 		}
 }
@@ -167,6 +168,14 @@ mend(struct listener *l, size_t i)
 	master_converge();
 }
 
+/* What is accepted inherits it: its close would hold up whoever has accepted it. */
+static void
+unlinger(const struct listener *l, size_t i)
+{
+	fd_unlinger(l->sock[i].fd);
+	blame(l, l->sock[i].id);
+}
+
 /* --- looking --- */
 
 struct look {
@@ -215,5 +224,7 @@ listener_look(void)
 		if ((k.p[n].revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0 ||
 		    !listener_is_as_told(k.l[n], k.p[n].fd))
 			mend(k.l[n], k.i[n]);
+		else if (fd_lingers(k.p[n].fd))
+			unlinger(k.l[n], k.i[n]);
 	lost_holder &= passed > 0;
 }

@@ -36,10 +36,13 @@
 #include "wire/heritage.h"
 #include "wire/stats.h"
 
-#define CREDIT_MAX    128 /* messages that a worker may say of its own accord at once */
-#define CREDIT_PER_S  16  /* and all the time */
-#define LACKS_COSTS   4   /* it is told all again: twice a second it may ask */
+#define CREDIT_MAX    1024 /* messages that a worker may say of its own accord at once */
+#define CREDIT_PER_S  16   /* and all the time */
+#define LACKS_COSTS   4    /* it is told all again: twice a second it may ask */
 #define LINES_OF_LIST (1u << 18)
+#define LINES_MAX     (1u << 22)
+#define ENDED_KEPT    256
+#define ENDED_MS      60000
 #define LEAVING_MS    10000 /* from the end of its channel to its own */
 
 static void on_message(struct chan *ch, struct msg *m, void *arg);
@@ -103,6 +106,7 @@ listen_to(struct worker *w, int fd)
 	w->chan = chan_new(master.base, fd, on_message, w);
 	w->credit = CREDIT_MAX;
 	w->credit_ms = clock_ms();
+	w->lines = LINES_OF_LIST; /* an image before us may have asked */
 	chan_guard(w->chan, on_breach);
 }
 
@@ -381,7 +385,8 @@ slot_ask(struct worker *w, const struct msg_list *order, size_t len)
 {
 	if (w->chan == NULL || !chan_idle(w->chan))
 		return; /* it has more to read than it does; it counts as silent */
-	w->lines = LINES_OF_LIST;
+	if (w->lines < LINES_MAX)
+		w->lines += LINES_OF_LIST;
 	slot_tell(w, MSG_LIST, order, len);
 }
 
@@ -466,6 +471,31 @@ bury_stranger(pid_t pid)
 			stats_page_fold(master.stats, page);
 }
 
+/* The last ones that have ended, as what they have said may be heard later. */
+static struct {
+	pid_t pid;
+	uint64_t at_ms;
+} ended[ENDED_KEPT];
+
+static void
+note_end(pid_t pid)
+{
+	static size_t next;
+
+	ended[next].pid = pid;
+	ended[next].at_ms = clock_ms();
+	next = (next + 1) % ENDED_KEPT;
+}
+
+bool
+slot_was_ours(pid_t pid)
+{
+	for (size_t i = 0; i < ENDED_KEPT; i++)
+		if (ended[i].pid == pid && clock_ms() - ended[i].at_ms < ENDED_MS)
+			return true;
+	return false;
+}
+
 void
 slot_reap(void)
 {
@@ -475,6 +505,7 @@ slot_reap(void)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct worker *w = slot_of_pid(pid);
 
+		note_end(pid);
 		if (w != NULL)
 			buried(w, status);
 		else if (!preflight_reaped(pid, status))

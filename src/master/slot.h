@@ -115,6 +115,9 @@ struct worker *slot_restore(struct generation *gen, const json_t *j);
 /* The worker that is this process; NULL. */
 struct worker *slot_of_pid(pid_t pid);
 
+/* Was it one of ours, in the last minute? */
+bool slot_was_ours(pid_t pid);
+
 /* Forget a worker whose process is gone, or is given up at our exit. */
 void slot_free(struct worker *w);
 

@@ -372,6 +372,12 @@ receive(struct chan *ch)
 		breach(ch, "it passes descriptors, which no worker does");
 		return false;
 	}
+	if (r.n == 0 && chan_is_alive(ch)) {
+		for (size_t i = 0; i < r.nfd; i++)
+			fd_discard(&r.fd[i]);
+		breach(ch, "what it says is empty");
+		return ch->breach == NULL;
+	}
 	if (r.n <= 0) {
 		for (size_t i = 0; i < r.nfd; i++)
 			fd_discard(&r.fd[i]);
@@ -385,39 +391,34 @@ receive(struct chan *ch)
 	return true;
 }
 
-/* Is there something that nobody has read? */
-static bool
-has_unread(const struct chan *ch)
-{
-	char byte;
-
-	return recv(ch->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-/* What nobody has read is closed with the channel, as it is. */
+/* What nobody has read would be closed with the channel, as it is.  An empty message looks like
+ * the end, and there may be many: so the end is believed when it was met more often than
+ * there is room for messages. */
 static void
-close_guarded(struct chan *ch)
-{
-	if (!ch->breached && !has_unread(ch))
-		return;
-	keep(ch, &ch->fd, 1);
-	spawn_bury(ch->kept, ch->nkept);
-	mem_free(&ch->kept);
-}
-
-static void
-discard_rest(struct chan *ch)
+read_to_the_end(struct chan *ch)
 {
 	struct received r;
 	char waste;
 
 	for (int i = 0; i < CHAN_REST_MAX; i++) {
 		receive_one(ch, &waste, 1, &r);
+		if (r.n < 0)
+			return;
+		if (ch->breach != NULL)
+			keep(ch, r.fd, r.nfd);
 		for (size_t k = 0; k < r.nfd; k++)
 			fd_discard(&r.fd[k]);
-		if (r.n <= 0)
-			break;
 	}
+}
+
+static void
+bury(struct chan *ch)
+{
+	if (ch->breached)
+		keep(ch, &ch->fd, 1); /* and what has not been read of it */
+	if (ch->nkept > 0)
+		spawn_bury(ch->kept, ch->nkept);
+	mem_free(&ch->kept);
 }
 
 static void
@@ -478,10 +479,9 @@ chan_free(struct chan **chp)
 	}
 	event_free(ch->readable);
 	event_free(ch->writable);
-	if (ch->breach != NULL)
-		close_guarded(ch);
-	else
-		discard_rest(ch);
+	if (!ch->breached)
+		read_to_the_end(ch);
+	bury(ch);
 	fd_close(&ch->fd);
 	mem_free(chp);
 }

@@ -57,7 +57,7 @@
 static const char *const held[] = {
 	"accept", "accept4", "brk", "clock_getres", "clock_gettime", "clock_gettime64",
 	"clock_nanosleep", "clock_nanosleep_time64", "close", "close_range", "dup", "dup2",
-	"dup3", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
+	"dup3", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
 	"epoll_wait", "eventfd2", "exit", "exit_group", "flock", "fstat", "fstat64", "fstatfs",
 	"fstatfs64", "futex",
 	"futex_time64", "getcpu", "getegid", "geteuid", "getgid", "getpeername", "getpid",
@@ -86,7 +86,7 @@ static const char *const connects[] = {"bind", "connect", NULL};
 /* A handler's own work: files, sockets, clocks, locks.  Not io_uring: it does what it is
  * told past any filter.  Not ftruncate, fallocate and fchmod: logs are files that it holds. */
 static const char *const own_work[] = {
-	"alarm", "chdir", "chmod", "copy_file_range", "creat", "eventfd", "fadvise64",
+	"alarm", "chdir", "chmod", "copy_file_range", "creat", "epoll_create", "epoll_create1", "eventfd", "fadvise64",
 	"fadvise64_64", "fchdir", "fchmodat", "fdatasync", "fgetxattr",
 	"fsync", "getcwd",
 	"getdents", "getdents64", "getgroups", "getitimer", "getpgid", "getpgrp",
@@ -177,7 +177,7 @@ static const struct rule rules[] = {
 
 	/*
 	 * Listening sockets are shared with the generations to come, and what is accepted inherits
-	 * from them: no filters on them (SO_ATTACH_FILTER and its kin, from 26 on), no TTL that leads
+	 * from them: no filters on them (SO_ATTACH_FILTER and its kin), no device or TTL that leads
 	 * nowhere, no TCP_DEFER_ACCEPT, and O_NONBLOCK stays, by FIONBIO and F_SETFL.
 	 */
 	{ "setsockopt", 0, OPTION(SOL_SOCKET, SO_LINGER) },
@@ -189,12 +189,32 @@ static const struct rule rules[] = {
 	{ "setsockopt", 0, OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT) },
 	{ "setsockopt", CONNECT, OPTION(IPPROTO_IP, IP_RECVERR) },
 	{ "setsockopt", CONNECT, OPTION(IPPROTO_IPV6, IPV6_RECVERR) },
-	{ "setsockopt", FREE, IS(1, SOL_SOCKET), SCMP_CMP64(2, SCMP_CMP_LT, SO_ATTACH_FILTER) },
-	{ "setsockopt", FREE, IS(1, IPPROTO_IP), SCMP_CMP64(2, SCMP_CMP_GE, IP_MULTICAST_IF) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_REUSEADDR) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_BROADCAST) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_SNDBUF) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_RCVBUF) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_OOBINLINE) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_PRIORITY) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_REUSEPORT) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_PASSCRED) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_RCVTIMEO) },
+	{ "setsockopt", FREE, OPTION(SOL_SOCKET, SO_SNDTIMEO) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_MULTICAST_IF) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_MULTICAST_TTL) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_MULTICAST_LOOP) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_ADD_MEMBERSHIP) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_DROP_MEMBERSHIP) },
 	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_TOS) },
 	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_PKTINFO) },
 	{ "setsockopt", FREE, OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) },
-	{ "setsockopt", FREE, IS(1, IPPROTO_IPV6), SCMP_CMP64(2, SCMP_CMP_GE, IPV6_MULTICAST_IF) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_MULTICAST_HOPS) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_JOIN_GROUP) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_LEAVE_GROUP) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_V6ONLY) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_RECVPKTINFO) },
+	{ "setsockopt", FREE, OPTION(IPPROTO_IPV6, IPV6_TCLASS) },
 	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_CORK) },
 	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_SYNCNT) },
 	{ "setsockopt", FREE, OPTION(IPPROTO_TCP, TCP_QUICKACK) },
