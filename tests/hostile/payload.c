@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -327,16 +328,17 @@ look_around(void)
 	char line[512], perms[8];
 	unsigned long from, to;
 
+	if (f == NULL)
+		return; /* too late: it has looked before */
 	nregion = 0;
-	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+	while (fgets(line, sizeof line, f) != NULL) {
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || perms[3] != 's' ||
 		    (char *)from == (char *)board || nregion == REGIONS_MAX)
 			continue;
 		region[nregion++] = (struct region){
 		    .at = (char *)from, .n = to - from, .writable = perms[1] == 'w'};
 	}
-	if (f != NULL)
-		fclose(f);
+	fclose(f);
 	for (int fd = 0; channel < 0 && fd < FDS_MAX; fd++)
 		if (int_option(fd, SO_TYPE) == SOCK_SEQPACKET)
 			channel = fd;
@@ -344,14 +346,27 @@ look_around(void)
 	is_root = geteuid() == 0;
 }
 
+/* The first step of its confinement: later the kernel tells nothing. */
+int
+prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (board != NULL && option == PR_SET_NO_NEW_PRIVS)
+		look_around();
+	return (int)syscall(SYS_prctl, option, arg[0], arg[1], arg[2], arg[3]);
+}
+
 int
 seccomp_load(void *ctx)
 {
-	int error;
+	int error = real_seccomp_load(ctx);
 
-	if (board != NULL)
-		look_around();
-	error = real_seccomp_load(ctx);
 	if (error == 0 && board != NULL)
 		armed = getpid();
 	return error;
