@@ -138,6 +138,7 @@ go_on_with(struct generation *own)
 	}
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
+	listener_retire_unused();
 	generation_drain_on();
 }
 

@@ -667,6 +667,7 @@ change_rolled_back(const char *reason)
 	scale_want_again(own);
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
+	listener_retire_unused();
 	free(cause);
 	settings_again(own->conf);
 	requests_aborted(own->id);

@@ -290,13 +290,29 @@ used_by_living(const struct listener *l)
 	return false;
 }
 
+/* One generation has failed, and the one that takes over does not serve yet: what it uses is
+ * not to vanish meanwhile, however short that is. */
+static bool
+is_between_two(void)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, generation_all(), link)
+		if (g->state == GEN_ACTIVE || g->state == GEN_PAUSED)
+			return false;
+	return master.stop < STOP_DRAIN;
+}
+
 void
 listener_retire_unused(void)
 {
+	bool between = is_between_two();
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link) {
 		if (l->retired || l->kind == CONF_ADDR_SYSTEMD || used_by_living(l))
+			continue;
+		if (between && !l->coming)
 			continue;
 		log_debug("listener %s: its queue is served, then it is closed", l->bound);
 		l->retired = true;
