@@ -119,8 +119,8 @@ move_own(const struct place *p, const char *from, const char *to, const struct p
 	return renameat2(p->dir, from, p->dir, to, RENAME_NOREPLACE);
 }
 
-int
-place_hide(const char *path, const struct place_id *own)
+static int
+set_hidden(const char *path, const struct place_id *own, bool on)
 {
 	char hidden[48];
 	struct place p;
@@ -128,23 +128,21 @@ place_hide(const char *path, const struct place_id *own)
 
 	hidden_name(own, hidden, sizeof hidden);
 	if (result == 0)
-		result = move_own(&p, p.name, hidden, own);
+		result = move_own(&p, on ? p.name : hidden, on ? hidden : p.name, own);
 	place_close(&p);
 	return result;
 }
 
 int
+place_hide(const char *path, const struct place_id *own)
+{
+	return set_hidden(path, own, true);
+}
+
+int
 place_show(const char *path, const struct place_id *own)
 {
-	char hidden[48];
-	struct place p;
-	int result = place_open(&p, path);
-
-	hidden_name(own, hidden, sizeof hidden);
-	if (result == 0)
-		result = move_own(&p, hidden, p.name, own);
-	place_close(&p);
-	return result;
+	return set_hidden(path, own, false);
 }
 
 void

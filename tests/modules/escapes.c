@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +117,20 @@ try_thread(void)
 	return errno != 0 ? -1 : pthread_join(t, NULL);
 }
 
+/* Words at the control socket are all that is left of it. */
+static void
+last_words(const char *path)
+{
+	static const char words[] = "{\"verb\":\"stop\",\"args\":[\"--now\"],\"version\":1}\n";
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
+	    send(fd, words, sizeof words - 1, MSG_NOSIGNAL) == (ssize_t)sizeof words - 1)
+		_exit(7);
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(void);
@@ -182,6 +197,8 @@ obey(struct baton_conn *conn, const char *order)
 	    .name = "escape", .work = work, .done = done, .release = release};
 	struct job *j;
 
+	if (strncmp(order, "words: ", 7) == 0)
+		last_words(order + 7);
 	if (strncmp(order, "thread: ", 8) != 0) {
 		answer(conn, outcome(order));
 		return;
@@ -198,7 +215,7 @@ static size_t
 on_data(struct baton_conn *conn, const char *bytes, size_t n)
 {
 	const char *end = memchr(bytes, '\n', n);
-	char order[64];
+	char order[160];
 
 	if (end == NULL)
 		return 0;

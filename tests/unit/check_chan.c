@@ -387,7 +387,7 @@ lingering(int *peer)
 	return fd;
 }
 
-/* Held, unread in the channel, or dropped: the test's own limit is what this waits for. */
+/* Held, unread in the channel, or dropped, also behind an empty message: the test's own limit is what this waits for. */
 START_TEST(no_close_of_what_was_passed_waits)
 {
 	struct msg_socket s = {1, 0};
@@ -395,6 +395,8 @@ START_TEST(no_close_of_what_was_passed_waits)
 
 	if (_i == 0)
 		guard();
+	else if (_i == 2)
+		send(chan_fd(a), "", 0, 0); /* looks like the end */
 	for (int i = 0; i < 3; i++) {
 		fd = lingering(&peer[i]);
 		chan_send(a, MSG_GIVE, (uint64_t)i + 1, &s, sizeof s, &fd, 1);
@@ -416,6 +418,21 @@ START_TEST(who_speaks_nonsense_is_told_of)
 	spin();
 	ck_assert_int_eq(breaches, 1);
 	ck_assert_int_eq(got, 0);
+}
+END_TEST
+
+START_TEST(who_says_nothing_at_all_is_told_of)
+{
+	guard();
+	for (int i = 0; i < 10; i++)
+		send(chan_fd(a), "", 0, MSG_DONTWAIT);
+	spin();
+	ck_assert_int_eq(breaches, 1);
+	ck_assert_int_eq(got + gone, 0);
+	chan_free(&a);
+	spin();
+	chan_free(&b);
+	ck_assert_int_eq(breaches, 1);
 }
 END_TEST
 
@@ -457,8 +474,9 @@ main(void)
 	tcase_add_test(t, rubbish_is_dropped_and_the_channel_lives);
 	tcase_add_test(t, descriptors_do_not_leak);
 	tcase_add_test(t, who_passes_descriptors_to_one_that_takes_none_is_told_of_once);
-	tcase_add_loop_test(t, no_close_of_what_was_passed_waits, 0, 2);
+	tcase_add_loop_test(t, no_close_of_what_was_passed_waits, 0, 3);
 	tcase_add_test(t, who_speaks_nonsense_is_told_of);
+	tcase_add_test(t, who_says_nothing_at_all_is_told_of);
 	tcase_add_test(t, who_does_not_listen_is_told_of);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
