@@ -387,7 +387,8 @@ lingering(int *peer)
 	return fd;
 }
 
-/* Held, unread in the channel, or dropped, also behind an empty message: the test's own limit is what this waits for. */
+/* Held, unread in the channel, or dropped, also behind an empty message: the test's own limit
+ * is what this waits for. */
 START_TEST(no_close_of_what_was_passed_waits)
 {
 	struct msg_socket s = {1, 0};
@@ -395,10 +396,10 @@ START_TEST(no_close_of_what_was_passed_waits)
 
 	if (_i == 0)
 		guard();
-	else if (_i == 2)
-		send(chan_fd(a), "", 0, 0); /* looks like the end */
 	for (int i = 0; i < 3; i++) {
 		fd = lingering(&peer[i]);
+		if (_i == 2)
+			send(chan_fd(a), "", 0, 0); /* looks like the end */
 		chan_send(a, MSG_GIVE, (uint64_t)i + 1, &s, sizeof s, &fd, 1);
 		close(fd); /* the one that is under way is the last */
 		if (i == 1)
