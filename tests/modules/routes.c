@@ -117,7 +117,7 @@ answer_later(void *arg)
 static void
 after_return(baton_request r)
 {
-	later(r, "after return", answer_later, 20);
+	later(r, "after return", answer_later, 300);
 }
 
 static void

@@ -668,8 +668,10 @@ def streams():
                          ("a byte too many", extra), ("a byte missing", drop)):
         with Server(echo_but(change)) as server:
             code, tally, _ = run("echo", "--clients", 1, *base, server.target)
-            check(f"echo: {name}", code == 1 and tally["wrong_bytes"] > 0 and
-                  tally["faults"] == tally["wrong_bytes"], json.dumps(tally))
+            # behind a byte that is missing near the end nothing comes that could be wrong
+            late = tally["timeout"] if change is drop else 0
+            check(f"echo: {name}", code == 1 and tally["wrong_bytes"] > 0 and late <= 1 and
+                  tally["faults"] == tally["wrong_bytes"] + late, json.dumps(tally))
     for name, how, kind in (("closed under way", hold_first, "lost_after_send"),
                             ("reset under way", lambda c, data: reset(c), "reset")):
         with Server(echo_but(how)) as server:
