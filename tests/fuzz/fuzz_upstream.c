@@ -11,6 +11,7 @@
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,8 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* An assertion that no NDEBUG takes away. */
 #define MUST(what)                                                                             \
 	do {                                                                                   \
-		if (!(what))                                                                   \
+		if (!(what)) {                                                                 \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);      \
 			abort();                                                               \
+		}                                                                              \
 	} while (0)
 
 static char out[1 << 20];
@@ -61,6 +64,17 @@ confuses_the_parser(const char *head, size_t n)
 		if (strncasecmp(head + i, name, len) == 0 && head[i + len] != ':')
 			return true;
 	return false;
+}
+
+/* A head that had almost as many lines as we take has more with those that we add. */
+static bool
+has_too_many_lines(const char *head, size_t n)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lines += head[i] == '\n';
+	return lines - 2 > request_fields_max(n);
 }
 
 /* --- requests --- */
@@ -104,7 +118,8 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 	n = rewrite_request(&rules, bytes, len, &r, peer, upgrade, out, sizeof out);
 	if (n == 0)
 		return; /* more lines of Connection than are read */
-	check_request(out, n, &r, upgrade);
+	if (!has_too_many_lines(out, n))
+		check_request(out, n, &r, upgrade);
 	fit = malloc(n);
 	MUST(fit != NULL);
 	MUST(rewrite_request(&rules, bytes, len, &r, peer, upgrade, fit, n) == n);
@@ -153,7 +168,7 @@ fuzz_reply(const char *bytes, size_t len, unsigned rule)
 	     (r.reason.p >= bytes && r.reason.p + r.reason.n <= bytes + len));
 	chunked = !http10 && (r.body == REPLY_CHUNKED || r.body == REPLY_TO_CLOSE);
 	n = rewrite_reply(bytes, len, &r, connection, chunked, out, sizeof out);
-	if (n > 0)
+	if (n > 0 && !has_too_many_lines(out, n))
 		check_reply(out, n, &r, head_only, chunked && r.body == REPLY_TO_CLOSE,
 		            http10 && r.body == REPLY_CHUNKED);
 }
