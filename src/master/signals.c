@@ -1,13 +1,16 @@
 #include "master/signals.h"
 
+#include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
+#include "base/fd.h"
 #include "base/log.h"
-#include "base/spawn.h"
 #include "master/asker.h"
 #include "master/change.h"
 #include "master/master.h"
@@ -21,56 +24,30 @@ static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,
 
 #define COUNT (sizeof list / sizeof *list)
 
-static struct event *watched[COUNT];
-static size_t nwatched;
+/* Signals wait in the kernel until they are read: what comes just before an exec, or a crash,
+ * waits for the next image.  A handler would have taken it with it. */
+static struct event *watch;
 
-/* Who sent the last one of each, pid and uid in one word: 0 when the kernel does not tell. */
-static _Atomic uint64_t senders[NSIG];
-static void (*libevents)(int);
-
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a handler may write it");
-
-/* Around the handler of libevent, which is not told. */
-static void
-note_sender(int sig, siginfo_t *si, void *context)
-{
-	(void)context;
-	senders[sig] = si->si_code <= 0 ? (uint64_t)(uint32_t)si->si_pid << 32 | si->si_uid : 0;
-	libevents(sig);
-}
-
-static void
-watch_sender(int sig)
-{
-	struct sigaction sa;
-
-	sigaction(sig, NULL, &sa);
-	if (sa.sa_flags & SA_SIGINFO)
-		return;
-	libevents = sa.sa_handler;
-	sa.sa_flags |= SA_SIGINFO;
-	sa.sa_sigaction = note_sender;
-	sigaction(sig, &sa, NULL);
-}
-
+/* 0 when the kernel does not tell. */
 static struct asker
-sender(int sig)
+sender(const struct signalfd_siginfo *si)
 {
-	uint64_t who = senders[sig];
+	struct asker by = {.how = ASKER_SIGNAL};
 
-	return (struct asker){
-	    .how = ASKER_SIGNAL, .uid = (uid_t)who, .pid = (pid_t)(who >> 32)};
+	if (si->ssi_code <= 0) {
+		by.uid = (uid_t)si->ssi_uid;
+		by.pid = (pid_t)si->ssi_pid;
+	}
+	return by;
 }
 
 static void
-on_signal(evutil_socket_t sig, short what, void *arg)
+handle(const struct signalfd_siginfo *si)
 {
-	struct asker by = sender((int)sig);
+	struct asker by = sender(si);
 	char *cause = NULL;
 
-	(void)what;
-	(void)arg;
-	switch (sig) {
+	switch ((int)si->ssi_signo) {
 	case SIGTERM:
 	case SIGINT:
 	case SIGQUIT:
@@ -101,24 +78,44 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 	}
 }
 
+/* One at a time: what is read is ours alone, and to handle it may be to execute another image.
+ */
+static void
+on_signals(evutil_socket_t fd, short what, void *arg)
+{
+	struct signalfd_siginfo si;
+
+	(void)what;
+	(void)arg;
+	for (size_t i = 0; i < COUNT && read((int)fd, &si, sizeof si) == (ssize_t)sizeof si;
+	     i++)
+		handle(&si);
+}
+
 void
 signals_start(void)
 {
-	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < COUNT; i++) {
-		struct event *ev = evsignal_new(master.base, list[i], on_signal, NULL);
+	sigset_t set;
+	int fd;
 
-		if (ev == NULL || event_add(ev, NULL) < 0)
-			log_fatal("cannot watch for signal %d", list[i]);
-		watch_sender(list[i]);
-		watched[nwatched++] = ev;
-	}
-	spawn_unblock_signals();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	for (size_t i = 0; i < COUNT; i++)
+		sigaddset(&set, list[i]);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	watch =
+	    fd >= 0 ? event_new(master.base, fd, EV_READ | EV_PERSIST, on_signals, NULL) : NULL;
+	if (watch == NULL || event_add(watch, NULL) < 0)
+		log_fatal("cannot watch for signals: %s", strerror(errno));
+	sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
 void
 signals_stop(void)
 {
-	while (nwatched > 0)
-		event_free(watched[--nwatched]);
+	int fd = event_get_fd(watch);
+
+	event_free(watch);
+	watch = NULL;
+	fd_close(&fd);
 }

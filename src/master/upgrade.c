@@ -421,6 +421,7 @@ upgrade_back(const char *reason)
 
 	if (up.old < 0)
 		return;
+	FAULT("upgrade-back");
 	master.image = up.old_image;
 	state = make_state(&fds, &cause);
 	master.image = image;
