@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -60,8 +61,8 @@ confine(const struct conf *conf, char **cause)
 	return confine_calls(conf, cause);
 }
 
-/* What --check says beyond the syntax: do the things exist that the file names, for the workers'
- * eyes?  In a process that does nothing else: it can do little afterwards. */
+/* What --check says beyond the syntax: do the things exist that the file names, for the
+ * workers' eyes?  In a process that does nothing else: it can do little afterwards. */
 static void
 check_world(const struct conf *conf, struct conf_errors *errors)
 {
@@ -113,6 +114,7 @@ executable_path(const char *argv0)
 	return path;
 }
 
+/* Once and for all: the images after us take it from the state, wherever they stand. */
 static char *
 absolute(const char *path)
 {
@@ -120,7 +122,13 @@ absolute(const char *path)
 
 	if (*path == '/')
 		return mem_strdup(path);
-	cwd = get_current_dir_name();
+	cwd = get_current_dir_name(); /* honours PWD: it may be a link that is to be followed */
+	if (cwd == NULL && upgrade_role() == UPGRADE_NONE) {
+		fprintf(stderr,
+		        "baton: %s is relative, and the working directory is gone: %s\n", path,
+		        strerror(errno));
+		exit(1);
+	}
 	result = mem_printf("%s/%s", cwd != NULL ? cwd : "", path);
 	free(cwd);
 	return result;

@@ -38,11 +38,12 @@ static json_t *
 save_master(struct fdlist *fds)
 {
 	return json_pack(
-	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "image", (int)master.image,
-	    "scale", (int)master.scale, "stop", (int)master.stop, "stop_since_ms",
-	    (json_int_t)master.stop_since_ms, "cut_at_stop", (json_int_t)master.cut_at_stop,
-	    "started_ms", (json_int_t)master.started_ms, "exe_path",
-	    record_text(master.exe_path), "stats", fdlist_put(fds, stats_fd(master.stats)),
+	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "image",
+	    (int)master.image, "scale", (int)master.scale, "stop", (int)master.stop,
+	    "stop_since_ms", (json_int_t)master.stop_since_ms, "cut_at_stop",
+	    (json_int_t)master.cut_at_stop, "started_ms", (json_int_t)master.started_ms,
+	    "exe_path", record_text(master.exe_path), "conf_path",
+	    record_text(master.conf_path), "stats", fdlist_put(fds, stats_fd(master.stats)),
 	    "pid_file", pidfile_save(), "snapshot", snapshot_save(fds));
 }
 
@@ -134,6 +135,19 @@ state_record(const json_t *state, const char *tag)
 	return NULL;
 }
 
+/* A process that adopts was started by paths of its own.  saved NULL: of a build that did not
+ * save it yet. */
+static void
+restore_path(char **path, char *saved)
+{
+	if (saved == NULL || master.adopts) {
+		free(saved);
+		return;
+	}
+	free(*path);
+	*path = saved;
+}
+
 static int
 restore_master(const json_t *j, char **cause)
 {
@@ -152,12 +166,8 @@ restore_master(const json_t *j, char **cause)
 	master.stop_since_ms = (uint64_t)since;
 	master.cut_at_stop = (uint64_t)cut;
 	master.started_ms = (uint64_t)started;
-	if (master.adopts) {
-		free(exe); /* this process was started by its own path */
-	} else {
-		free(master.exe_path);
-		master.exe_path = exe;
-	}
+	restore_path(&master.exe_path, exe);
+	restore_path(&master.conf_path, record_read_text(json_object_get(j, "conf_path")));
 	pidfile_restore(json_object_get(j, "pid_file"));
 	snapshot_restore(json_object_get(j, "snapshot"));
 	if (fd < 0)
