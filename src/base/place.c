@@ -145,16 +145,36 @@ place_show(const char *path, const struct place_id *own)
 	return set_hidden(path, own, false);
 }
 
+/* p is to be closed, whether it is or not. */
+static bool
+find_hidden(struct place *p, const char *path, const struct place_id *own, char hidden[48])
+{
+	struct stat st;
+
+	hidden_name(own, hidden, 48);
+	return place_open(p, path) == 0 &&
+	       fstatat(p->dir, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       is_own(&st, own, S_IFSOCK);
+}
+
+bool
+place_is_hidden(const char *path, const struct place_id *own)
+{
+	char hidden[48];
+	struct place p;
+	bool yes = find_hidden(&p, path, own, hidden);
+
+	place_close(&p);
+	return yes;
+}
+
 void
 place_remove_hidden(const char *path, const struct place_id *own)
 {
 	char hidden[48];
 	struct place p;
-	struct stat st;
 
-	hidden_name(own, hidden, sizeof hidden);
-	if (place_open(&p, path) == 0 &&
-	    fstatat(p.dir, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_own(&st, own, S_IFSOCK))
+	if (find_hidden(&p, path, own, hidden))
 		unlinkat(p.dir, hidden, 0);
 	place_close(&p);
 }
@@ -346,26 +366,55 @@ listen_at(struct place *p, const char *path, const struct stat *old, mode_t mode
 	return -1;
 }
 
+/* As make_way. */
+static int
+look_for_socket(struct place *p, const char *path, struct stat *old, char **why)
+{
+	int way;
+
+	if (place_open(p, path) < 0)
+		return cause_set(why, "%s", place_error(errno));
+	way = make_way(p, S_IFSOCK, old, why);
+	if (way == 0 && somebody_answers(p, path)) {
+		way = cause_set(why, "somebody answers there");
+		errno = EADDRINUSE;
+	}
+	return way;
+}
+
 int
 place_listen(const char *path, mode_t mode, int backlog, struct place_id *own, char **why)
 {
 	struct place p;
 	struct stat old;
-	int fd = -1, way;
+	int way = look_for_socket(&p, path, &old, why), fd = -1;
 
-	if (place_open(&p, path) < 0)
-		return cause_set(why, "%s", place_error(errno));
-	way = make_way(&p, S_IFSOCK, &old, why);
-	if (way == 0 && somebody_answers(&p, path)) {
-		cause_set(why, "somebody answers there");
-		errno = EADDRINUSE;
-	} else if (way >= 0) {
+	if (way >= 0) {
 		fd = listen_at(&p, path, way == 0 ? &old : NULL, mode, backlog, own);
 		if (fd < 0)
 			cause_set(why, "%s", strerror(errno));
 	}
 	place_close(&p);
 	return fd;
+}
+
+int
+place_try_socket(const char *path, char **why)
+{
+	struct place p;
+	struct stat old;
+	int way = look_for_socket(&p, path, &old, why), fd = -1;
+
+	if (way >= 0) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		way = fd >= 0 ? bind_temp(&p, path, fd, 0600) : -1;
+		if (way < 0)
+			cause_set(why, "%s", strerror(errno));
+		drop_temp(&p);
+		fd_close(&fd);
+	}
+	place_close(&p);
+	return way < 0 ? -1 : 0;
 }
 
 int
@@ -388,47 +437,70 @@ place_chmod(const char *path, const struct place_id *own, mode_t mode, char **wh
 
 /* --- files --- */
 
+/* Under another name yet. */
 static int
-write_at(struct place *p, const struct stat *old, const char *text, mode_t mode,
-         struct place_id *own)
+write_temp(struct place *p, const char *text, mode_t mode, struct stat *st)
 {
 	ssize_t len = (ssize_t)strlen(text);
-	struct stat st;
-	int fd, result = -1;
+	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, fd, result = -1;
 
 	choose_temp(p->temp, sizeof p->temp);
-	fd =
-	    openat(p->dir, p->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	fd = openat(p->dir, p->temp, flags, mode);
 	if (fd < 0) {
 		p->temp[0] = '\0';
 		return -1;
 	}
-	if (write(fd, text, (size_t)len) == len && fstat(fd, &st) == 0 && publish(p, old) == 0)
+	if (write(fd, text, (size_t)len) == len && fstat(fd, st) == 0)
 		result = 0;
-	if (result == 0)
-		*own = (struct place_id){.device = st.st_dev, .inode = st.st_ino};
-	drop_temp(p);
 	fd_close(&fd);
 	return result;
+}
+
+/* As make_way. */
+static int
+look_for_file(struct place *p, const char *path, struct stat *old, char **why)
+{
+	if (place_open(p, path) < 0)
+		return cause_set(why, "%s", place_error(errno));
+	return make_way(p, S_IFREG, old, why);
 }
 
 int
 place_write(const char *path, const char *text, mode_t mode, struct place_id *own, char **why)
 {
 	struct place p;
-	struct stat old;
-	int way, result = -1;
+	struct stat old, st;
+	int way = look_for_file(&p, path, &old, why), result = -1;
 
-	if (place_open(&p, path) < 0)
-		return cause_set(why, "%s", place_error(errno));
-	way = make_way(&p, S_IFREG, &old, why);
 	if (way >= 0) {
-		result = write_at(&p, way == 0 ? &old : NULL, text, mode, own);
-		if (result < 0)
+		result = write_temp(&p, text, mode, &st);
+		if (result == 0)
+			result = publish(&p, way == 0 ? &old : NULL);
+		if (result == 0)
+			*own = (struct place_id){.device = st.st_dev, .inode = st.st_ino};
+		else
 			cause_set(why, "%s", strerror(errno));
+		drop_temp(&p);
 	}
 	place_close(&p);
 	return result;
+}
+
+int
+place_try_file(const char *path, const char *text, char **why)
+{
+	struct place p;
+	struct stat old, st;
+	int way = look_for_file(&p, path, &old, why);
+
+	if (way >= 0) {
+		way = write_temp(&p, text, 0600, &st);
+		if (way < 0)
+			cause_set(why, "%s", strerror(errno));
+		drop_temp(&p);
+	}
+	place_close(&p);
+	return way < 0 ? -1 : 0;
 }
 
 int

@@ -45,15 +45,21 @@ int place_look(const struct place *p, struct stat *st);
 
 /*
  * A unix stream socket that listens at path with that mode; with a backlog below 0 it does
- * not listen yet.  It replaces nothing but a socket that nobody answers at.  The socket and *own; or -1 with half a sentence in *why,
- * and errno EADDRINUSE if it is that somebody answers.
+ * not listen yet.  It replaces nothing but a socket that nobody answers at.  The socket and
+ * *own; or -1 with half a sentence in *why, and errno EADDRINUSE if it is that somebody answers.
  */
 int place_listen(const char *path, mode_t mode, int backlog, struct place_id *own, char **why);
+
+/* Could it listen there?  0, and all is as it was; or -1, as place_listen. */
+int place_try_socket(const char *path, char **why);
 
 /* A file of these bytes, whole or not at all.  It replaces nothing but a regular file.
  * 0 and *own, or -1 with half a sentence in *why. */
 int place_write(const char *path, const char *text, mode_t mode, struct place_id *own,
                 char **why);
+
+/* Could it be written there?  0, and all is as it was; or -1 with half a sentence in *why. */
+int place_try_file(const char *path, const char *text, char **why);
 
 /* Does what stands at path have that kind (S_IFSOCK, ...), and is it own? */
 bool place_is_own(const char *path, const struct place_id *own, mode_t kind);
@@ -65,6 +71,7 @@ void place_remove(const char *path, const struct place_id *own, mode_t kind);
  * errno: EEXIST, another thing stands in its place. */
 int place_hide(const char *path, const struct place_id *own);
 int place_show(const char *path, const struct place_id *own);
+bool place_is_hidden(const char *path, const struct place_id *own);
 void place_remove_hidden(const char *path, const struct place_id *own);
 
 /* Give our own socket at path another mode.  0; or -1 with half a sentence in *why, and

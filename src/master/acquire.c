@@ -195,12 +195,17 @@ acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t 
             struct step *step, char **cause)
 {
 	char *id = identity(conf, a);
-	struct listener *l = listener_named(id);
+	struct listener *l = listener_named(id, false);
 
 	*step = (struct step){.opened = l == NULL};
 	if (step->opened && (l = open_address(conf, a, id, cause)) != NULL) {
 		free(l->text);
 		l->text = mem_strdup(id);
+	}
+	if (l == NULL && (l = listener_named(id, true)) != NULL) {
+		log_error("%s", *cause); /* its path: whom it has, it has */
+		mem_free(cause);
+		step->opened = false;
 	}
 	free(id);
 	if (l == NULL)
@@ -312,7 +317,7 @@ listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
 
 		for (size_t k = 0; k < cl->naddr && cl->reuseport; k++) {
 			char *id = identity(cl, &cl->addr[k]);
-			struct listener *l = listener_named(id);
+			struct listener *l = listener_named(id, false);
 
 			free(id);
 			if (l != NULL && !l->retired && grow(l, slots, true, cause) < 0)

@@ -28,6 +28,7 @@
 #include "master/snapshot.h"
 #include "master/store.h"
 #include "master/upgrade.h"
+#include "master/warnings.h"
 #include "wire/heritage.h"
 
 #define UPGRADE_MARGIN_MS 2000 /* the alarm of an upgrade, beyond what it may take */
@@ -156,7 +157,8 @@ begin_generation(struct conf *conf, char **cause)
 	struct generation_use *use;
 	size_t nuse;
 
-	if (privileges_of(conf, &unused, cause) < 0 || settings_open_log(conf, cause) < 0) {
+	if (privileges_of(conf, &unused, cause) < 0 || settings_try(conf, cause) < 0 ||
+	    settings_open_log(conf, cause) < 0) {
 		conf_free(&conf);
 		return -1;
 	}
@@ -412,12 +414,32 @@ change_promote(struct generation *g)
 	FAULT("promoted");
 }
 
+/* What who asked is told; malloc'd. */
+static char *
+commit_text(const struct generation *g, uint64_t took)
+{
+	json_t *list = warnings_of_paths(), *sentence;
+	char *text, *more;
+	size_t i;
+
+	text = mem_printf("generation %u serves (version %s), after %llu ms", g->id, g->version,
+	                  (unsigned long long)took);
+	json_array_foreach(list, i, sentence)
+	{
+		more = mem_printf("%s\nwarning: %s", text, json_string_value(sentence));
+		free(text);
+		text = more;
+	}
+	json_decref(list);
+	return text;
+}
+
 void
 change_commit(struct generation *g)
 {
 	uint64_t took = course_took();
 	struct generation *old = ch.old;
-	char text[128];
+	char *text;
 
 	AN(g == ch.gen && ch.phase == PROBATION);
 	FAULT("commit");
@@ -434,11 +456,12 @@ change_commit(struct generation *g)
 	          (unsigned long long)took);
 	if (ch.kind != CHANGE_START)
 		course_end(kind_name(), "committed", "", requests_askers(), g->id);
-	snprintf(text, sizeof text, "generation %u serves (version %s), after %llu ms", g->id,
-	         g->version, (unsigned long long)took);
+	text = commit_text(g, took);
 	clear();
-	snapshot_take(); /* what somebody was told has happened, also for who comes after a crash */
+	snapshot_take(); /* what somebody was told has happened, also for who comes after a
+	                    crash */
 	requests_committed(g->id, text);
+	free(text);
 	start_next();
 }
 

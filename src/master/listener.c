@@ -69,15 +69,45 @@ is_named(const struct listener *l, const char *text)
 	return same;
 }
 
+bool
+listener_path_is_lost(const struct listener *l)
+{
+	const char *path = l->bound + strlen("unix:");
+
+	if (l->kind != CONF_ADDR_UNIX || l->own.inode == 0)
+		return false;
+	return !place_is_own(path, &l->own, S_IFSOCK) &&
+	       !(l->filtered && place_is_hidden(path, &l->own));
+}
+
 struct listener *
-listener_named(const char *text)
+listener_named(const char *text, bool lost)
 {
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link)
-		if (is_named(l, text))
+		if (is_named(l, text) && listener_path_is_lost(l) == lost)
 			return l;
 	return NULL;
+}
+
+void
+listener_warn(json_t *list)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &all, link) {
+		char *sentence;
+
+		if (l->retired || !listener_path_is_lost(l))
+			continue;
+		sentence =
+		    mem_printf("listener %s: its socket is not there any more, and nobody can "
+		               "connect; a reload makes it anew",
+		               l->bound);
+		json_array_append_new(list, record_shown(sentence, SIZE_MAX));
+		free(sentence);
+	}
 }
 
 struct listener *
@@ -429,7 +459,7 @@ listener_start(void)
 		last_id = (uint32_t)store_last("socket"); /* no name is used twice */
 	for (unsigned i = 0; store_passed(i, &name, &fd); i++) {
 		char *text = mem_printf(INHERITED "%s", name);
-		struct listener *l = listener_named(text);
+		struct listener *l = listener_named(text, false);
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
 			log_warn(
@@ -527,14 +557,6 @@ filter_as_told(struct listener *l)
 		place_show(path, &l->own);
 }
 
-/* Somebody has removed the path meanwhile, or taken it. */
-static bool
-path_is_lost(const struct listener *l)
-{
-	return l->kind == CONF_ADDR_UNIX && l->own.inode != 0 &&
-	       !place_is_own(l->bound + strlen("unix:"), &l->own, S_IFSOCK);
-}
-
 static int
 restore_one(const json_t *j, char **cause)
 {
@@ -561,7 +583,7 @@ restore_one(const json_t *j, char **cause)
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;
 	filter_as_told(l);
-	if (l->nsock == 0 || (master.adopts && path_is_lost(l)))
+	if (l->nsock == 0 || (master.adopts && listener_path_is_lost(l)))
 		listener_destroy(l); /* it will be bound again */
 	return 0;
 }

@@ -54,8 +54,9 @@ void listener_stop(void);
 /*
  * Find or bind every address of conf, with sockets for so many slots.  *use,
  * owned by the caller, lists them in the order of the file.  What was not
- * served before lets nobody in until it is opened.  0; or -1 with *cause, and
- * all is as before.
+ * served before lets nobody in until it is opened.  A unix socket whose path is lost is opened
+ * anew; if somebody stands in its way it stays as it is, with a line in the log.  0; or -1 with
+ * *cause, and all is as before.
  */
 int listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use **use,
                      size_t *nuse, char **cause);
@@ -92,6 +93,13 @@ bool listener_half_open(void);
  * replaced.  (mend.c)
  */
 void listener_look(void);
+
+/* Has somebody removed the path of a unix socket, or put another thing there?  Then nobody can
+ * come to it, and the next change opens another. */
+bool listener_path_is_lost(const struct listener *l);
+
+/* A sentence for each that is lost, appended to list. */
+void listener_warn(json_t *list);
 
 /* A worker is gone: what is found shut next may have been its doing. */
 void listener_lost_holder(void);

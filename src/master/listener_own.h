@@ -14,8 +14,8 @@
 /* All of them, by TAILQ_NEXT; NULL. */
 struct listener *listener_first(void);
 
-/* By its identity; NULL. */
-struct listener *listener_named(const char *text);
+/* By its identity; NULL.  lost: one whose path is lost, which is nobody's address any more. */
+struct listener *listener_named(const char *text, bool lost);
 
 /* One without sockets; and without a trace. */
 struct listener *listener_make(const char *text, enum conf_addr_kind kind);

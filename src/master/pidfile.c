@@ -1,5 +1,6 @@
 #include "master/pidfile.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,25 +12,66 @@
 
 static char *current;
 static struct place_id own;
+static pid_t told; /* what stands in it */
 
+static int
+cannot(const char *path, char *why, char **cause)
+{
+	cause_set(cause, "cannot write pid file %s: %s", path, why);
+	free(why);
+	return -1;
+}
+
+static void
+number(char text[16])
+{
+	snprintf(text, 16, "%d\n", (int)getpid());
+}
+
+int
+pidfile_try(const char *path, char **cause)
+{
+	char text[16], *why = NULL;
+
+	if (path == NULL || (current != NULL && strcmp(path, current) == 0))
+		return 0;
+	number(text);
+	return place_try_file(path, text, &why) < 0 ? cannot(path, why, cause) : 0;
+}
+
+/* The new one first: there is always one that is right. */
 int
 pidfile_set(const char *path, char **cause)
 {
+	struct place_id made = {0};
 	char text[16], *why = NULL;
-	int result;
 
+	if (path != NULL && current != NULL && strcmp(path, current) == 0 && told == getpid() &&
+	    place_is_own(current, &own, S_IFREG))
+		return 0;
+	number(text);
+	if (path != NULL && place_write(path, text, 0644, &made, &why) < 0)
+		return cannot(path, why, cause);
 	if (current != NULL && (path == NULL || strcmp(path, current) != 0))
 		pidfile_stop();
-	if (path == NULL)
-		return 0;
-	snprintf(text, sizeof text, "%d\n", (int)getpid());
-	result = place_write(path, text, 0644, &own, &why);
-	if (result < 0)
-		cause_set(cause, "cannot write pid file %s: %s", path, why);
-	else if (current == NULL)
+	if (path != NULL && current == NULL)
 		current = mem_strdup(path);
-	free(why);
-	return result;
+	own = made;
+	told = getpid();
+	return 0;
+}
+
+void
+pidfile_warn(json_t *list)
+{
+	char *sentence;
+
+	if (current == NULL || place_is_own(current, &own, S_IFREG))
+		return;
+	sentence =
+	    mem_printf("pid file %s is not there any more; a reload writes it anew", current);
+	json_array_append_new(list, record_shown(sentence, SIZE_MAX));
+	free(sentence);
 }
 
 void
@@ -45,8 +87,9 @@ pidfile_save(void)
 {
 	if (current == NULL)
 		return json_null();
-	return json_pack("{s:o, s:I, s:I}", "path", record_text(current), "inode",
-	                 (json_int_t)own.inode, "device", (json_int_t)own.device);
+	return json_pack("{s:o, s:I, s:I, s:i}", "path", record_text(current), "inode",
+	                 (json_int_t)own.inode, "device", (json_int_t)own.device, "pid",
+	                 (int)told);
 }
 
 void
@@ -55,4 +98,5 @@ pidfile_restore(const json_t *j)
 	current = record_read_text(json_object_get(j, "path"));
 	own.inode = (ino_t)json_integer_value(json_object_get(j, "inode"));
 	own.device = (dev_t)json_integer_value(json_object_get(j, "device"));
+	told = (pid_t)json_integer_value(json_object_get(j, "pid"));
 }

@@ -7,8 +7,16 @@
 
 #include <jansson.h>
 
-/* path NULL: no file (and one written before is removed).  0 or -1 with *cause. */
+/* Before a reload: could it be written at path (NULL: no file)?  0, or -1 with *cause; what has
+ * come in the way of the one that we have is no reason. */
+int pidfile_try(const char *path, char **cause);
+
+/* path NULL: no file.  One written before elsewhere is removed.  0; or -1 with *cause, and all
+ * is as before. */
 int pidfile_set(const char *path, char **cause);
+
+/* A sentence, appended to list, if somebody has removed it or put another in its place. */
+void pidfile_warn(json_t *list);
 
 /* Remove it. */
 void pidfile_stop(void);

@@ -13,6 +13,14 @@
 #include "master/socketfile.h"
 #include "wire/chan.h"
 
+int
+settings_try(const struct conf *conf, char **cause)
+{
+	if (socketfile_try(conf->server.control, cause) < 0)
+		return -1;
+	return pidfile_try(conf->server.pid_file, cause);
+}
+
 void
 settings_apply(const struct conf *conf)
 {

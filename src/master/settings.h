@@ -7,6 +7,10 @@
 
 struct conf;
 
+/* Before a generation begins: can what settings_apply does for it be done?  A start does the
+ * same before it serves.  0, or -1 with *cause. */
+int settings_try(const struct conf *conf, char **cause);
+
 /* Of a generation that begins.  0, or -1 with *cause: the log is as before. */
 int settings_open_log(const struct conf *conf, char **cause);
 

@@ -1,8 +1,11 @@
 #include "master/socketfile.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -10,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master.h"
+#include "master/record.h"
 #include "wire/control.h"
 
 #define BACKLOG 64
@@ -23,20 +27,33 @@ static struct {
 } sf = {.fd = -1};
 
 static int
+check_length(const char *path, char **cause)
+{
+	if (strlen(path) > CONTROL_PATH_MAX)
+		return cause_set(cause, "control socket %s: the path is too long", path);
+	return 0;
+}
+
+/* After place_listen or place_try_socket. */
+static int
+cannot_listen(const char *path, const char *why, char **cause)
+{
+	if (errno == EADDRINUSE)
+		return cause_set(cause, "another baton is running: it answers at %s", path);
+	return cause_set(cause, "cannot listen at control socket %s: %s", path, why);
+}
+
+static int
 bind_path(const char *path, struct place_id *own, char **cause)
 {
 	char *why = NULL;
 	int fd;
 
-	if (strlen(path) > CONTROL_PATH_MAX)
-		return cause_set(cause, "control socket %s: the path is too long", path);
-	if (control_make_directory(path, cause) < 0)
+	if (check_length(path, cause) < 0 || control_make_directory(path, NULL, cause) < 0)
 		return -1;
 	fd = place_listen(path, 0600, BACKLOG, own, &why);
-	if (fd < 0 && errno == EADDRINUSE)
-		cause_set(cause, "another baton is running: it answers at %s", path);
-	else if (fd < 0)
-		cause_set(cause, "cannot listen at control socket %s: %s", path, why);
+	if (fd < 0)
+		cannot_listen(path, why, cause);
 	free(why);
 	return fd;
 }
@@ -84,6 +101,30 @@ socketfile_start(const char *path, event_callback_fn acceptable, char **cause)
 	return fd >= 0 ? 0 : -1;
 }
 
+/* A directory that is not there yet is made, and removed again.  What has come in the way of
+ * the place that we had is no reason: see socketfile_warn. */
+int
+socketfile_try(const char *path, char **cause)
+{
+	char *place = path != NULL ? mem_strdup(path) : control_path_default();
+	char *why = NULL;
+	bool made = false;
+	int result = 0;
+
+	if (strcmp(place, sf.path) != 0 && !place_is_own(place, &sf.own, S_IFSOCK)) {
+		result = check_length(place, cause);
+		if (result == 0)
+			result = control_make_directory(place, &made, cause);
+		if (result == 0 && place_try_socket(place, &why) < 0)
+			result = cannot_listen(place, why, cause);
+		if (made)
+			control_remove_directory(place);
+	}
+	free(why);
+	free(place);
+	return result;
+}
+
 int
 socketfile_move(const char *path, char **cause)
 {
@@ -95,12 +136,26 @@ socketfile_move(const char *path, char **cause)
 	if (place_is_own(place, &sf.own, S_IFSOCK)) { /* by another name, perhaps */
 		free(sf.path);
 		sf.path = mem_strdup(place);
-	} else if (strcmp(place, sf.path) != 0 && (fd = bind_path(place, &own, cause)) >= 0) {
+	} else if ((fd = bind_path(place, &own, cause)) >= 0) {
 		socketfile_stop();
 		socketfile_take(fd, place, &own, fn);
 	}
 	free(place);
 	return fd >= 0 ? 0 : -1;
+}
+
+void
+socketfile_warn(json_t *list)
+{
+	char *sentence;
+
+	if (place_is_own(sf.path, &sf.own, S_IFSOCK))
+		return;
+	sentence = mem_printf("control socket %s is not there any more; a reload makes it anew "
+	                      "(kill -HUP %d)",
+	                      sf.path, (int)getpid());
+	json_array_append_new(list, record_shown(sentence, SIZE_MAX));
+	free(sentence);
 }
 
 void

@@ -8,6 +8,8 @@
 
 #include <event2/event.h>
 
+#include <jansson.h>
+
 #include "base/place.h"
 
 /* Listen at path (NULL: the default place); acceptable is called when somebody comes.
@@ -18,8 +20,15 @@ int socketfile_start(const char *path, event_callback_fn acceptable, char **caus
 void socketfile_take(int fd, const char *path, const struct place_id *own,
                      event_callback_fn acceptable);
 
-/* After a reload: move when the path is another.  0, or -1 and all stays. */
+/* Before a reload: could it move to path?  0, or -1 with *cause. */
+int socketfile_try(const char *path, char **cause);
+
+/* After a reload: move when the path is another, or somebody has removed ours.  0, or -1 with
+ * *cause and all stays. */
 int socketfile_move(const char *path, char **cause);
+
+/* A sentence, appended to list, if somebody has removed it or put another thing in its place. */
+void socketfile_warn(json_t *list);
 
 /* Unlink the path while it is still our own socket. */
 void socketfile_unlink(void);

@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "master/generation.h"
+#include "master/listener.h"
+#include "master/pidfile.h"
+#include "master/socketfile.h"
 
 #define STILL_MS 3000 /* a loop that has not turned for so long; it beats twice a second */
 
@@ -80,9 +83,20 @@ look_at(json_t *list, const struct worker *w, uint64_t now)
 }
 
 json_t *
-warnings_json(void)
+warnings_of_paths(void)
 {
 	json_t *list = json_array();
+
+	listener_warn(list);
+	socketfile_warn(list);
+	pidfile_warn(list);
+	return list;
+}
+
+json_t *
+warnings_json(void)
+{
+	json_t *list = warnings_of_paths();
 	uint64_t now = clock_ms();
 	struct generation *g;
 	struct worker *w;

@@ -15,6 +15,9 @@
 /* All there are now: an array of sentences. */
 json_t *warnings_json(void);
 
+/* Of sockets and files whose names are lost. */
+json_t *warnings_of_paths(void);
+
 /* "2 ctxs have ended and are still held, the first for 12 s; see `batonctl tasks`", or
  * NULL when n is 0; malloc'd.  Pure. */
 char *warnings_overdue(enum stats_overdue_kind kind, uint64_t n, uint64_t ms);

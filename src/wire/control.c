@@ -130,11 +130,11 @@ check_public(int fd, bool made, const char *directory, char **cause)
 }
 
 static int
-make(const char *directory, char **cause)
+make(const char *directory, bool *made, char **cause)
 {
 	char *tmp = private_directory();
-	bool made = false, private = strcmp(directory, tmp) == 0;
-	int fd = place_open_directory(directory, !private, &made), result;
+	bool private = strcmp(directory, tmp) == 0;
+	int fd = place_open_directory(directory, !private, made), result;
 
 	free(tmp);
 	if (fd < 0 && errno == ENOTDIR)
@@ -144,17 +144,30 @@ make(const char *directory, char **cause)
 		return cause_set(cause, "cannot make directory %s: %s", directory,
 		                 place_error(errno));
 	result = private ? check_private(fd, directory, cause)
-	                 : check_public(fd, made, directory, cause);
+	                 : check_public(fd, *made, directory, cause);
 	fd_close(&fd);
 	return result;
 }
 
 int
-control_make_directory(const char *path, char **cause)
+control_make_directory(const char *path, bool *made, char **cause)
 {
 	char *directory = directory_of(path);
-	int result = directory != NULL ? make(directory, cause) : 0;
+	bool new = false;
+	int result = directory != NULL ? make(directory, &new, cause) : 0;
 
+	if (made != NULL)
+		*made = new;
 	free(directory);
 	return result;
+}
+
+void
+control_remove_directory(const char *path)
+{
+	char *directory = directory_of(path);
+
+	if (directory != NULL)
+		rmdir(directory);
+	free(directory);
 }

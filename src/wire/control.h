@@ -19,6 +19,8 @@
 #ifndef BATON_WIRE_CONTROL_H
 #define BATON_WIRE_CONTROL_H
 
+#include <stdbool.h>
+
 #define CONTROL_VERSION     1
 #define CONTROL_REQUEST_MAX 65536 /* bytes of a request; an answer may be of any length */
 #define CONTROL_PATH_MAX    107   /* what sockaddr_un takes, without the final NUL */
@@ -49,8 +51,11 @@ char *control_path_default(void);
  * Make the directory that path stands in when it is missing: open to all below
  * /run for root (the socket itself is 0600), else private.  Refuses a
  * /tmp/baton-UID that somebody else could have put there or can write to.
- * 0, or -1 with a sentence in *cause.
+ * 0, and *made (unless NULL) tells whether it was not there; or -1 with a sentence in *cause.
  */
-int control_make_directory(const char *path, char **cause);
+int control_make_directory(const char *path, bool *made, char **cause);
+
+/* The reverse, while nothing is in it. */
+void control_remove_directory(const char *path);
 
 #endif

@@ -119,21 +119,21 @@ START_TEST(make_directory)
 	deep = mem_printf("%s/a/b/control.sock", dir);
 	file = mem_printf("%s/baton", dir);
 	umask(0);
-	ck_assert_int_eq(control_make_directory(socket, &cause), 0);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), 0);
 	ck_assert_uint_eq(mode_of(file), 0700);
 	chmod(file, 0750); /* outside /tmp/baton-UID the owner decides */
-	ck_assert_int_eq(control_make_directory(socket, &cause), 0);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), 0);
 	ck_assert_uint_eq(mode_of(file), 0750);
 	ck_assert_ptr_null(cause);
-	ck_assert_int_eq(control_make_directory(deep, &cause), -1);
+	ck_assert_int_eq(control_make_directory(deep, NULL, &cause), -1);
 	ck_assert_ptr_nonnull(strstr(cause, "/a/b: No such file or directory"));
 	rmdir(file);
 	fclose(fopen(file, "w"));
-	ck_assert_int_eq(control_make_directory(socket, &cause), -1);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), -1);
 	ck_assert_ptr_nonnull(strstr(cause, "is not a directory"));
 	unlink(file);
 	ck_assert_int_eq(symlink("/nonexistent", file), 0);
-	ck_assert_int_eq(control_make_directory(socket, &cause), -1);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), -1);
 	ck_assert_ptr_nonnull(strstr(cause, "No such file"));
 	unlink(file);
 	rmdir(dir);
@@ -148,9 +148,9 @@ START_TEST(needs_no_directory)
 {
 	char *cause = NULL;
 
-	ck_assert_int_eq(control_make_directory("control.sock", &cause), 0);
-	ck_assert_int_eq(control_make_directory("/control.sock", &cause), 0);
-	ck_assert_int_eq(control_make_directory("/tmp/control.sock", &cause), 0);
+	ck_assert_int_eq(control_make_directory("control.sock", NULL, &cause), 0);
+	ck_assert_int_eq(control_make_directory("/control.sock", NULL, &cause), 0);
+	ck_assert_int_eq(control_make_directory("/tmp/control.sock", NULL, &cause), 0);
 	ck_assert_ptr_null(cause);
 }
 END_TEST
@@ -164,7 +164,7 @@ START_TEST(below_run)
 	socket = mem_printf("%s/control.sock", dir);
 	rmdir(dir);
 	umask(077);
-	ck_assert_int_eq(control_make_directory(socket, &cause), 0);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), 0);
 	ck_assert_uint_eq(mode_of(dir), 0755);
 	rmdir(dir);
 	free(socket);
@@ -183,25 +183,25 @@ START_TEST(traps)
 	rmdir(dir);
 	ck_assert_int_eq(mkdir(dir, 0700), 0); /* root's */
 	be_user();
-	ck_assert_int_eq(control_make_directory(socket, &cause), -1);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), -1);
 	ck_assert_ptr_nonnull(strstr(cause, "belongs to uid 0"));
 	be_root();
 	rmdir(dir);
 	ck_assert_int_eq(symlink("/tmp", dir), 0);
 	be_user();
-	ck_assert_int_eq(control_make_directory(socket, &cause), -1);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), -1);
 	ck_assert_ptr_nonnull(strstr(cause, "is not a directory"));
 	be_root();
 	unlink(dir);
 	be_user();
 	umask(0);
-	ck_assert_int_eq(control_make_directory(socket, &cause), 0);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), 0);
 	ck_assert_uint_eq(mode_of(dir), 0700);
 	chmod(dir, 0770);
-	ck_assert_int_eq(control_make_directory(socket, &cause), -1);
+	ck_assert_int_eq(control_make_directory(socket, NULL, &cause), -1);
 	ck_assert_ptr_nonnull(strstr(cause, "has mode 0770, and must have 0700"));
 	chmod(dir, 0700);
-	ck_assert_int_eq(control_make_directory(socket, NULL), 0);
+	ck_assert_int_eq(control_make_directory(socket, NULL, NULL), 0);
 	rmdir(dir);
 	be_root();
 out:

@@ -263,6 +263,39 @@ START_TEST(a_file_is_written_whole_or_not_at_all)
 }
 END_TEST
 
+START_TEST(what_is_only_tried_leaves_nothing)
+{
+	struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY}, before;
+	struct place_id own;
+	int fd;
+
+	ck_assert_int_eq(place_try_socket("s", &why), 0);
+	ck_assert_int_eq(place_try_file("f", "1\n", &why), 0);
+	ck_assert_uint_eq(count(), 0);
+	make_file("f", "text");
+	fd = listen_as("s", 0600, &own);
+	ck_assert_int_eq(place_try_file("f", "1\n", &why), 0);
+	holds("f", "text");
+	ck_assert_int_eq(place_try_file("s", "1\n", &why), -1);
+	ck_assert_str_eq(why, "a socket stands there already");
+	ck_assert_int_eq(place_try_socket("f", &why), -1);
+	ck_assert_str_eq(why, "a file stands there already");
+	ck_assert_int_eq(place_try_socket("s", &why), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ck_assert_int_eq(place_try_socket("no/where", &why), -1);
+	ck_assert_str_eq(why, "No such file or directory");
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(place_try_file("g", "1\n", &why), -1);
+	setrlimit(RLIMIT_FSIZE, &before);
+	ck_assert_uint_eq(count(), 2);
+	close(fd);
+	ck_assert_int_eq(place_try_socket("s", &why), 0); /* nobody answers any more */
+	ck_assert(place_is_own("s", &own, S_IFSOCK));
+}
+END_TEST
+
 /* The master's: its directory is nobody else's, and theirs is not its own. */
 static void
 two_users(void)
@@ -401,6 +434,7 @@ main(void)
 	tcase_add_test(tc, whatever_else_stands_there_stays);
 	tcase_add_test(tc, what_was_put_in_our_place_is_not_ours);
 	tcase_add_test(tc, a_file_is_written_whole_or_not_at_all);
+	tcase_add_test(tc, what_is_only_tried_leaves_nothing);
 	tcase_add_test(tc, a_strangers_link_leads_nowhere);
 	tcase_add_test(tc, a_link_of_roots_or_ours_is_followed);
 	tcase_add_test(tc, a_link_given_away_is_followed);
