@@ -12,6 +12,7 @@
 #include "master/master.h"
 #include "master/slot.h"
 #include "wire/chan.h"
+#include "wire/handoff.h"
 
 static bool incomplete;
 
@@ -50,15 +51,11 @@ list_takers(struct takers *list)
 	}
 }
 
-/* Of more takers than givers each giver has several, else several givers one. */
 static bool
 is_for(const struct worker *giver, size_t taker, size_t ntakers)
 {
-	size_t givers = giver->gen->nslots;
-
-	if (ntakers > givers)
-		return taker % givers == giver->slot;
-	return giver->slot % ntakers == taker;
+	return handoff_gives_to(giver->slot, (uint32_t)giver->gen->nslots, (uint32_t)taker,
+	                        (uint32_t)ntakers);
 }
 
 static bool

@@ -159,6 +159,21 @@ deadline(const struct generation *g)
 	return clock_ms() + (uint64_t)(now != NULL ? now : g)->conf->drain.deadline;
 }
 
+/* Only the queues of what is retired are for who leaves: those of the others have somebody. */
+static void
+leave_queues(struct worker *w)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->nheld; i++)
+		if (listener_is_retired(w->held[i]))
+			w->held[n++] = w->held[i];
+	if (n < w->nheld) {
+		w->nheld = n;
+		slot_tell(w, MSG_ACCEPT, w->held, n * sizeof *w->held);
+	}
+}
+
 static void
 drain_workers(struct generation *g, uint32_t flags)
 {
@@ -166,6 +181,8 @@ drain_workers(struct generation *g, uint32_t flags)
 	struct worker *w;
 
 	TAILQ_FOREACH (w, &g->workers, link) {
+		if ((flags & MSG_DRAIN_SUCCESSOR) && !w->unsure)
+			leave_queues(w);
 		if (w->leaving && w->deadline_ms < by && w->deadline_ms != 0)
 			slot_drain(w, w->deadline_ms, flags);
 		else

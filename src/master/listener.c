@@ -351,6 +351,18 @@ listener_retire_unused(void)
 	}
 }
 
+bool
+listener_is_retired(uint32_t socket)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &all, link)
+		for (size_t i = 0; i < l->nsock; i++)
+			if (l->sock[i].id == socket)
+				return l->retired;
+	return true;
+}
+
 static bool
 holds(const struct worker *w, const struct listener *l)
 {

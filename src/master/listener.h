@@ -78,6 +78,9 @@ void listener_apply(const struct generation *g);
 /* Retire every listener that no generation but draining ones uses. */
 void listener_retire_unused(void);
 
+/* Is the one with the socket of that number retired, or gone? */
+bool listener_is_retired(uint32_t socket);
+
 /* Close the retired ones that nobody sweeps any more. */
 void listener_close_swept(void);
 

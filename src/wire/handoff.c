@@ -291,3 +291,11 @@ handoff_step(enum handoff_state *state, enum handoff_event event)
 	}
 	return HANDOFF_IGNORE;
 }
+
+bool
+handoff_gives_to(uint32_t giver, uint32_t givers, uint32_t taker, uint32_t takers)
+{
+	if (takers > givers)
+		return taker % givers == giver;
+	return giver % takers == taker;
+}

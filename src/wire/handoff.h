@@ -22,6 +22,7 @@
 #ifndef BATON_WIRE_HANDOFF_H
 #define BATON_WIRE_HANDOFF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -120,6 +121,10 @@ enum handoff_action {
 	HANDOFF_START,     /* taker: into its loop */
 	HANDOFF_DROP,      /* taker: close its copy, uncount it */
 };
+
+/* Does the giver in that slot of so many give to the taker with that number of so many?  Of more
+ * takers than givers each giver has several, else several givers have one. */
+bool handoff_gives_to(uint32_t giver, uint32_t givers, uint32_t taker, uint32_t takers);
 
 /* One step of a connection's transaction; *state moves on. */
 enum handoff_action handoff_step(enum handoff_state *state, enum handoff_event event);

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "worker/conn.h"
+#include "worker/incoming.h"
 #include "worker/turn.h"
 #include "worker/waitgroup.h"
 #include "worker/worker.h"
@@ -56,6 +57,8 @@ static struct {
 	uint64_t *held;           /* connections, by listener */
 	uint64_t unused;          /* of all reserves */
 	uint64_t reserves;        /* all of them */
+	uint64_t incoming;        /* connections that others may hand to us */
+	uint64_t incoming_ms;     /* when they were counted */
 	uint32_t newcomer;        /* the listener for which there is no room */
 	size_t npaused;
 	int spare[SPARES_MAX]; /* descriptors for what is unused of the reserves */
@@ -119,6 +122,29 @@ bool
 accept_full(uint32_t listener)
 {
 	return !is_within_reserve(listener) && waitgroup_count() + kept_free() >= ac.limit;
+}
+
+/* Those of another generation that may come by hand-off: they were there first.  Looked at
+ * once in a tick, as every accept asks. */
+static uint64_t
+incoming(void)
+{
+	uint64_t now = clock_tick_ms();
+
+	if (!worker_conf()->drain.handoff || worker_draining())
+		return 0;
+	if (now != ac.incoming_ms)
+		ac.incoming = incoming_count(worker_stats(), worker_page(), ac.limit);
+	ac.incoming_ms = now;
+	return ac.incoming;
+}
+
+static bool
+full_for_newcomers(uint32_t listener)
+{
+	return accept_full(listener) ||
+	       (!is_within_reserve(listener) &&
+	        waitgroup_count() + kept_free() + incoming() >= ac.limit);
 }
 
 /* Nobody else may take what a newcomer with a reserve needs: its descriptor is there. */
@@ -280,7 +306,7 @@ accept_relief(uint32_t listener)
 	if (ac.npaused == 0)
 		return;
 	TAILQ_FOREACH (s, &ac.sockets, link)
-		if (s->paused && !accept_full(s->listener))
+		if (s->paused && !full_for_newcomers(s->listener))
 			unpause(s);
 }
 
@@ -378,9 +404,9 @@ accept_one(struct socket *s)
 {
 	int fd;
 
-	if (accept_full(s->listener))
+	if (full_for_newcomers(s->listener))
 		find_limit(); /* it may have been raised */
-	if (accept_full(s->listener))
+	if (full_for_newcomers(s->listener))
 		return no_room(s, "the worker holds as many connections as it may", makes_room);
 	fd = take(s);
 	if (fd >= 0) {

@@ -8,25 +8,32 @@
 
 /* --- the rules --- */
 
+/* A cell is its worker's: what is yet to come it can't know. */
 static uint64_t
-last_opened(const struct breaker_cells *cells)
+last_opened(const struct breaker_cells *cells, uint64_t now)
 {
 	uint64_t last = 0;
 
-	for (size_t i = 0; i < cells->n; i++)
-		if (cells->cell[i]->opened_ms > last)
-			last = cells->cell[i]->opened_ms;
+	for (size_t i = 0; i < cells->n; i++) {
+		uint64_t opened = cells->cell[i]->opened_ms;
+
+		if (opened > last && opened <= now)
+			last = opened;
+	}
 	return last;
 }
 
 static uint64_t
-last_closed(const struct breaker_cells *cells)
+last_closed(const struct breaker_cells *cells, uint64_t now)
 {
 	uint64_t last = 0;
 
-	for (size_t i = 0; i < cells->n; i++)
-		if (cells->cell[i]->closed_ms > last)
-			last = cells->cell[i]->closed_ms;
+	for (size_t i = 0; i < cells->n; i++) {
+		uint64_t closed = cells->cell[i]->closed_ms;
+
+		if (closed > last && closed <= now)
+			last = closed;
+	}
 	return last;
 }
 
@@ -34,9 +41,9 @@ enum baton_breaker_state
 breaker_state(const struct baton_breaker_rules *rules, const struct breaker_cells *cells,
               uint64_t now)
 {
-	uint64_t opened = last_opened(cells);
+	uint64_t opened = last_opened(cells, now);
 
-	if (opened <= last_closed(cells))
+	if (opened <= last_closed(cells, now))
 		return BATON_BREAKER_CLOSED;
 	return now < opened + rules->open_ms ? BATON_BREAKER_OPEN : BATON_BREAKER_HALF_OPEN;
 }
@@ -46,12 +53,12 @@ static bool
 is_tried(const struct baton_breaker_rules *rules, const struct breaker_cells *cells,
          uint64_t now)
 {
-	uint64_t opened = last_opened(cells);
+	uint64_t opened = last_opened(cells, now);
 
 	for (size_t i = 0; i < cells->n; i++) {
 		uint64_t trial = cells->cell[i]->trial_ms;
 
-		if (trial > opened && now < trial + rules->open_ms)
+		if (trial > opened && trial <= now && now < trial + rules->open_ms)
 			return true;
 	}
 	return false;
@@ -81,7 +88,7 @@ turn_over(const struct baton_breaker_rules *rules, const struct breaker_cells *c
           struct stats_breaker *own, uint64_t now)
 {
 	uint32_t window = (uint32_t)(now / rules->window_ms);
-	uint64_t epoch = last_closed(cells);
+	uint64_t epoch = last_closed(cells, now);
 	bool next = own->epoch == epoch && own->window + 1 == window;
 
 	if (own->epoch == epoch && own->window == window)
@@ -99,7 +106,7 @@ is_over(const struct baton_breaker_rules *rules, const struct breaker_cells *cel
         uint64_t now)
 {
 	uint32_t window = (uint32_t)(now / rules->window_ms);
-	uint64_t epoch = last_closed(cells), good = 0, bad = 0;
+	uint64_t epoch = last_closed(cells, now), good = 0, bad = 0;
 
 	for (size_t i = 0; i < cells->n; i++) {
 		const struct stats_breaker *c = cells->cell[i];
@@ -138,10 +145,10 @@ breaker_tell(const struct baton_breaker_rules *rules, const struct breaker_cells
 }
 
 void
-breaker_inherit(const struct breaker_cells *cells, struct stats_breaker *own)
+breaker_inherit(const struct breaker_cells *cells, struct stats_breaker *own, uint64_t now)
 {
-	own->opened_ms = last_opened(cells);
-	own->closed_ms = last_closed(cells);
+	own->opened_ms = last_opened(cells, now);
+	own->closed_ms = last_closed(cells, now);
 }
 
 /* --- baton.h --- */
@@ -182,7 +189,7 @@ find_own(uint64_t hash)
 		if (b->hash != 0)
 			continue;
 		gather(hash, &cells);
-		breaker_inherit(&cells, b);
+		breaker_inherit(&cells, b, clock_ms());
 		b->hash = hash;
 		return b;
 	}

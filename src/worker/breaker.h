@@ -31,6 +31,7 @@ void breaker_tell(const struct baton_breaker_rules *rules, const struct breaker_
                   struct stats_breaker *own, bool good, uint64_t now);
 
 /* A new cell begins with what the others know. */
-void breaker_inherit(const struct breaker_cells *cells, struct stats_breaker *own);
+void breaker_inherit(const struct breaker_cells *cells, struct stats_breaker *own,
+                     uint64_t now);
 
 #endif

@@ -120,10 +120,31 @@ START_TEST(a_new_worker_knows_what_the_others_know)
 	struct stats_breaker fresh = {0};
 
 	open_it(10000);
-	breaker_inherit(&cells, &fresh);
+	breaker_inherit(&cells, &fresh, 10001);
 	cells = (struct breaker_cells){.cell = {&fresh}, .n = 1};
 	ck_assert_int_eq(state(10001), BATON_BREAKER_OPEN);
 	ck_assert_int_eq(state(10500), BATON_BREAKER_HALF_OPEN);
+}
+END_TEST
+
+/* Of a worker in hostile hands. */
+START_TEST(what_is_yet_to_come_is_not_believed)
+{
+	struct stats_breaker fresh = {0};
+
+	cell[0].opened_ms = UINT64_MAX;
+	cell[0].trial_ms = UINT64_MAX;
+	ck_assert_int_eq(state(10000), BATON_BREAKER_CLOSED);
+	cell[0].opened_ms = 20000;
+	ck_assert_int_eq(state(10000), BATON_BREAKER_CLOSED);
+	open_it(10000);
+	cell[1].closed_ms = UINT64_MAX;
+	ck_assert_int_eq(state(10001), BATON_BREAKER_OPEN);
+	ck_assert(ask(1, 10500)); /* nobody tries yet */
+	cell[0].opened_ms = UINT64_MAX;
+	breaker_inherit(&cells, &fresh, 10001);
+	ck_assert_uint_eq(fresh.closed_ms, 0);
+	ck_assert_uint_le(fresh.opened_ms, 10001);
 }
 END_TEST
 
@@ -142,6 +163,7 @@ main(void)
 	tcase_add_test(tc, half_open_lets_one_through_and_a_success_closes);
 	tcase_add_test(tc, a_failed_trial_opens_it_again_and_one_without_end_is_given_up);
 	tcase_add_test(tc, a_new_worker_knows_what_the_others_know);
+	tcase_add_test(tc, what_is_yet_to_come_is_not_believed);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -311,8 +311,7 @@ next_upstream(struct relay *r)
 
 	r->state = CONNECTING;
 	if (u == NULL && r->upstream == NULL) {
-		relay_give_up(
-		    r, 503, "none may be asked: their breakers are open or their checks fail");
+		relay_give_up(r, 503, "none may be asked: their checks fail");
 		return;
 	}
 	if (u == NULL) {

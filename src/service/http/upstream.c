@@ -107,20 +107,34 @@ look(struct upstreams *us, uint64_t tried, bool down)
 	return best;
 }
 
+static bool
+is_let(const struct upstream *u)
+{
+	return u->breaker == NULL || baton_breaker_ask(u->breaker) == 0;
+}
+
+/* With nobody else to ask, to ask is better than to refuse: the first of those whose breakers
+ * are open is asked then. */
 struct upstream *
 upstreams_choose(struct upstreams *us, uint64_t *tried)
 {
-	struct upstream *u;
+	struct upstream *u, *refused = NULL;
+	uint64_t not = *tried;
 
-	while ((u = look(us, *tried, false)) != NULL || (u = look(us, *tried, true)) != NULL) {
-		size_t i = (size_t)(u - us->v);
-
-		us->next = (i + 1) % us->n;
-		*tried |= bit_of(i);
-		if (u->breaker == NULL || baton_breaker_ask(u->breaker) == 0)
-			return u;
+	while ((u = look(us, not, false)) != NULL || (u = look(us, not, true)) != NULL) {
+		not |= bit_of((size_t)(u - us->v));
+		if (is_let(u))
+			break;
+		if (refused == NULL)
+			refused = u;
 	}
-	return NULL;
+	if (u == NULL)
+		u = refused;
+	if (u != NULL) {
+		us->next = (size_t)(u - us->v + 1) % us->n;
+		*tried |= bit_of((size_t)(u - us->v));
+	}
+	return u;
 }
 
 void

@@ -39,7 +39,7 @@ struct upstreams *upstreams_new(const struct conf_service *conf);
 void upstreams_free(struct upstreams **us);
 
 /* The next one that is not in `tried` (a bit for each; the 64th and later share one), which
- * it joins; NULL: there is none that may be asked. */
+ * it joins: if need be one whose breaker is open.  NULL: there is none that may be asked. */
 struct upstream *upstreams_choose(struct upstreams *us, uint64_t *tried);
 
 /* How an attempt has ended: with an answer, or without; down: it could not be reached. */
