@@ -14,7 +14,7 @@
 #include "wire/stats.h"
 
 struct counts {
-	uint64_t fresh, idle, busy;
+	uint64_t fresh, idle, busy, moving;
 };
 
 static void
@@ -29,6 +29,7 @@ count(const struct generation *g, struct counts *n)
 		n->fresh += held.fresh;
 		n->idle += held.idle;
 		n->busy += held.busy;
+		n->moving += held.moving;
 	}
 }
 
@@ -75,12 +76,13 @@ generations(void)
 
 		count(g, &n);
 		json_array_append_new(
-		    list, json_pack("{s:i, s:s, s:s, s:I, s:i, s:o, s:I, s:I, s:I, s:o}", "id",
-		                    (int)g->id, "state", policy_gen_name(g->state), "version",
-		                    g->version, "age_ms", (json_int_t)(now - g->born_ms),
-		                    "slots", (int)g->want, "workers", workers(g), "new",
-		                    (json_int_t)n.fresh, "idle", (json_int_t)n.idle, "busy",
-		                    (json_int_t)n.busy, "left_ms", time_left(g, now)));
+		    list,
+		    json_pack("{s:i, s:s, s:s, s:I, s:i, s:o, s:I, s:I, s:I, s:I, s:o}", "id",
+		              (int)g->id, "state", policy_gen_name(g->state), "version",
+		              g->version, "age_ms", (json_int_t)(now - g->born_ms), "slots",
+		              (int)g->want, "workers", workers(g), "new", (json_int_t)n.fresh,
+		              "idle", (json_int_t)n.idle, "busy", (json_int_t)n.busy, "moving",
+		              (json_int_t)n.moving, "left_ms", time_left(g, now)));
 	}
 	return list;
 }
