@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
@@ -41,6 +42,9 @@ static const char usage[] =
     "Signals: TERM, INT, QUIT drain and stop (the second: now); HUP reload; USR2 upgrade;\n"
     "USR1 reopen log files; TTIN, TTOU one worker more, one less.  See also batonctl --help.\n";
 
+#define FDS_OF_MASTER 32 /* beside the sockets, roughly */
+#define FDS_OF_WORKER 2  /* in the master: its channel and its log */
+
 enum command { SERVE, CHECK, PRINT, PREFLIGHT };
 
 struct options {
@@ -61,6 +65,26 @@ confine(const struct conf *conf, char **cause)
 	return confine_calls(conf, cause);
 }
 
+/* A master holds every listening socket, and a worker its own. */
+static void
+check_descriptors(const struct conf *conf, struct conf_errors *errors)
+{
+	uint64_t slots = master_workers(conf), n = 0, limit = fd_raise_limit();
+
+	for (size_t i = 0; i < conf->nlisten; i++)
+		for (size_t k = 0; k < conf->listen[i].naddr; k++)
+			n += conf->listen[i].addr[k].kind == CONF_ADDR_TCP &&
+			             conf->listen[i].reuseport
+			         ? slots
+			         : 1;
+	if (n + slots * FDS_OF_WORKER + FDS_OF_MASTER > limit)
+		conf_error(errors,
+		           "%s: %llu listening sockets of %llu workers do not fit into %llu "
+		           "descriptors (RLIMIT_NOFILE)",
+		           conf->path, (unsigned long long)n, (unsigned long long)slots,
+		           (unsigned long long)limit);
+}
+
 /* What --check says beyond the syntax: do the things exist that the file names, for the
  * workers' eyes?  In a process that does nothing else: it can do little afterwards. */
 static void
@@ -68,6 +92,7 @@ check_world(const struct conf *conf, struct conf_errors *errors)
 {
 	char *cause = NULL;
 
+	check_descriptors(conf, errors);
 	if (confine(conf, &cause) < 0) {
 		conf_error(errors, "%s: %s", conf->path, cause);
 		free(cause);
@@ -278,6 +303,8 @@ serve(const char *conf, char **argv)
 	char *path = absolute(conf);
 	int status;
 
+	if (upgrade_role() == UPGRADE_NONE)
+		fd_raise_limit();
 	fault_init(exe);
 	status = master_main(&program, path, exe);
 	free(exe);

@@ -7,12 +7,15 @@
 #include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+
+#define FDS_MAX 65536 /* that are closed where neither the kernel nor /proc helps */
 
 void
 fd_close(int *fd)
@@ -74,6 +77,34 @@ by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* One by one, where the kernel has no close_range(2) (before Linux 5.9), or a filter forbids
+ * it: those that are open, or where nobody tells all that may be. */
+static void
+close_each(unsigned from, unsigned to)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned last = to < FDS_MAX ? to : FDS_MAX;
+	struct dirent *e;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		unsigned fd = (unsigned)atoi(e->d_name);
+
+		if (*e->d_name != '.' && fd >= from && fd <= to && (int)fd != dirfd(dir))
+			close((int)fd);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	for (unsigned fd = from; dir == NULL && fd <= last; fd++)
+		close((int)fd);
+}
+
+static void
+close_span(unsigned from, unsigned to)
+{
+	if (close_range(from, to, 0) < 0)
+		close_each(from, to);
+}
+
 void
 fd_close_except(const int *keep, size_t n)
 {
@@ -86,10 +117,10 @@ fd_close_except(const int *keep, size_t n)
 		if (sorted[i] < (int)from)
 			continue;
 		if (sorted[i] > (int)from)
-			close_range(from, (unsigned)sorted[i] - 1, 0);
+			close_span(from, (unsigned)sorted[i] - 1);
 		from = (unsigned)sorted[i] + 1;
 	}
-	close_range(from, UINT_MAX, 0);
+	close_span(from, UINT_MAX);
 	free(sorted);
 }
 
@@ -172,24 +203,24 @@ read_all(int fd, size_t max, size_t *len)
 }
 
 char *
-fd_read_file(const char *path, size_t max, size_t *len, char **cause)
+fd_read(int fd, size_t max, size_t *len)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	char *text;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return NULL;
+	return read_all(fd, max, len);
+}
 
-	if (fd < 0) {
-		cause_set(cause, "cannot open %s: %s", path, strerror(errno));
-		return NULL;
+uint64_t
+fd_raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 1024;
+	if (rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+		(void)getrlimit(RLIMIT_NOFILE, &rl);
 	}
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-		cause_set(cause, "%s is a directory, not a file", path);
-		fd_close(&fd);
-		return NULL;
-	}
-	text = read_all(fd, max, len);
-	if (text == NULL)
-		cause_set(cause, "cannot read %s: %s", path, strerror(errno));
-	fd_close(&fd);
-	return text;
+	return rl.rlim_cur;
 }

@@ -45,8 +45,11 @@ uint64_t fd_inode(int fd);
 /* How many bytes the disk behind a file takes for sure; SIZE_MAX: it does not say. */
 size_t fd_disk_room(int fd);
 
-/* Read a whole file of at most max bytes.  Returns malloc'd, NUL-terminated
- * text and its length, or NULL with a sentence in *cause. */
-char *fd_read_file(const char *path, size_t max, size_t *len, char **cause);
+/* Read all that stands in a file, from its begin, of at most max bytes.  Returns malloc'd,
+ * NUL-terminated text and its length, or NULL with errno. */
+char *fd_read(int fd, size_t max, size_t *len);
+
+/* Raise the soft limit of descriptors to the hard one.  Returns how many this process may have. */
+uint64_t fd_raise_limit(void);
 
 #endif

@@ -1,6 +1,7 @@
 #include "conf/value.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,8 +10,8 @@
 #include "base/mem.h"
 #include "conf/paths.h"
 
-#define FDNAME_MAX 255 /* of systemd */
-#define HOST_MAX   INET6_ADDRSTRLEN
+#define FDNAME_MAX 255                                  /* of systemd */
+#define HOST_MAX   (INET6_ADDRSTRLEN + 1 + IF_NAMESIZE) /* with %INTERFACE */
 #define HOST_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 struct unit {
@@ -232,13 +233,40 @@ split_host(const char *s, char host[HOST_MAX], int lowest_port, char **cause)
 	return colon + 1;
 }
 
+/* fe80::1%eth0 or fe80::1%2 (RFC 4007, 11.2): only with its interface is it an address. */
 static int
-addr_ipv6(const char *host, int64_t port, struct conf_addr *addr, char **cause)
+set_interface(const char *name, struct sockaddr_in6 *sin6, char **cause)
+{
+	int64_t index;
+
+	if (!IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr))
+		return name == NULL ? 0
+		                    : cause_set(cause, "only a link-local address has an "
+		                                       "interface behind '%%'");
+	if (name == NULL)
+		return cause_set(cause, "a link-local address needs its interface, like "
+		                        "[fe80::1%%eth0]:80");
+	sin6->sin6_scope_id = if_nametoindex(name);
+	if (sin6->sin6_scope_id == 0 && value_int(name, &index) == 0 && index > 0 &&
+	    index <= INT32_MAX)
+		sin6->sin6_scope_id = (uint32_t)index;
+	if (sin6->sin6_scope_id == 0)
+		return cause_set(cause, "there is no interface '%s'", name);
+	return 0;
+}
+
+static int
+addr_ipv6(char *host, int64_t port, struct conf_addr *addr, char **cause)
 {
 	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&addr->sa;
+	char *interface = strchr(host, '%');
 
+	if (interface != NULL)
+		*interface++ = '\0';
 	if (inet_pton(AF_INET6, host, &sin6->sin6_addr) != 1)
 		return cause_set(cause, "what stands in brackets is not an IPv6 address");
+	if (set_interface(interface, sin6, cause) < 0)
+		return -1;
 	sin6->sin6_family = AF_INET6;
 	sin6->sin6_port = htons((uint16_t)port);
 	addr->salen = sizeof *sin6;
@@ -301,10 +329,30 @@ addr_any(const char *s, struct conf_addr *addr, int lowest_port, char **cause)
 	return rc;
 }
 
+static bool
+is_mapped(const struct conf_addr *a)
+{
+	return a->kind == CONF_ADDR_TCP && a->sa.ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)&a->sa)->sin6_addr);
+}
+
+/* Sockets for IPv6 are for IPv6 only. */
 int
 value_addr(const char *s, struct conf_addr *addr, char **cause)
 {
-	return addr_any(s, addr, 0, cause);
+	struct conf_addr a;
+
+	if (strncmp(s, "unix:", 5) != 0 && strstr(s, "://") != NULL)
+		return cause_set(cause, "an address has no scheme, write HOST:PORT");
+	if (addr_any(s, &a, 0, cause) < 0)
+		return -1;
+	if (is_mapped(&a)) {
+		value_addr_clear(&a);
+		return cause_set(cause, "an IPv4 address stands without brackets, like "
+		                        "127.0.0.1:80");
+	}
+	*addr = a;
+	return 0;
 }
 
 static uint16_t

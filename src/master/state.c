@@ -108,12 +108,14 @@ state_parse(const char *text, size_t len, char **cause)
 json_t *
 state_read(int fd, char **cause)
 {
-	char *path = mem_printf("/proc/self/fd/%d", fd);
 	size_t len;
-	char *text = fd_read_file(path, MAX, &len, cause);
-	json_t *state = state_parse(text, len, cause);
+	char *text = fd_read(fd, MAX, &len);
+	json_t *state = NULL;
 
-	free(path);
+	if (text == NULL)
+		cause_set(cause, "cannot read the state handed over: %s", strerror(errno));
+	else
+		state = state_parse(text, len, cause);
 	free(text);
 	return state;
 }

@@ -382,7 +382,9 @@ upgrade_exec(const char *binary, uint64_t limit_ms, char **cause)
 	sigset_t mask;
 
 	if (old < 0)
-		cause_set(cause, "cannot keep the old binary open: %s", strerror(errno));
+		cause_set(cause, "cannot keep the old binary open: %s",
+		          access("/proc/self/exe", F_OK) < 0 ? "/proc is not there"
+		                                             : strerror(errno));
 	if (state < 0) {
 		fd_close(&old);
 		fdlist_free(&fds);

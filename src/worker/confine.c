@@ -15,15 +15,34 @@
 #include "worker/sandbox.h"
 #include "worker/service.h"
 
+/* Root in a container may be root in name only. */
+static int
+cannot_become(const struct heritage *h, char **cause)
+{
+	const char *why = errno == EPERM    ? "the capabilities CAP_SETUID and CAP_SETGID are "
+	                                      "missing, or the user namespace forbids setgroups(2)"
+	                  : errno == EINVAL ? "the user namespace has no such user or group"
+	                                    : strerror(errno);
+
+	return cause_set(cause,
+	                 "cannot become uid %u gid %u: %s; with 'user = root' in [server] the "
+	                 "workers stay as they are",
+	                 (unsigned)h->uid, (unsigned)h->gid, why);
+}
+
 int
 confine_user(const struct heritage *h, char **cause)
 {
+	bool same = h->uid == geteuid() && h->gid == getegid();
+
 	if (!h->drop)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(h->gid, h->gid, h->gid) < 0 ||
-	    setresuid(h->uid, h->uid, h->uid) < 0)
-		return cause_set(cause, "cannot become uid %d gid %d: %s", (int)h->uid,
-		                 (int)h->gid, strerror(errno));
+	if (setgroups(0, NULL) < 0 && !same)
+		return cannot_become(h, cause);
+	if (same)
+		return 0; /* nothing is dropped that isn't to be changed */
+	if (setresgid(h->gid, h->gid, h->gid) < 0 || setresuid(h->uid, h->uid, h->uid) < 0)
+		return cannot_become(h, cause);
 	if (h->uid != 0 && setuid(0) == 0)
 		log_panic("root came back");
 	return 0;

@@ -70,32 +70,46 @@ handled(long abi, unsigned needs)
 	return all;
 }
 
-/* What is not there needs no permission. */
-static void
+/* What is not there needs no permission.  0; -1 if nobody can be given one: a filter has two of
+ * the three calls. */
+static int
 allow(int ruleset, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr rule = {.allowed_access = access};
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	int fd = open(path, O_PATH | O_CLOEXEC), result = 0;
 
 	if (fd < 0)
-		return;
+		return 0;
 	rule.parent_fd = fd;
-	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-		log_debug("no landlock rule for %s: %s", path, strerror(errno));
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
+		result = errno == ENOSYS || errno == EPERM ? -1 : 0;
+		if (result == 0)
+			log_debug("no landlock rule for %s: %s", path, strerror(errno));
+	}
 	fd_close(&fd);
+	return result;
 }
 
-static void
+static int
 allow_reads(int ruleset, const struct conf *conf, unsigned needs)
 {
 	static const char *const resolver[] = {
 	    "/etc", "/usr", "/lib", "/lib64", "/run", "/sys/devices/system/cpu", NULL};
 
 	for (size_t i = 0; i < conf->nservice; i++)
-		if (conf->service[i].root != NULL)
-			allow(ruleset, conf->service[i].root, READS);
+		if (conf->service[i].root != NULL &&
+		    allow(ruleset, conf->service[i].root, READS) < 0)
+			return -1;
 	for (size_t i = 0; (needs & SERVICE_CONNECTS) && resolver[i] != NULL; i++)
-		allow(ruleset, resolver[i], READS);
+		if (allow(ruleset, resolver[i], READS) < 0)
+			return -1;
+	return 0;
+}
+
+static void
+tell_there_is_none(void)
+{
+	log_info("there is no Landlock here (%s): the filter stands alone", strerror(errno));
 }
 
 int
@@ -103,24 +117,28 @@ domain_enter(const struct conf *conf, unsigned needs, char **cause)
 {
 	long abi = version();
 	struct ruleset r = {.fs = handled(abi, needs), .scoped = SCOPE_SIGNAL};
-	int fd, result;
+	int fd, result = 0;
 
 	sandbox_prepare(); /* by then they are out of reach */
 	if (abi == 0)
-		log_info("there is no Landlock here (%s): the filter stands alone",
-		         strerror(errno));
+		tell_there_is_none();
 	if (abi == 0 || ((needs & SERVICE_IS_FREE) && abi < 2))
 		return 0; /* version 1 would forbid every move between directories */
 	fd = (int)create(&r, size_for(abi), 0);
 	if (fd < 0)
 		return cause_set(cause, "no Landlock: %s", strerror(errno));
 	if (needs & SERVICE_IS_FREE)
-		allow(fd, "/", REFER);
+		result = allow(fd, "/", REFER);
 	else if (r.fs & LANDLOCK_ACCESS_FS_READ_FILE)
-		allow_reads(fd, conf, needs);
-	result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
-	if (result < 0)
+		result = allow_reads(fd, conf, needs);
+	if (result == 0)
+		result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
+	if (result < 0 && (errno == ENOSYS || errno == EPERM)) {
+		tell_there_is_none();
+		result = 0;
+	} else if (result < 0) {
 		cause_set(cause, "no Landlock: %s", strerror(errno));
+	}
 	fd_close(&fd);
 	return result;
 }

@@ -406,9 +406,11 @@ start(const struct heritage *h)
 	spawn_scrub_environment();
 	w.base = new_base();
 	set_signals();
-	if (confine_user(h, &cause) < 0)
-		log_fatal("%s", cause);
 	w.chan = chan_new(w.base, h->channel, on_message, NULL);
+	if (confine_user(h, &cause) < 0) {
+		say_failed(cause);
+		_exit(1);
+	}
 	waitgroup_start(w.base, h->page);
 	access_start(w.base, h);
 	conn_start(w.base);

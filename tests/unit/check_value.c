@@ -161,7 +161,8 @@ static const struct tcp_case {
     {"[::]:80", "::", AF_INET6, 80},
     {"[::1]:0", "::1", AF_INET6, 0},
     {"[2001:db8::7]:443", "2001:db8::7", AF_INET6, 443},
-    {"[::ffff:10.0.0.1]:443", "::ffff:10.0.0.1", AF_INET6, 443},
+    {"[fe80::1%lo]:80", "fe80::1", AF_INET6, 80},
+    {"[fe80::1%1]:80", "fe80::1", AF_INET6, 80},
 };
 
 START_TEST(tcp)
@@ -262,7 +263,15 @@ static const struct {
     {"[::1]:", "the port is a number from 0 to 65535"},
     {"[]:80", "what stands in brackets is not an IPv6 address"},
     {"[127.0.0.1]:80", "what stands in brackets is not an IPv6 address"},
-    {"[::1%lo]:80", "what stands in brackets is not an IPv6 address"},
+    {"[::1%lo]:80", "only a link-local address has an interface behind '%'"},
+    {"[fe80::1]:80", "a link-local address needs its interface, like [fe80::1%eth0]:80"},
+    {"[fe80::1%]:80", "there is no interface ''"},
+    {"[fe80::1%none]:80", "there is no interface 'none'"},
+    {"[fe80::1%0]:80", "there is no interface '0'"},
+    {"[fe80::1%4294967297]:80", "there is no interface '4294967297'"},
+    {"[%lo]:80", "what stands in brackets is not an IPv6 address"},
+    {"[::ffff:10.0.0.1]:443", "an IPv4 address stands without brackets, like 127.0.0.1:80"},
+    {"http://127.0.0.1:80", "an address has no scheme, write HOST:PORT"},
     {"[" X50 "]:80", "what stands in brackets is not an IPv6 address"},
     {"localhost:80", "host names are not looked up, write the address in numbers, "
                      "like 127.0.0.1:80"},
