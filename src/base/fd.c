@@ -36,6 +36,18 @@ fd_unlinger(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
 }
 
+void
+fd_close_at_once(int *fd)
+{
+	struct linger l = {0};
+	socklen_t len = sizeof l;
+
+	if (*fd >= 0 && getsockopt(*fd, SOL_SOCKET, SO_LINGER, &l, &len) == 0 && l.l_onoff != 0 &&
+	    l.l_linger != 0)
+		fd_unlinger(*fd);
+	fd_close(fd);
+}
+
 bool
 fd_lingers(int fd)
 {

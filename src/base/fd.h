@@ -16,6 +16,10 @@ void fd_close(int *fd);
  * to hold up its last close for what it has unsent (SO_LINGER). */
 void fd_discard(int *fd);
 
+/* Close a socket that others have, or had: they may have left word that a close is to wait for
+ * what is unsent.  One that is to be reset is. */
+void fd_close_at_once(int *fd);
+
 /* Is it such a one? */
 bool fd_lingers(int fd);
 

@@ -52,7 +52,7 @@ pair_release(struct pair *p)
 	event_del(&p->ev); /* first: a copy of it may be elsewhere */
 	if (p->conn->shared && !p->conn->elsewhere)
 		shutdown(p->fd, SHUT_RDWR);
-	fd_close(&p->fd);
+	fd_close_at_once(&p->fd);
 	flow_clear(&p->up);
 	flow_clear(&p->down);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -681,9 +682,8 @@ close_descriptor(struct conn *c)
 {
 	if (c->shared)
 		event_del(&c->ev);
-	close(c->fd);
+	fd_close_at_once(&c->fd);
 	event_del(&c->ev); /* of one that is closed: libevent's own bookkeeping */
-	c->fd = -1;
 }
 
 /* It leaves the list. */
