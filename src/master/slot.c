@@ -158,6 +158,8 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	if (log[0] >= 0)
 		w->log = logpipe_new(log[0], w->birth);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
+	if (master.stop == STOP_LAME)
+		slot_tell(w, MSG_LAME, &(uint32_t){1}, sizeof(uint32_t));
 	log_event(EVENT_WORKER_BORN, SLOT_FIELDS(w),
 	          "worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
 	          (unsigned long long)w->birth, (int)pid);

@@ -79,8 +79,8 @@ respond_connection(struct exchange *x)
 		x->close = true;
 		x->last = false; /* the rest of the body still comes */
 	}
-	if (!x->close && conn_ends_here(x->conn) && !another_has_come(x))
-		x->close = true;
+	if (!x->close && (conn_ends_here(x->conn) || worker_lame()) && !another_has_come(x))
+		x->close = true; /* who is told so now does not meet an end between two requests */
 	if (x->close)
 		return ANSWER_CLOSE;
 	return x->request.http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
