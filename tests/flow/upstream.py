@@ -257,9 +257,12 @@ class Echoes:
         return self
 
     def __exit__(self, *unused):
+        self.hang_up()
+        self.listener.close()
+
+    def hang_up(self):
         self.process.kill()
         self.process.join()
-        self.listener.close()
 
     def run(self):
         s = selectors.DefaultSelector()
