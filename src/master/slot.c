@@ -615,7 +615,10 @@ adopt(struct worker *w)
 		    "the channel of worker %u of generation %u (pid %d) did not come back: "
 		    "it leaves by itself",
 		    w->slot, w->gen->id, (int)w->pid);
-	w->leaving |= w->chan == NULL;
+	if (w->chan == NULL && !w->leaving) {
+		w->leaving = true;
+		w->deadline_ms = clock_ms() + (uint64_t)w->gen->conf->drain.deadline;
+	}
 	return true;
 }
 
@@ -676,6 +679,8 @@ slot_restore(struct generation *gen, const json_t *j)
 	fd = fdlist_get(json_object_get(j, "channel"));
 	if (fd >= 0)
 		listen_to(w, fd);
+	else
+		w->silenced_ms = clock_ms(); /* its end has been seen by the image before us */
 	fd = fdlist_get(json_object_get(j, "log"));
 	if (fd >= 0)
 		w->log = logpipe_again(fd, w->birth);
