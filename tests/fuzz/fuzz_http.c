@@ -6,7 +6,7 @@
  * what it lets through must keep its promises.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_http.c src/service/http/{request,chunked,range}.c \
+ *   tests/fuzz/fuzz_http.c src/service/http/{head,request,chunked,range}.c \
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <stdint.h>
@@ -136,7 +136,7 @@ feed(struct fed *f, const char *bytes, size_t len)
 	f->result = chunked_feed(&f->c, bytes, len, &used);
 	MUST(used <= len);
 	MUST(f->result != CHUNKED_MORE || used == len);
-	MUST(f->c.extra <= CHUNKED_EXTRA_MAX + 1);
+	MUST(f->c.extra <= CHUNKED_TRAILER_MAX + 1);
 	f->used += used;
 }
 

@@ -7,7 +7,7 @@
  * the same end, no header that belonged to one connection.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_upstream.c src/service/http/{request,reply,rewrite,answer}.c \
+ *   tests/fuzz/fuzz_upstream.c src/service/http/{head,request,reply,rewrite,answer}.c \
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <stdint.h>
@@ -163,7 +163,7 @@ fuzz_reply(const char *bytes, size_t len, unsigned rule)
 	    request_head_length(bytes, len, 0) != (ptrdiff_t)len ||
 	    reply_parse(bytes, len, head_only, &r) != NULL)
 		return;
-	MUST(r.status >= 100 && r.status <= 599);
+	MUST(r.status >= 100 && r.status <= 999);
 	MUST(r.reason.p == NULL ||
 	     (r.reason.p >= bytes && r.reason.p + r.reason.n <= bytes + len));
 	chunked = !http10 && (r.body == REPLY_CHUNKED || r.body == REPLY_TO_CLOSE);

@@ -18,6 +18,12 @@ static const struct {
     {"1;a=b;c=\"d\"\r\nx\r\n0;e\r\n\r\n", CHUNKED_DONE, 23, 1},
     {"0\r\nX: y\r\nZ: a\tb\r\n\r\n", CHUNKED_DONE, 19, 0},
     {"000000000000005\r\nhello\r\n0\r\n\r\n", CHUNKED_DONE, 29, 5},
+    {"0000000000000000000000000000000000000000000005\r\nhello\r\n0\r\n\r\n", CHUNKED_DONE, 60,
+     5},
+    {"00000000000000000000000000000000\r\n\r\n", CHUNKED_DONE, 36, 0},
+    {"5 \r\nhello\r\n0\t\r\n\r\n", CHUNKED_DONE, 17, 5},
+    {"5 \t ;a=b\r\nhello\r\n0 ; c\r\n\r\n", CHUNKED_DONE, 26, 5},
+    {"5;\r\nhello\r\n0\r\n\r\n", CHUNKED_DONE, 16, 5},
     {"", CHUNKED_MORE, 0, 0},
     {"5", CHUNKED_MORE, 0, 0},
     {"5\r\nhel", CHUNKED_MORE, 0, 5},
@@ -30,7 +36,11 @@ static const struct {
     {"-1\r\n", CHUNKED_BAD, 0, 0},
     {"+1\r\n", CHUNKED_BAD, 0, 0},
     {" 1\r\n", CHUNKED_BAD, 0, 0},
-    {"1 \r\n", CHUNKED_BAD, 0, 0},
+    {"1 1\r\n", CHUNKED_BAD, 0, 0},
+    {"1 x\r\n", CHUNKED_BAD, 0, 0},
+    {"1 \n", CHUNKED_BAD, 0, 0},
+    {" ;\r\n", CHUNKED_BAD, 0, 0},
+    {"0;a\x7f", CHUNKED_BAD, 0, 0},
     {"0x1\r\n", CHUNKED_BAD, 0, 0},
     {"1\nx\r\n", CHUNKED_BAD, 0, 0},
     {"1\rx\r\n", CHUNKED_BAD, 0, 0},
@@ -43,7 +53,6 @@ static const struct {
     {"0\r\nX: y\rz", CHUNKED_BAD, 0, 0},
     {"0;a\nb", CHUNKED_BAD, 0, 0},
     {"0;a\x01", CHUNKED_BAD, 0, 0},
-    {"0000000000000001\r\n", CHUNKED_BAD, 0, 0}, /* 16 digits */
     {"1000000000000000\r\n", CHUNKED_BAD, 0, 0},
 };
 
@@ -105,22 +114,46 @@ START_TEST(what_is_bad_stays_bad)
 }
 END_TEST
 
-/* Extensions and trailers of all chunks share one bound. */
+static const struct {
+	const char *before, *again, *after;
+	size_t max;
+} extras[] = {
+    {"1;", "a", "\r\n", CHUNKED_LINE_MAX - 1},
+    {"1", " ", "\r\n", CHUNKED_LINE_MAX},
+    {"", "0", "1\r\n", CHUNKED_LINE_MAX},
+    {"0\r\n", "a", "\r\n\r\n", CHUNKED_TRAILER_MAX},
+};
+
+/* So much in one line, or in the trailers, and one byte more. */
 START_TEST(extras_are_bounded)
 {
-	static const char *const parts[] = {"1;abc\r\nx\r\n", "0;abc\r\n", "X: y\r\n"};
-	enum chunked_result r = CHUNKED_MORE;
-	struct chunked c = {0};
-	size_t used, fed = 0;
+	for (size_t more = 0; more < 2; more++) {
+		enum chunked_result r = CHUNKED_MORE;
+		struct chunked c = {0};
+		size_t used;
 
-	for (int i = 0; i < _i; i++) /* begin within trailers, or never */
-		chunked_feed(&c, parts[i], strlen(parts[i]), &used);
-	while (r == CHUNKED_MORE && fed < 10 * CHUNKED_EXTRA_MAX) {
-		r = chunked_feed(&c, parts[_i], strlen(parts[_i]), &used);
-		fed += used;
+		chunked_feed(&c, extras[_i].before, strlen(extras[_i].before), &used);
+		for (size_t n = 0; n < extras[_i].max + more && r == CHUNKED_MORE; n++)
+			r = chunked_feed(&c, extras[_i].again, 1, &used);
+		if (r == CHUNKED_MORE)
+			r = chunked_feed(&c, extras[_i].after, strlen(extras[_i].after), &used);
+		ck_assert_int_eq(r == CHUNKED_BAD, more);
 	}
-	ck_assert_int_eq(r, CHUNKED_BAD);
-	ck_assert_uint_le(c.extra, CHUNKED_EXTRA_MAX + 1);
+}
+END_TEST
+
+/* A body of any length has as many lines. */
+START_TEST(each_line_has_a_bound_of_its_own)
+{
+	static const char chunk[] = "1  ;0123456789abcdef\r\nx\r\n";
+	struct chunked c = {0};
+	size_t used;
+
+	for (int i = 0; i < 100000; i++)
+		ck_assert_int_eq(chunked_feed(&c, chunk, sizeof chunk - 1, &used),
+		                 CHUNKED_MORE);
+	ck_assert_int_eq(chunked_feed(&c, "0\r\nX: y\r\n\r\n", 11, &used), CHUNKED_DONE);
+	ck_assert_uint_eq(c.total, 100000);
 }
 END_TEST
 
@@ -151,7 +184,8 @@ main(void)
 	tcase_add_loop_test(t, each_body_in_every_two_pieces, 0, n);
 	tcase_add_loop_test(t, each_body_byte_by_byte, 0, n);
 	tcase_add_loop_test(t, what_is_bad_stays_bad, 0, n);
-	tcase_add_loop_test(t, extras_are_bounded, 0, 3);
+	tcase_add_loop_test(t, extras_are_bounded, 0, sizeof extras / sizeof *extras);
+	tcase_add_test(t, each_line_has_a_bound_of_its_own);
 	tcase_add_test(t, a_chunk_of_many_pieces);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);

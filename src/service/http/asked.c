@@ -1,6 +1,7 @@
 /* asked: baton.h, what a handler asks of his request. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <http_parser.h>
 
@@ -124,6 +125,8 @@ baton_request_header(baton_request r, const char *name)
 		return NULL;
 	x = call->x;
 	v = request_header(x->in + x->body_at - x->head_len, x->head_len, name);
+	if (strcasecmp(name, "host") == 0)
+		v = x->request.host; /* of the target, if it has one (RFC 9112, 3.2.2) */
 	return v.p != NULL ? keep_text(call, mem_strndup(v.p, v.n)) : NULL;
 }
 

@@ -5,6 +5,7 @@
 
 enum {
 	SIZE,
+	PAD, /* blanks behind the size */
 	EXTENSION,
 	SIZE_LF,
 	DATA,
@@ -17,15 +18,23 @@ enum {
 	BAD,
 };
 
-#define DIGITS_MAX 15 /* a size that fits without overflow */
+#define DIGITS_MAX 15 /* a size that fits without overflow; zeros before it are none */
+
+static int
+extra(struct chunked *c, size_t max, int state)
+{
+	return ++c->extra > max ? BAD : state;
+}
 
 static int
 after_size(struct chunked *c, char ch)
 {
-	if (c->digits == 0)
+	if (!c->sized)
 		return BAD;
 	if (ch == ';')
-		return EXTENSION;
+		return extra(c, CHUNKED_LINE_MAX, EXTENSION);
+	if (ch == ' ' || ch == '\t')
+		return extra(c, CHUNKED_LINE_MAX, PAD);
 	return ch == '\r' ? SIZE_LF : BAD;
 }
 
@@ -36,6 +45,9 @@ size_digit(struct chunked *c, char ch)
 
 	if (!isxdigit((unsigned char)ch))
 		return after_size(c, ch);
+	c->sized = true;
+	if (ch == '0' && c->left == 0)
+		return extra(c, CHUNKED_LINE_MAX, SIZE);
 	if (++c->digits > DIGITS_MAX)
 		return BAD;
 	value = isdigit((unsigned char)ch) ? (unsigned)(ch - '0')
@@ -45,19 +57,21 @@ size_digit(struct chunked *c, char ch)
 }
 
 static int
-extra(struct chunked *c, char ch, int same, int at_cr)
+text(struct chunked *c, char ch, size_t max, int same, int at_cr)
 {
 	if (ch == '\r')
 		return at_cr;
-	if (++c->extra > CHUNKED_EXTRA_MAX || ((unsigned char)ch < 0x20 && ch != '\t'))
+	if (((unsigned char)ch < 0x20 && ch != '\t') || ch == 0x7f)
 		return BAD;
-	return same;
+	return extra(c, max, same);
 }
 
 static int
 chunk_begins(struct chunked *c)
 {
 	c->digits = 0;
+	c->sized = false;
+	c->extra = 0;
 	c->total += c->left;
 	return c->left > 0 ? DATA : TRAILER_START;
 }
@@ -69,8 +83,10 @@ step(struct chunked *c, char ch)
 	switch (c->state) {
 	case SIZE:
 		return size_digit(c, ch);
+	case PAD:
+		return after_size(c, ch);
 	case EXTENSION:
-		return extra(c, ch, EXTENSION, SIZE_LF);
+		return text(c, ch, CHUNKED_LINE_MAX, EXTENSION, SIZE_LF);
 	case SIZE_LF:
 		return ch == '\n' ? chunk_begins(c) : BAD;
 	case DATA_CR:
@@ -78,9 +94,9 @@ step(struct chunked *c, char ch)
 	case DATA_LF:
 		return ch == '\n' ? SIZE : BAD;
 	case TRAILER_START:
-		return extra(c, ch, TRAILER, END_LF);
+		return text(c, ch, CHUNKED_TRAILER_MAX, TRAILER, END_LF);
 	case TRAILER:
-		return extra(c, ch, TRAILER, TRAILER_LF);
+		return text(c, ch, CHUNKED_TRAILER_MAX, TRAILER, TRAILER_LF);
 	case TRAILER_LF:
 		return ch == '\n' ? TRAILER_START : BAD;
 	default:

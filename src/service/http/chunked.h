@@ -11,15 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHUNKED_EXTRA_MAX 16384 /* bytes of extensions and trailers together */
+/* Beside its data: bytes of blanks, zeros and extensions in the line of one chunk, and of the
+ * trailers. */
+#define CHUNKED_LINE_MAX    4096
+#define CHUNKED_TRAILER_MAX 16384
 
 /* Starts as zeroes. */
 struct chunked {
 	int state;
-	uint64_t left;  /* of the chunk */
-	uint64_t total; /* of the body so far, the present chunk included */
-	size_t extra;
-	unsigned digits;
+	uint64_t left;   /* of the chunk */
+	uint64_t total;  /* of the body so far, the present chunk included */
+	size_t extra;    /* beside its data, of this line or of the trailers */
+	unsigned digits; /* behind the zeros */
+	bool sized;      /* the line has a digit */
 };
 
 enum chunked_result { CHUNKED_MORE, CHUNKED_DONE, CHUNKED_BAD };

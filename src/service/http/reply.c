@@ -1,100 +1,93 @@
 #include "service/http/reply.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <string.h>
-#include <strings.h>
-
-#include <http_parser.h>
 
 struct parse {
 	struct reply *r;
-	struct request_text name; /* of the header under way */
 	size_t fields, fields_max;
 	unsigned lengths, encodings;
-	size_t members; /* of Connection */
+	unsigned long long length;
+	size_t members;   /* of Connection */
+	bool close, keep; /* as it says */
+	bool http10;
 	bool bad;
 	const char *much; /* what there is too much of */
 };
 
-static bool
-is(const struct request_text *t, const char *word)
+static void
+note_connection(struct parse *p, const struct request_text *v)
 {
-	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
-}
+	struct request_text list = *v, member;
 
-static int
-on_reason(http_parser *parser, const char *at, size_t n)
-{
-	struct parse *p = parser->data;
-
-	p->r->reason = (struct request_text){at, n};
-	return 0;
-}
-
-/* The parser takes a blank for a part of a name; "Content-Length : 5" would be a length to
- * it, or to the client, and none to us. */
-static int
-on_name(http_parser *parser, const char *at, size_t n)
-{
-	struct parse *p = parser->data;
-
-	if (++p->fields > p->fields_max) {
-		p->much = "too many header fields";
-		return 1;
+	while (p->members <= REQUEST_MEMBERS_MAX && request_next_member(&list, &member)) {
+		p->members++;
+		p->close |= head_is(&member, "close");
+		p->keep |= head_is(&member, "keep-alive");
 	}
-	p->name = (struct request_text){at, n};
-	return at[n] == ':' && request_is_token(&p->name) ? 0 : 1;
+	if (p->members > REQUEST_MEMBERS_MAX)
+		p->much = "too many members in its Connection header";
 }
 
-static bool
-is_number(const char *p, size_t n)
+/* blank: there is one before the colon. */
+static void
+note_line(struct parse *p, const struct head_line *line, bool blank)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!isdigit((unsigned char)p[i]))
+	if (head_is(&line->name, "content-length"))
+		p->bad |= blank || p->lengths++ > 0 || !head_number(&line->value, &p->length);
+	else if (head_is(&line->name, "transfer-encoding"))
+		p->bad |= blank || p->encodings++ > 0 || !head_is(&line->value, "chunked");
+	else if (head_is(&line->name, "connection"))
+		note_connection(p, &line->value);
+}
+
+/* A blank before a colon is none of the name, and is not passed on (RFC 9112, 5.1); but of what
+ * tells where the body ends nobody may have another idea. */
+static bool
+read_fields(struct parse *p, const char *head, size_t len)
+{
+	struct head_walk walk;
+	struct head_line line;
+
+	head_begin(&walk, head, len);
+	while (p->much == NULL && head_next(&walk, &line)) {
+		size_t n = line.name.n;
+
+		line.name = head_trim_end(line.name);
+		if (++p->fields > p->fields_max)
+			p->much = "too many header fields";
+		else if (!request_is_token(&line.name))
 			return false;
-	return n > 0 && n < 19;
-}
-
-static int
-on_value(http_parser *parser, const char *at, size_t n)
-{
-	struct parse *p = parser->data;
-	struct request_text v = {at, n};
-
-	while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-		v.n--;
-	if (is(&p->name, "content-length")) {
-		p->bad |= p->lengths++ > 0 || !is_number(v.p, v.n);
-	} else if (is(&p->name, "transfer-encoding")) {
-		p->bad |= p->encodings++ > 0 || !is(&v, "chunked");
-	} else if (is(&p->name, "connection")) {
-		p->members += request_count_members(v, REQUEST_MEMBERS_MAX);
-		if (p->members > REQUEST_MEMBERS_MAX)
-			p->much = "too many members in its Connection header";
+		else
+			note_line(p, &line, line.name.n < n);
 	}
-	return 0;
+	return true;
 }
 
-/* The head is all that is wanted. */
-static int
-on_head(http_parser *parser)
+/* "HTTP/1.1 200 OK"; the reason may be missing. */
+static bool
+read_status(const char *head, size_t len, struct parse *p)
 {
-	http_parser_pause(parser, 1);
-	return 0;
-}
+	const char *eol = memchr(head, '\r', len);
 
-static const http_parser_settings settings = {
-    .on_status = on_reason,
-    .on_header_field = on_name,
-    .on_header_value = on_value,
-    .on_headers_complete = on_head,
-};
+	if (len < 13 || memcmp(head, "HTTP/1.", 7) != 0 || !isdigit((unsigned char)head[7]) ||
+	    head[8] != ' ' || (head[12] != ' ' && head[12] != '\r'))
+		return false;
+	for (int i = 9; i < 12; i++) {
+		if (!isdigit((unsigned char)head[i]))
+			return false;
+		p->r->status = p->r->status * 10 + (unsigned)(head[i] - '0');
+	}
+	p->http10 = head[7] == '0';
+	if (head[12] == ' ' && eol > head + 13)
+		p->r->reason = (struct request_text){head + 13, (size_t)(eol - head) - 13};
+	return true;
+}
 
 static enum reply_body
-body_of(const struct parse *p, const http_parser *parser, bool head_only)
+body_of(const struct parse *p, bool head_only)
 {
-	unsigned status = parser->status_code;
+	unsigned status = p->r->status;
 
 	if (head_only || status < 200 || status == 204 || status == 304)
 		return REPLY_NONE;
@@ -102,49 +95,34 @@ body_of(const struct parse *p, const http_parser *parser, bool head_only)
 		return REPLY_CHUNKED;
 	if (p->lengths == 0)
 		return REPLY_TO_CLOSE;
-	return parser->content_length == 0 ? REPLY_NONE : REPLY_LENGTH;
-}
-
-static bool
-keeps_alive(const http_parser *parser)
-{
-	if (parser->flags & F_CONNECTION_CLOSE)
-		return false;
-	return parser->http_minor > 0 || (parser->flags & F_CONNECTION_KEEP_ALIVE) != 0;
+	return p->length == 0 ? REPLY_NONE : REPLY_LENGTH;
 }
 
 const char *
 reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 {
 	struct parse p = {.r = r, .fields_max = request_fields_max(len)};
-	http_parser parser;
+	bool good;
 
 	memset(r, 0, sizeof *r);
-	if (len < 13 || memcmp(head, "HTTP/1.", 7) != 0 || head[8] != ' ' ||
-	    !isdigit((unsigned char)head[11]) || (head[12] != ' ' && head[12] != '\r'))
+	if (!read_status(head, len, &p))
 		return "no status line of HTTP/1";
 	if (!request_bytes_are_clean(head, len))
 		return "a control byte or a folded line in its head";
-	http_parser_init(&parser, HTTP_RESPONSE);
-	parser.data = &p;
-	if (len > HTTP_MAX_HEADER_SIZE)
-		http_parser_set_max_header_size(UINT32_MAX); /* our caller has a limit */
-	http_parser_execute(&parser, &settings, head, len);
+	good = read_fields(&p, head, len);
 	if (p.much != NULL)
 		return p.much;
-	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || parser.http_minor == 0)))
+	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || p.http10)))
 		return "doubtful lengths";
-	if (HTTP_PARSER_ERRNO(&parser) != HPE_PAUSED)
+	if (!good)
 		return "a head that is not HTTP's";
-	r->status = parser.status_code;
-	if (r->status < 100 || r->status > 599)
+	if (r->status < 100)
 		return "a status that is none";
 	if (r->status < 200 && p.encodings > 0)
 		return "doubtful lengths";
-	r->body = body_of(&p, &parser, head_only);
+	r->body = body_of(&p, head_only);
 	r->length_told = p.lengths > 0;
-	r->length =
-	    r->length_told && parser.content_length != ULLONG_MAX ? parser.content_length : 0;
-	r->keep_alive = keeps_alive(&parser) && r->body != REPLY_TO_CLOSE;
+	r->length = r->length_told ? p.length : 0;
+	r->keep_alive = !p.close && (!p.http10 || p.keep) && r->body != REPLY_TO_CLOSE;
 	return NULL;
 }

@@ -1,9 +1,10 @@
 #include "service/http/request.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <string.h>
 #include <strings.h>
+
+#include <arpa/inet.h>
 
 #include <http_parser.h>
 
@@ -104,47 +105,100 @@ request_count_members(struct request_text list, size_t max)
 
 /* --- the first line --- */
 
-/* "HTTP/1.1": digits, or 0. */
 static bool
-is_version(const char *p, size_t n)
-{
-	return n == 8 && memcmp(p, "HTTP/", 5) == 0 && isdigit((unsigned char)p[5]) &&
-	       p[6] == '.' && isdigit((unsigned char)p[7]);
-}
-
-static bool
-known_method(const char *p, size_t n)
+known_method(const struct request_text *t, unsigned *method)
 {
 #define X(num, name, string)                                                                   \
-	if (n == sizeof #string - 1 && memcmp(p, #string, n) == 0)                             \
-		return true;
+	if (t->n == sizeof #string - 1 && memcmp(t->p, #string, t->n) == 0) {                  \
+		*method = HTTP_##name;                                                         \
+		return true;                                                                   \
+	}
 	HTTP_METHOD_MAP(X)
 #undef X
 	return false;
 }
 
-/* METHOD SP TARGET SP VERSION, each one blank; a tab is none, and the parser would
- * take it for a part of the target. */
+/* "HTTP/1.1": a later minor version is read as that (RFC 9110, 2.5). */
 static int
-check_line(const char *p, size_t n)
+read_version(const char *p, size_t n, struct request *r)
+{
+	if (n != 8 || memcmp(p, "HTTP/", 5) != 0 || !isdigit((unsigned char)p[5]) ||
+	    p[6] != '.' || !isdigit((unsigned char)p[7]))
+		return 400;
+	r->http10 = p[7] == '0';
+	return p[5] == '1' ? 0 : 505;
+}
+
+/* Nothing but what a URI is written with; '#' is left to those who cut it off. */
+static bool
+is_visible(const struct request_text *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->p[i] <= ' ' || t->p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+/* "http://authority" and what follows; false: it is no such target. */
+static bool
+split_absolute(const struct request_text *target, struct request_text *authority,
+               struct request_text *rest)
+{
+	size_t scheme = target->n > 7 && strncasecmp(target->p, "http://", 7) == 0    ? 7
+	                : target->n > 8 && strncasecmp(target->p, "https://", 8) == 0 ? 8
+	                                                                              : 0;
+	size_t n = scheme;
+
+	while (n < target->n && target->p[n] != '/' && target->p[n] != '?' &&
+	       target->p[n] != '#')
+		n++;
+	*authority = (struct request_text){target->p + scheme, n - scheme};
+	*rest = (struct request_text){target->p + n, target->n - n};
+	return scheme > 0;
+}
+
+/* Origin form, absolute form, or the asterisk of those who have it (RFC 9112, 3.2). */
+static int
+check_target(struct request *r)
+{
+	struct request_text rest;
+
+	if (r->target.n > REQUEST_TARGET_MAX)
+		return 414;
+	if (!is_visible(&r->target))
+		return 400;
+	if (*r->target.p == '/')
+		return 0;
+	if (r->target.n == 1 && *r->target.p == '*')
+		return r->method == HTTP_OPTIONS || r->method == HTTP_MSEARCH ? 0 : 400;
+	if (!split_absolute(&r->target, &r->host, &rest) || r->host.n == 0 ||
+	    !request_is_host(&r->host))
+		return 400;
+	return 0;
+}
+
+/* METHOD SP TARGET SP VERSION, each one blank. */
+static int
+read_line(const char *p, size_t n, struct request *r)
 {
 	const char *end = p + n, *sp = memchr(p, ' ', n), *sp2;
+	struct request_text method = {p, sp != NULL ? (size_t)(sp - p) : 0};
+	int status;
 
-	if (sp == NULL || sp == p || memchr(p, '\t', n) != NULL)
+	if (!request_is_token(&method) || memchr(p, '\t', n) != NULL)
 		return 400;
-	for (const char *q = p; q < sp; q++)
-		if (!is_token((unsigned char)*q))
-			return 400;
 	sp2 = memchr(sp + 1, ' ', (size_t)(end - sp - 1));
 	if (sp2 == NULL)
 		return sp[1] == '/' ? 505 : 400; /* HTTP/0.9 had no version */
-	if (sp2 == sp + 1 || !is_version(sp2 + 1, (size_t)(end - sp2 - 1)))
+	if (sp2 == sp + 1)
 		return 400;
-	if (sp2[6] != '1' || (sp2[8] != '0' && sp2[8] != '1'))
-		return 505;
-	if (sp2 - sp - 1 > REQUEST_TARGET_MAX)
-		return 414;
-	return known_method(p, (size_t)(sp - p)) ? 0 : 501;
+	status = read_version(sp2 + 1, (size_t)(end - sp2 - 1), r);
+	if (status != 0)
+		return status;
+	r->target = (struct request_text){sp + 1, (size_t)(sp2 - sp - 1)};
+	if (!known_method(&method, &r->method) || r->method == HTTP_CONNECT)
+		return r->target.n > REQUEST_TARGET_MAX ? 414 : 501;
+	return check_target(r);
 }
 
 int
@@ -153,61 +207,39 @@ request_too_long(const char *bytes, size_t len)
 	return memchr(bytes, '\n', len) == NULL ? 414 : 431;
 }
 
-/* --- the parser's callbacks --- */
+/* --- the lines behind it --- */
 
 struct parse {
 	struct request *r;
-	struct request_text name; /* of the header under way */
+	struct request_text name; /* of the line under way */
 	size_t fields, fields_max;
 	unsigned hosts, lengths, encodings;
 	size_t members, match_tags, none_match_tags; /* of lists, all their lines together */
+	bool close, keep;                            /* as Connection says */
 	bool bad_length, bad_encoding, bad_host;
-	int status; /* what a header refuses */
+	int status; /* what a line refuses */
 };
-
-static bool
-is(const struct request_text *t, const char *word)
-{
-	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
-}
-
-static int
-on_url(http_parser *parser, const char *at, size_t n)
-{
-	struct parse *p = parser->data;
-
-	p->r->target = (struct request_text){at, n};
-	return 0;
-}
-
-static int
-on_name(http_parser *parser, const char *at, size_t n)
-{
-	struct parse *p = parser->data;
-
-	if (++p->fields > p->fields_max) {
-		p->status = 431;
-		return 1;
-	}
-	p->name = (struct request_text){at, n};
-	return request_is_token(&p->name) ? 0 : 1; /* "Host : x" */
-}
 
 static void
 note_length(struct parse *p, const struct request_text *v)
 {
+	unsigned long long length;
+
 	p->lengths++;
-	for (size_t i = 0; i < v->n; i++)
-		if (!isdigit((unsigned char)v->p[i]))
-			p->bad_length = true;
-	if (v->n == 0 || v->n > 18)
-		p->bad_length = true;
+	p->bad_length |= !head_number(v, &length);
+	p->r->length = length;
 }
 
 static void
 note_connection(struct parse *p, const struct request_text *v)
 {
-	p->members += request_count_members(*v, REQUEST_MEMBERS_MAX);
+	struct request_text list = *v, member;
+
+	while (p->members <= REQUEST_MEMBERS_MAX && request_next_member(&list, &member)) {
+		p->members++;
+		p->close |= head_is(&member, "close");
+		p->keep |= head_is(&member, "keep-alive");
+	}
 	if (p->members > REQUEST_MEMBERS_MAX)
 		p->status = 431;
 }
@@ -224,9 +256,8 @@ note_encoding(struct parse *p, const struct request_text *v)
 		last.n = (size_t)(v->p + v->n - comma - 1);
 		last.p = comma + 1;
 	}
-	for (; last.n > 0 && (*last.p == ' ' || *last.p == '\t'); last.n--)
-		last.p++;
-	if (!is(&last, "chunked"))
+	last = head_trim(last);
+	if (!head_is(&last, "chunked"))
 		p->bad_encoding = true;
 	else if (comma != NULL)
 		p->status = 501;
@@ -234,39 +265,60 @@ note_encoding(struct parse *p, const struct request_text *v)
 		p->r->chunked = true;
 }
 
+/* A name or an address; ',' might be a second host to somebody. */
 static bool
-never_in_host(char ch)
+is_name(const char *p, size_t n)
 {
-	switch (ch) {
-	case ' ':
-	case '\t':
-	case '"':
-	case '#':
-	case ',':
-	case '/':
-	case '<':
-	case '>':
-	case '?':
-	case '@':
-	case '\\':
-	case '^':
-	case '`':
-	case '{':
-	case '|':
-	case '}':
-		return true;
-	default:
-		return false;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char ch = (unsigned char)p[i];
+		bool pct = ch == '%' && i + 2 < n && isxdigit((unsigned char)p[i + 1]) &&
+		           isxdigit((unsigned char)p[i + 2]);
+
+		if (!pct && !isalnum(ch) &&
+		    (ch == '\0' || strchr("-._~!$&'()*+;=", ch) == NULL))
+			return false;
 	}
+	return true;
+}
+
+static bool
+is_ipv6(const char *p, size_t n)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
+
+	if (n >= sizeof text)
+		return false;
+	memcpy(text, p, n);
+	text[n] = '\0';
+	return inet_pton(AF_INET6, text, &in6) == 1;
+}
+
+static bool
+is_port(const char *p, size_t n)
+{
+	struct request_text t = {p, n};
+	unsigned long long port;
+
+	return n == 0 || (n <= 5 && head_number(&t, &port) && port <= UINT16_MAX);
 }
 
 bool
 request_is_host(const struct request_text *t)
 {
-	for (size_t i = 0; i < t->n; i++)
-		if (never_in_host(t->p[i]))
-			return false;
-	return true;
+	const char *end = t->p + t->n, *host = t->p, *colon;
+	bool six = t->n > 0 && *host == '[';
+
+	if (t->n == 0)
+		return true;
+	colon = six ? memchr(host, ']', t->n) : memchr(host, ':', t->n);
+	if (six && (colon == NULL || !is_ipv6(host + 1, (size_t)(colon++ - host) - 1)))
+		return false;
+	if (colon == NULL)
+		colon = end;
+	if (!six && (colon == host || !is_name(host, (size_t)(colon - host))))
+		return false;
+	return colon == end || (*colon == ':' && is_port(colon + 1, (size_t)(end - colon) - 1));
 }
 
 static void
@@ -274,14 +326,16 @@ note_host(struct parse *p, const struct request_text *v)
 {
 	p->hosts++;
 	p->bad_host |= !request_is_host(v);
+	if (p->r->host.p == NULL)
+		p->r->host = *v;
 }
 
 static void
 note_expect(struct parse *p, const struct request_text *v)
 {
-	if (is(v, "100-continue"))
+	if (head_is(v, "100-continue"))
 		p->r->expects_continue = true;
-	else
+	else if (v->n > 0)
 		p->status = 417;
 }
 
@@ -313,83 +367,75 @@ note_condition(struct parse *p, const struct request_text *v)
 {
 	struct request *r = p->r;
 
-	if (is(&p->name, "if-match"))
+	if (head_is(&p->name, "if-match"))
 		note_list(p, &r->if_match, &p->match_tags, v);
-	else if (is(&p->name, "if-none-match"))
+	else if (head_is(&p->name, "if-none-match"))
 		note_list(p, &r->if_none_match, &p->none_match_tags, v);
-	else if (is(&p->name, "if-modified-since"))
+	else if (head_is(&p->name, "if-modified-since"))
 		note_single(&r->if_modified_since, v);
-	else if (is(&p->name, "if-unmodified-since"))
+	else if (head_is(&p->name, "if-unmodified-since"))
 		note_single(&r->if_unmodified_since, v);
-	else if (is(&p->name, "if-range"))
+	else if (head_is(&p->name, "if-range"))
 		note_single(&r->if_range, v);
 }
 
-static int
-on_value(http_parser *parser, const char *at, size_t n)
+static void
+note_value(struct parse *p, const struct request_text *v)
 {
-	struct parse *p = parser->data;
-	struct request_text v = {at, n};
-
-	while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-		v.n--;
-	switch (p->name.n > 0 ? p->name.p[0] | 0x20 : 0) {
+	switch (p->name.p[0] | 0x20) {
 	case 'h':
-		if (is(&p->name, "host"))
-			note_host(p, &v);
+		if (head_is(&p->name, "host"))
+			note_host(p, v);
 		break;
 	case 'c':
-		if (is(&p->name, "content-length"))
-			note_length(p, &v);
-		else if (is(&p->name, "connection"))
-			note_connection(p, &v);
+		if (head_is(&p->name, "content-length"))
+			note_length(p, v);
+		else if (head_is(&p->name, "connection"))
+			note_connection(p, v);
 		break;
 	case 't':
-		if (is(&p->name, "transfer-encoding"))
-			note_encoding(p, &v);
+		if (head_is(&p->name, "transfer-encoding"))
+			note_encoding(p, v);
 		break;
 	case 'e':
-		if (is(&p->name, "expect"))
-			note_expect(p, &v);
+		if (head_is(&p->name, "expect"))
+			note_expect(p, v);
 		break;
 	case 'r':
-		if (is(&p->name, "range"))
-			note_single(&p->r->range, &v);
+		if (head_is(&p->name, "range"))
+			note_single(&p->r->range, v);
 		break;
 	case 'i':
-		note_condition(p, &v);
+		note_condition(p, v);
 		break;
 	default:
 		break;
 	}
-	return 0;
 }
 
-/* The head is all that is wanted: what follows is told apart by the caller. */
+/* 0, or the status that refuses the head whatever else stands in it. */
 static int
-on_head(http_parser *parser)
+read_fields(struct parse *p, const char *head, size_t len)
 {
-	struct parse *p = parser->data;
+	struct head_walk walk;
+	struct head_line line;
 
-	p->r->keep_alive =
-	    http_should_keep_alive(parser) && !(parser->flags & F_CONNECTION_CLOSE);
-	p->r->length = parser->content_length == ULLONG_MAX ? 0 : parser->content_length;
-	http_parser_pause(parser, 1);
+	head_begin(&walk, head, len);
+	while (head_next(&walk, &line)) {
+		if (++p->fields > p->fields_max)
+			return 431;
+		if (!request_is_token(&line.name)) /* "Host : x" */
+			return 400;
+		p->name = line.name;
+		note_value(p, &line.value);
+	}
 	return 0;
 }
-
-static const http_parser_settings settings = {
-    .on_url = on_url,
-    .on_header_field = on_name,
-    .on_header_value = on_value,
-    .on_headers_complete = on_head,
-};
 
 /* What only shows when all headers are known. */
 static int
-judge(const struct parse *p, const http_parser *parser)
+judge(const struct parse *p)
 {
-	enum http_errno e = HTTP_PARSER_ERRNO(parser);
 	const struct request *r = p->r;
 
 	if (p->bad_length || p->lengths > 1 || (p->lengths > 0 && p->encodings > 0) ||
@@ -397,37 +443,28 @@ judge(const struct parse *p, const http_parser *parser)
 		return 400;
 	if (p->status != 0)
 		return p->status;
-	if (e != HPE_PAUSED) /* by on_head, at its end */
-		return 400;
 	if (p->bad_host || p->hosts > 1 || (p->hosts == 0 && !r->http10))
 		return 400;
-	if (r->chunked && r->http10)
-		return 400;
-	return r->method == HTTP_CONNECT ? 501 : 0;
+	return r->chunked && r->http10 ? 400 : 0;
 }
 
 int
 request_parse(const char *head, size_t len, struct request *r)
 {
 	const char *eol = memchr(head, '\r', len);
-	http_parser parser;
 	struct parse p = {.r = r, .fields_max = request_fields_max(len)};
 	int status;
 
 	memset(r, 0, sizeof *r);
 	if (!request_bytes_are_clean(head, len))
 		return 400;
-	status = check_line(head, (size_t)(eol - head));
-	if (status != 0)
-		return status;
-	http_parser_init(&parser, HTTP_REQUEST);
-	parser.data = &p;
-	if (len > HTTP_MAX_HEADER_SIZE)
-		http_parser_set_max_header_size(UINT32_MAX); /* our caller has a limit */
-	http_parser_execute(&parser, &settings, head, len);
-	r->method = parser.method;
-	r->http10 = parser.http_minor == 0;
-	return judge(&p, &parser);
+	status = read_line(head, (size_t)(eol - head), r);
+	if (status == 0)
+		status = read_fields(&p, head, len);
+	if (status == 0)
+		status = judge(&p);
+	r->keep_alive = status == 0 && !p.close && (!r->http10 || p.keep);
+	return status;
 }
 
 void
@@ -448,6 +485,7 @@ void
 request_move(struct request *r, const char *from, const char *to)
 {
 	request_text_move(&r->target, from, to);
+	request_text_move(&r->host, from, to);
 	request_text_move(&r->range, from, to);
 	request_text_move(&r->if_range, from, to);
 	request_text_move(&r->if_modified_since, from, to);
@@ -467,34 +505,16 @@ hex(unsigned char ch)
 	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
-/* Of "http://host/path?query" the "/path?query". */
-static struct request_text
-without_authority(struct request_text t)
-{
-	const char *slash;
-
-	if (t.n < 7 || strncasecmp(t.p, "http", 4) != 0)
-		return t;
-	slash = memmem(t.p, t.n, "://", 3);
-	if (slash == NULL)
-		return t;
-	t.n -= (size_t)(slash + 3 - t.p);
-	t.p = slash + 3;
-	for (; t.n > 0 && *t.p != '/'; t.p++, t.n--)
-		if (*t.p == '?' || *t.p == '#')
-			return (struct request_text){"/", 1};
-	return t.n > 0 ? t : (struct request_text){"/", 1};
-}
-
 int
 request_path(const struct request_text *target, char *path, size_t size)
 {
-	struct request_text t = without_authority(*target);
+	struct request_text t, query;
 	size_t out = 0;
 
+	request_split(target, &t, &query);
 	if (t.n == 0 || t.p[0] != '/')
 		return 400;
-	for (size_t i = 0; i < t.n && t.p[i] != '?' && t.p[i] != '#'; i++) {
+	for (size_t i = 0; i < t.n; i++) {
 		unsigned char ch = (unsigned char)t.p[i];
 
 		if (ch == '%') {
@@ -520,18 +540,23 @@ void
 request_split(const struct request_text *target, struct request_text *path,
               struct request_text *query)
 {
-	struct request_text t = without_authority(*target);
-	const char *end = memchr(t.p, '#', t.n), *mark;
+	struct request_text authority, rest, t = *target;
+	const char *end, *mark;
 
+	if (split_absolute(target, &authority, &rest))
+		t = rest;
+	end = memchr(t.p, '#', t.n);
 	if (end != NULL)
 		t.n = (size_t)(end - t.p);
+	mark = memchr(t.p, '?', t.n);
 	*path = t;
 	*query = (struct request_text){NULL, 0};
-	mark = memchr(t.p, '?', t.n);
-	if (mark == NULL)
-		return;
-	path->n = (size_t)(mark - t.p);
-	*query = (struct request_text){mark + 1, t.n - path->n - 1};
+	if (mark != NULL) {
+		path->n = (size_t)(mark - t.p);
+		*query = (struct request_text){mark + 1, t.n - path->n - 1};
+	}
+	if (path->n == 0 && t.p != target->p)
+		*path = (struct request_text){"/", 1}; /* "http://host?query" */
 }
 
 /* The byte that is written at *i, which moves behind it. */
@@ -590,25 +615,12 @@ request_count_parameters(const struct request_text *query)
 struct request_text
 request_header(const char *head, size_t len, const char *name)
 {
-	const char *line = memchr(head, '\n', len), *end = head + len;
-	size_t n = strlen(name);
+	struct head_walk walk;
+	struct head_line line;
 
-	while (line != NULL && ++line < end) {
-		const char *eol = memchr(line, '\r', (size_t)(end - line));
-		struct request_text v;
-
-		if (eol == NULL)
-			break;
-		if ((size_t)(eol - line) > n && line[n] == ':' &&
-		    strncasecmp(line, name, n) == 0) {
-			v = (struct request_text){line + n + 1, (size_t)(eol - line) - n - 1};
-			for (; v.n > 0 && (*v.p == ' ' || *v.p == '\t'); v.n--)
-				v.p++;
-			for (; v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'); v.n--)
-				;
-			return v;
-		}
-		line = memchr(eol, '\n', (size_t)(end - eol));
-	}
+	head_begin(&walk, head, len);
+	while (head_next(&walk, &line))
+		if (head_is(&line.name, name))
+			return line.value;
 	return (struct request_text){NULL, 0};
 }

@@ -1,9 +1,8 @@
 /*
  * request: the head of an HTTP request, from bytes to meaning.  Pure.
  *
- * libhttp-parser reads the head; what it is lenient about and smugglers live by
- * is refused here first: bare LF, control bytes, folded lines, blanks before a
- * colon, doubtful lengths.  Every fault is a status code.
+ * Strict by RFC 9112: what smugglers live by is refused: bare LF, control bytes, folded
+ * lines, blanks before a colon, doubtful lengths.  Every fault is a status code.
  */
 #ifndef BATON_SERVICE_HTTP_REQUEST_H
 #define BATON_SERVICE_HTTP_REQUEST_H
@@ -11,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "service/http/head.h"
 
 #define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
 #define REQUEST_LINES_MAX  4    /* of one header that is a list; more are 431 */
@@ -25,12 +26,6 @@
 /* Of a query, where a handler may look for each of them; more are 400. */
 #define REQUEST_PARAMETERS_MAX 256
 
-/* Points into the bytes of the head; p NULL: the header is not there. */
-struct request_text {
-	const char *p;
-	size_t n;
-};
-
 /* A header that is a list: its lines in their order are one value, as if commas were
  * between them (RFC 9110, 5.2). */
 struct request_list {
@@ -43,8 +38,9 @@ struct request_list {
  * counts (13.1.3, 13.1.4): the text is "", which is no range, tag or date.
  */
 struct request {
-	unsigned method; /* enum http_method */
-	struct request_text target;
+	unsigned method;            /* enum http_method */
+	struct request_text target; /* "/path?query", "http://host/path?query" or "*" */
+	struct request_text host; /* of the target, if it has one, else of Host; p NULL: none */
 	bool http10;
 	bool keep_alive; /* as version and Connection say */
 	bool chunked;
@@ -89,8 +85,8 @@ request_fields_max(size_t len)
 /* Is it a header's name, as HTTP spells them? */
 bool request_is_token(const struct request_text *t);
 
-/* Is it what a Host header may say: a name, an address or "[...]", perhaps a port?  It may be
- * empty. */
+/* Is it what a Host header may say: a name, an address or "[...]", perhaps a port (RFC 3986,
+ * 3.2.2)?  It may be empty. */
 bool request_is_host(const struct request_text *t);
 
 /* Parse a whole head.  0, or the status code that refuses it. */

@@ -49,56 +49,6 @@ whole(const struct out *o)
 	return o->n <= o->size ? o->n : 0;
 }
 
-/* --- the lines of a head: no more than request_fields_max, as it was parsed --- */
-
-struct line {
-	const char *next, *end;
-	struct request_text name, value, all; /* all: with its CRLF */
-};
-
-static struct line
-lines(const char *head, size_t len)
-{
-	const char *first = memchr(head, '\n', len);
-
-	return (struct line){.next = first + 1, .end = head + len - 2};
-}
-
-static bool
-is_blank(char ch)
-{
-	return ch == ' ' || ch == '\t';
-}
-
-static bool
-next_line(struct line *l)
-{
-	const char *eol, *colon;
-
-	if (l->next >= l->end)
-		return false;
-	eol = memchr(l->next, '\r', (size_t)(l->end - l->next) + 1);
-	colon = memchr(l->next, ':', (size_t)(eol - l->next));
-	if (colon == NULL) /* a parsed head has none */
-		colon = eol;
-	l->all = (struct request_text){l->next, (size_t)(eol + 2 - l->next)};
-	l->name = (struct request_text){l->next, (size_t)(colon - l->next)};
-	l->value.p = colon < eol ? colon + 1 : eol;
-	while (l->value.p < eol && is_blank(*l->value.p))
-		l->value.p++;
-	l->value.n = (size_t)(eol - l->value.p);
-	while (l->value.n > 0 && is_blank(l->value.p[l->value.n - 1]))
-		l->value.n--;
-	l->next = eol + 2;
-	return true;
-}
-
-static bool
-is(const struct request_text *t, const char *word)
-{
-	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
-}
-
 /* --- Connection --- */
 
 /* What Connection names in a head: small, as each line of the head is held against all. */
@@ -111,7 +61,7 @@ struct connections {
 static bool
 is_connection(const struct request_text *name)
 {
-	return name->n == 10 && (name->p[0] | 0x20) == 'c' && is(name, "connection");
+	return name->n == 10 && (name->p[0] | 0x20) == 'c' && head_is(name, "connection");
 }
 
 static void
@@ -132,13 +82,17 @@ add_members(struct connections *c, struct request_text list)
 static void
 find_connections(const char *head, size_t len, struct connections *c)
 {
-	struct line l = lines(head, len);
+	struct head_walk walk;
+	struct head_line l;
 
 	c->n = c->lines = 0;
 	c->more = false;
-	while (!c->more && next_line(&l))
+	head_begin(&walk, head, len);
+	while (!c->more && head_next(&walk, &l)) {
+		l.name = head_trim_end(l.name);
 		if (is_connection(&l.name))
 			add_members(c, l.value);
+	}
 }
 
 static bool
@@ -159,7 +113,7 @@ may_be_h2c(struct request_text protocols)
 	size_t n = 0;
 
 	while (request_next_member(&protocols, &protocol))
-		if (++n > PROTOCOLS_MAX || is(&protocol, "h2c"))
+		if (++n > PROTOCOLS_MAX || head_is(&protocol, "h2c"))
 			return true;
 	return false;
 }
@@ -183,17 +137,17 @@ is_hop(const struct request_text *name)
 {
 	switch (name->p[0] | 0x20) {
 	case 'c':
-		return is(name, "connection");
+		return head_is(name, "connection");
 	case 'k':
-		return is(name, "keep-alive");
+		return head_is(name, "keep-alive");
 	case 'p':
-		return is(name, "proxy-connection");
+		return head_is(name, "proxy-connection");
 	case 't':
-		return is(name, "te") || is(name, "transfer-encoding");
+		return head_is(name, "te") || head_is(name, "transfer-encoding");
 	case 'u':
-		return is(name, "upgrade");
+		return head_is(name, "upgrade");
 	case 'h':
-		return is(name, "http2-settings");
+		return head_is(name, "http2-settings");
 	default:
 		return false;
 	}
@@ -219,15 +173,15 @@ gather(struct request_text *list, size_t *n, const struct request_text *value)
 
 /* Who tells of the client; kept back, and added later if he is trusted. */
 static bool
-take_forward(struct forwards *f, const struct line *l)
+take_forward(struct forwards *f, const struct head_line *l)
 {
-	if (is(&l->name, "x-forwarded-for"))
+	if (head_is(&l->name, "x-forwarded-for"))
 		gather(f->x_for, &f->nx_for, &l->value);
-	else if (is(&l->name, "forwarded"))
+	else if (head_is(&l->name, "forwarded"))
 		gather(f->forwarded, &f->nforwarded, &l->value);
-	else if (is(&l->name, "x-forwarded-proto"))
+	else if (head_is(&l->name, "x-forwarded-proto"))
 		f->x_proto = l->value;
-	else if (is(&l->name, "x-forwarded-host"))
+	else if (head_is(&l->name, "x-forwarded-host"))
 		f->x_host = l->value;
 	else
 		return false;
@@ -319,25 +273,6 @@ put_forwards(struct out *o, const struct rewrite_rules *rules, struct forwards *
 		put_forwarded(o, f, peer, host);
 }
 
-/* What the client asked for: of "http://HOST/path" that host counts (RFC 9112, 3.2.2). */
-static struct request_text
-host_of(const char *head, size_t len, const struct request *r)
-{
-	struct request_text t = r->target, host;
-	const char *slashes = memmem(t.p, t.n, "://", 3);
-	size_t n = 0;
-
-	if (*t.p == '/' || slashes == NULL)
-		return request_header(head, len, "Host");
-	host.p = slashes + 3;
-	while (host.p + n < t.p + t.n && strchr("/?#", host.p[n]) == NULL)
-		n++;
-	host.n = n;
-	if (n == 0 || !request_is_host(&host))
-		return request_header(head, len, "Host");
-	return host;
-}
-
 static void
 put_request_line(struct out *o, const struct request *r)
 {
@@ -368,7 +303,8 @@ frames(const struct request_text *name, const char *word)
 
 /* Is this line told in another way, or not at all? */
 static bool
-is_ours(const struct connections *c, struct forwards *f, const struct line *l, bool trusted)
+is_ours(const struct connections *c, struct forwards *f, const struct head_line *l,
+        bool trusted)
 {
 	switch (l->name.p[0] | 0x20) {
 	case 'c':
@@ -380,11 +316,11 @@ is_ours(const struct connections *c, struct forwards *f, const struct line *l, b
 			return true;
 		break;
 	case 'e':
-		if (is(&l->name, "expect"))
+		if (head_is(&l->name, "expect"))
 			return true;
 		break;
 	case 'h':
-		if (is(&l->name, "host"))
+		if (head_is(&l->name, "host"))
 			return true;
 		break;
 	case 'f':
@@ -413,11 +349,13 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
                 const struct request *r, const char *peer, bool upgrade, char *out, size_t size)
 {
 	struct out o = {.p = out, .size = size};
-	struct request_text asked = host_of(head, len, r);
-	struct line l = lines(head, len);
+	struct request_text asked = r->host;
+	struct head_walk walk;
+	struct head_line l;
 	struct forwards f = {.nx_for = 0};
 	struct connections c;
 
+	head_begin(&walk, head, len);
 	find_connections(head, len, &c);
 	put_request_line(&o, r);
 	put_text(&o, "Host: ");
@@ -426,7 +364,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 	else
 		put(&o, asked.p, asked.n);
 	put_text(&o, "\r\n");
-	while (next_line(&l))
+	while (head_next(&walk, &l))
 		if (!is_ours(&c, &f, &l, rules->trusted))
 			put(&o, l.all.p, l.all.n);
 	put_framing(&o, r);
@@ -442,6 +380,16 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 
 /* --- answers --- */
 
+/* As it is, but for a blank before its colon. */
+static void
+put_line(struct out *o, const struct head_line *l)
+{
+	size_t colon = (size_t)((const char *)memchr(l->all.p, ':', l->all.n) - l->all.p);
+
+	put(o, l->name.p, l->name.n);
+	put(o, l->all.p + colon, l->all.n - colon);
+}
+
 static void
 put_reply_framing(struct out *o, const struct reply *r, bool chunked)
 {
@@ -456,19 +404,22 @@ rewrite_reply(const char *head, size_t len, const struct reply *r,
               enum answer_connection connection, bool chunked, char *out, size_t size)
 {
 	struct out o = {.p = out, .size = size};
-	struct line l = lines(head, len);
+	struct head_walk walk;
+	struct head_line l;
 	struct connections c;
 
+	head_begin(&walk, head, len);
 	find_connections(head, len, &c);
 	put_format(&o, "HTTP/1.1 %u ", r->status);
 	put(&o, r->reason.p, r->reason.n);
 	put_text(&o, "\r\n");
-	while (next_line(&l)) {
-		if (r->status == 101 && is(&l.name, "upgrade"))
-			put(&o, l.all.p, l.all.n);
-		else if (!is(&l.name, "content-length") && !is_hop(&l.name) &&
+	while (head_next(&walk, &l)) {
+		l.name = head_trim_end(l.name);
+		if (r->status == 101 && head_is(&l.name, "upgrade"))
+			put_line(&o, &l);
+		else if (!head_is(&l.name, "content-length") && !is_hop(&l.name) &&
 		         !(c.n > 0 && is_named(&c, &l.name)))
-			put(&o, l.all.p, l.all.n);
+			put_line(&o, &l);
 	}
 	put_reply_framing(&o, r, chunked);
 	if (r->status == 101)
