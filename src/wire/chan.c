@@ -109,6 +109,28 @@ must_wait(void)
 	       errno == ETOOMANYREFS;
 }
 
+static void
+breach(struct chan *ch, const char *what)
+{
+	if (ch->breach == NULL || ch->breached)
+		return;
+	ch->breached = true;
+	event_del(ch->readable);
+	ch->breach(ch, what, ch->arg);
+}
+
+/* Of a send that failed: is it the end of the peer, which the callback tells?  One that lives
+ * has shut its ear, and would never do what it is told. */
+static bool
+peer_is_gone(struct chan *ch)
+{
+	if (errno != EPIPE && errno != ECONNRESET && errno != ECONNREFUSED && errno != ENOTCONN)
+		return false;
+	if (chan_is_alive(ch))
+		breach(ch, "it has shut its channel");
+	return true;
+}
+
 /* Send from the queue's head.  True when the queue is empty. */
 static bool
 drain_queue(struct chan *ch)
@@ -118,7 +140,8 @@ drain_queue(struct chan *ch)
 	while ((q = STAILQ_FIRST(&ch->queue)) != NULL) {
 		struct iovec iov = {.iov_base = q->bytes, .iov_len = q->len};
 
-		if (send_now(ch->fd, &iov, 1, q->fd, q->nfd) < 0 && must_wait())
+		if (send_now(ch->fd, &iov, 1, q->fd, q->nfd) < 0 && !peer_is_gone(ch) &&
+		    must_wait())
 			return false;
 		STAILQ_REMOVE_HEAD(&ch->queue, link);
 		ch->nqueue--;
@@ -129,16 +152,6 @@ drain_queue(struct chan *ch)
 }
 
 /* --- a peer in hostile hands --- */
-
-static void
-breach(struct chan *ch, const char *what)
-{
-	if (ch->breach == NULL || ch->breached)
-		return;
-	ch->breached = true;
-	event_del(ch->readable);
-	ch->breach(ch, what, ch->arg);
-}
 
 /* While it lives it has copies, and may set them to hold up a close. */
 static void
@@ -182,14 +195,6 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (drain_queue(ch))
 		event_del(ch->writable);
-}
-
-/* Of a send that failed: is it the end of the peer, which the callback tells? */
-static bool
-peer_is_gone(void)
-{
-	return errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED ||
-	       errno == ENOTCONN;
 }
 
 static int
@@ -242,7 +247,7 @@ chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body,
 	if (ch->gone)
 		return 0;
 	if (STAILQ_EMPTY(&ch->queue)) {
-		if (send_now(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || peer_is_gone())
+		if (send_now(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || peer_is_gone(ch))
 			return 0;
 		if (!must_wait())
 			return -1;

@@ -451,6 +451,35 @@ START_TEST(who_does_not_listen_is_told_of)
 }
 END_TEST
 
+/* It lives, and has shut its ear: at once, or when much waits for it. */
+START_TEST(who_has_shut_its_ear_is_told_of)
+{
+	struct msg_socket s = {1, 0};
+	int fd = 0, sent = 0;
+
+	guard();
+	for (; _i == 1 && sent < 1000; sent++)
+		chan_send(b, MSG_GIVE, 1, &s, sizeof s, &fd, 1);
+	ck_assert_int_eq(breaches, 0);
+	shutdown(chan_fd(a), SHUT_RD);
+	chan_send(b, MSG_GIVE, 1, &s, sizeof s, &fd, 1);
+	chan_flush(b, 0);
+	ck_assert_int_eq(breaches, 1);
+}
+END_TEST
+
+/* But not who is dead, whose end is told. */
+START_TEST(who_has_ended_is_no_such_one)
+{
+	guard();
+	chan_free(&a);
+	chan_send(b, MSG_READY, 1, NULL, 0, NULL, 0);
+	spin();
+	ck_assert_int_eq(breaches, 0);
+	ck_assert_int_eq(gone, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -479,6 +508,8 @@ main(void)
 	tcase_add_test(t, who_speaks_nonsense_is_told_of);
 	tcase_add_test(t, who_says_nothing_at_all_is_told_of);
 	tcase_add_test(t, who_does_not_listen_is_told_of);
+	tcase_add_loop_test(t, who_has_shut_its_ear_is_told_of, 0, 2);
+	tcase_add_test(t, who_has_ended_is_no_such_one);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
