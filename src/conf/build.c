@@ -277,8 +277,23 @@ set(struct build *b, int line, const struct keys_row *row, const char *value, ch
 	return utf8_valid(value) ? 0 : cause_set(cause, "expected UTF-8");
 }
 
+/* Who writes `/srv # the site` means a comment, or forgot the quotes: it is no value that
+ * anybody would miss a part of. */
+static bool
+looks_commented(struct build *b, int line, const char *name, const char *value, bool quoted)
+{
+	if (quoted || !lines_look_commented(value))
+		return false;
+	flaw_add(
+	    b->flaws, line,
+	    "bad value '%s' for '%s' in %s; a comment after a value begins with ' ;', and a "
+	    "'#' that belongs to it stands in quotes",
+	    flaw_word(value).text, name, b->title);
+	return true;
+}
+
 static void
-build_key(void *arg, int line, const char *name, const char *value)
+build_key(void *arg, int line, const char *name, const char *value, bool quoted)
 {
 	struct build *b = arg;
 	const struct keys_row *row;
@@ -293,12 +308,16 @@ build_key(void *arg, int line, const char *name, const char *value)
 	if (row == NULL) {
 		if (!keep_own(b, line, name, value))
 			unknown_key(b, line, name);
+		else
+			looks_commented(b, line, name, value, quoted);
 		return;
 	}
 	if (!admit(b, line, row))
 		return;
 	if (set(b, line, row, value, &cause) == 0) {
-		note_origin(b, line, row->name, CONF_SET);
+		note_origin(b, line, row->name,
+		            looks_commented(b, line, name, value, quoted) ? CONF_BAD
+		                                                          : CONF_SET);
 		return;
 	}
 	note_origin(b, line, row->name, CONF_BAD);

@@ -14,6 +14,7 @@
 #include "conf/check.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
+#include "conf/lines.h"
 
 #define REMARK_COLUMN 31  /* where the comment after a value begins */
 #define TIGHT_LENGTH  256 /* longer values get their comment on a line before */
@@ -288,14 +289,18 @@ static void
 print_line(FILE *out, const char *before, const char *key, const char *value,
            const char *remark)
 {
-	/* A value that begins with ';' is none after a blank; and a long line
-	 * must not become longer than a file's lines may be. */
-	if (*value == ';' || strlen(value) > TIGHT_LENGTH) {
-		fprintf(out, "; %s\n%s%s=%s\n", remark, before, key, value);
-		return;
-	}
-	fprintf(out, "%s%s = %-*s ; %s\n", before, key,
-	        REMARK_COLUMN - 4 - (int)strlen(before) - (int)strlen(key), value, remark);
+	/* A value that begins with ';' is none after a blank. */
+	bool tight = *value == ';' && !lines_look_commented(value);
+	char *text = tight ? mem_strdup(value) : lines_quote(value);
+
+	/* A long line must not become longer than a file's lines may be. */
+	if (tight || strlen(text) > TIGHT_LENGTH)
+		fprintf(out, "; %s\n%s%s=%s\n", remark, before, key, text);
+	else
+		fprintf(out, "%s%s = %-*s ; %s\n", before, key,
+		        REMARK_COLUMN - 4 - (int)strlen(before) - (int)strlen(key), text,
+		        remark);
+	mem_free(&text);
 }
 
 /* The value as in a file.  An untouched default looks like the table's, "60s"

@@ -33,6 +33,87 @@ malformed(struct lines *l)
 	flaw_add(l->flaws, l->line, "expected KEY = VALUE, found '%s'", flaw_word(l->now).text);
 }
 
+/* --- quotes --- */
+
+/* "..." with \" and \\ in it; s is behind the first quote.  The text, malloc'd, and *end behind
+ * the last quote; NULL: it is malformed, which is told. */
+static char *
+unquote(struct lines *l, const char *s, const char **end)
+{
+	char *text = mem_alloc(strlen(s) + 1), *out = text;
+
+	for (; *s != '\0' && *s != '"'; s++) {
+		if (*s == '\\' && s[1] != '"' && s[1] != '\\') {
+			flaw_add(
+			    l->flaws, l->line,
+			    "in quotes a backslash stands before '\"' or another one only");
+			mem_free(&text);
+			return NULL;
+		}
+		s += *s == '\\';
+		*out++ = *s;
+	}
+	*out = '\0';
+	*end = s + 1;
+	if (*s == '"')
+		return text;
+	flaw_add(l->flaws, l->line, "the quote that ends %s is missing",
+	         flaw_word(l->now).text);
+	mem_free(&text);
+	return NULL;
+}
+
+static void
+quoted_value(struct lines *l, const char *name, const char *s)
+{
+	const char *rest;
+	char *value = unquote(l, s, &rest);
+	bool blank;
+
+	if (value == NULL)
+		return;
+	for (blank = false; isspace((unsigned char)*rest); rest++)
+		blank = true;
+	if (*rest != '\0' && !(*rest == ';' && blank))
+		flaw_add(l->flaws, l->line, "unexpected text '%s' behind the quotes",
+		         flaw_word(rest).text);
+	else
+		l->sink->key(l->sink->arg, l->line, name, value, true);
+	mem_free(&value);
+}
+
+bool
+lines_look_commented(const char *value)
+{
+	for (const char *s = value; *s != '\0'; s++)
+		if (isspace((unsigned char)*s) && is_comment(s + 1))
+			return true;
+	return false;
+}
+
+char *
+lines_quote(const char *value)
+{
+	size_t len = strlen(value);
+	bool plain =
+	    len == 0 ||
+	    (*value != '"' && *value != ';' && !lines_look_commented(value) &&
+	     !isspace((unsigned char)*value) && !isspace((unsigned char)value[len - 1]));
+	char *text = mem_alloc(2 * len + 3), *out = text;
+
+	if (!plain)
+		*out++ = '"';
+	for (; *value != '\0'; value++) {
+		if (!plain && (*value == '"' || *value == '\\'))
+			*out++ = '\\';
+		*out++ = *value;
+	}
+	if (!plain)
+		*out++ = '"';
+	*out = '\0';
+	return text;
+}
+
 /* inih has split a line. */
 static int
 lines_pair(void *arg, const char *section, const char *name, const char *value)
@@ -46,10 +127,16 @@ lines_pair(void *arg, const char *section, const char *name, const char *value)
 	 * a strange key rather than a missing '='. */
 	while (isspace((unsigned char)*s))
 		s++;
-	if (*s != '=' || *name == '\0')
+	if (*s != '=' || *name == '\0') {
 		malformed(l);
+		return 1;
+	}
+	for (s++; isspace((unsigned char)*s); s++)
+		;
+	if (*s == '"') /* which inih knows nothing of */
+		quoted_value(l, name, s + 1);
 	else
-		l->sink->key(l->sink->arg, l->line, name, value);
+		l->sink->key(l->sink->arg, l->line, name, value, false);
 	return 1;
 }
 

@@ -11,16 +11,18 @@
 #ifndef BATON_CONF_LINES_H
 #define BATON_CONF_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct flaws;
 
 #define LINES_LONGEST 65536 /* bytes of a line */
 
-/* Who is told.  The strings last only for the call. */
+/* Who is told.  The strings last only for the call.  quoted: the value stood in quotes, which
+ * are gone. */
 struct lines_sink {
 	void (*section)(void *arg, int line, const char *title);
-	void (*key)(void *arg, int line, const char *name, const char *value);
+	void (*key)(void *arg, int line, const char *name, const char *value, bool quoted);
 	void *arg;
 };
 
@@ -28,5 +30,11 @@ struct lines_sink {
  * settings are global. */
 void lines_read(const char *text, size_t len, const struct lines_sink *sink,
                 struct flaws *flaws);
+
+/* Would a '#' or ';' in it be taken for the begin of a comment, by baton or by a reader? */
+bool lines_look_commented(const char *value);
+
+/* A value as it is to be written: in quotes where it must be; malloc'd. */
+char *lines_quote(const char *value);
 
 #endif

@@ -18,9 +18,9 @@ hear_section(void *arg, int line, const char *title)
 }
 
 static void
-hear_key(void *arg, int line, const char *name, const char *value)
+hear_key(void *arg, int line, const char *name, const char *value, bool quoted)
 {
-	fprintf(arg, "%d %s=(%s)\n", line, name, value);
+	fprintf(arg, quoted ? "%d %s=\"%s\"\n" : "%d %s=(%s)\n", line, name, value);
 }
 
 /* What the sink was told and the flaws, as one text. */
@@ -68,6 +68,21 @@ static const struct {
     {T("a = ; c\n"), "1 a=()\n"},
     {T("a =;c\n"), "1 a=(;c)\n"},
     {T("a = b # c\n"), "1 a=(b # c)\n"},
+
+    /* quotes */
+    {T("a = \"b ; c # d\"\n"), "1 a=\"b ; c # d\"\n"},
+    {T("a =\"b\" ; c\n"), "1 a=\"b\"\n"},
+    {T("a = \" b \"\t;c\n"), "1 a=\" b \"\n"},
+    {T("a = \"\"\n"), "1 a=\"\"\n"},
+    {T("a = \"b\\\"c\\\\\" ;d\n"), "1 a=\"b\"c\\\"\n"},
+    {T("a = b\"c\"\n"), "1 a=(b\"c\")\n"},
+    {T("a = \"b\nc = d\n"), "2 c=(d)\n1! the quote that ends a = \"b is missing\n"},
+    {T("a = \"b ; c\n"), "1! the quote that ends a = \"b ; c is missing\n"},
+    {T("a = \"b\\\"\n"), "1! the quote that ends a = \"b\\\" is missing\n"},
+    {T("a = \"b\\n\"\n"), "1! in quotes a backslash stands before '\"' or another one only\n"},
+    {T("a = \"b\" c\n"), "1! unexpected text 'c' behind the quotes\n"},
+    {T("a = \"b\";c\n"), "1! unexpected text ';c' behind the quotes\n"},
+    {T("a = \"b\"c\"\n"), "1! unexpected text 'c\"' behind the quotes\n"},
 
     /* a BOM, but only one; CRLF */
     {T("\xef\xbb\xbf[s]\n"), "1 [s]\n"},
@@ -177,6 +192,37 @@ START_TEST(long_title)
 }
 END_TEST
 
+/* Written, and read again, it is the same. */
+START_TEST(what_is_quoted_is_read_as_it_was)
+{
+	static const struct {
+		const char *value, *written;
+	} values[] = {{"a", "a"},
+	              {"a b", "a b"},
+	              {"a;b#c", "a;b#c"},
+	              {"a ;b", "\"a ;b\""},
+	              {"a\t#b", "\"a\t#b\""},
+	              {"\"a\"", "\"\\\"a\\\"\""},
+	              {" a", "\" a\""},
+	              {"a ", "\"a \""},
+	              {"a\\b", "a\\b"},
+	              {"; \\", "\"; \\\\\""}};
+
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		char *written = lines_quote(values[i].value), text[64], want[64], *told;
+
+		ck_assert_str_eq(written, values[i].written);
+		snprintf(text, sizeof text, "k = %s ; more", written);
+		snprintf(want, sizeof want, *written == '"' ? "1 k=\"%s\"\n" : "1 k=(%s)\n",
+		         values[i].value);
+		told = story(text, strlen(text));
+		ck_assert_str_eq(told, want);
+		free(told);
+		free(written);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -185,6 +231,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tc, what_is_quoted_is_read_as_it_was);
 	tcase_add_loop_test(tc, line, 0, COUNT(cases));
 	tcase_add_test(tc, longest);
 	tcase_add_test(tc, too_long);
