@@ -79,6 +79,9 @@ uint64_t baton_birth(void);
  */
 void baton_post(void (*fn)(void *arg), void *arg);
 
+/* Of a duration in milliseconds: it never ends.  (0 stands for a default.) */
+#define BATON_NEVER UINT64_MAX
+
 /* --- ctx: a deadline and a cancellation that go down the call tree ---------------- */
 
 /*
@@ -90,8 +93,8 @@ struct baton_ctx;
 
 /*
  * A ctx below parent (NULL: below the worker's own, which ends at the drain's
- * deadline), that ends after timeout_ms (0: when its parent does).  A later deadline
- * than the parent's has no effect.  The caller has one hold.
+ * deadline), that ends after timeout_ms (0 or BATON_NEVER: when its parent does).  A
+ * later deadline than the parent's has no effect.  The caller has one hold.
  */
 #define baton_ctx_new(parent, timeout_ms) baton_ctx_new_at((parent), (timeout_ms), BATON_HERE)
 struct baton_ctx *baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms,
@@ -193,7 +196,8 @@ struct baton_task {
 	void (*done)(void *arg, int status);
 	void (*release)(void *arg);
 	void *arg;
-	uint64_t limit_ms; /* one that runs for longer is told of in the log; 0: 10 s */
+	uint64_t limit_ms; /* one that runs for longer is told of in the log; 0: 10 s; BATON_NEVER:
+	                      none is */
 };
 
 /*
@@ -621,7 +625,7 @@ struct baton_route {
 	 * is streamed, when its head is there.  Answers now or later, once. */
 	void (*handle)(baton_request r);
 
-	uint64_t deadline_ms; /* of the answer, from then on; 0: 30 s */
+	uint64_t deadline_ms; /* of the answer, from then on; 0: 30 s; BATON_NEVER: none */
 	bool streamed;        /* the body comes in pieces: baton_request_read */
 };
 

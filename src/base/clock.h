@@ -11,6 +11,13 @@
 /* Now, in ms, exact. */
 uint64_t clock_ms(void);
 
+/* A time and a duration, which may be UINT64_MAX: never. */
+static inline uint64_t
+clock_add(uint64_t ms, uint64_t more_ms)
+{
+	return more_ms > UINT64_MAX - ms ? UINT64_MAX : ms + more_ms;
+}
+
 /* Now, in us, exact. */
 uint64_t clock_us(void);
 

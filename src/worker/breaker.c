@@ -45,7 +45,8 @@ breaker_state(const struct baton_breaker_rules *rules, const struct breaker_cell
 
 	if (opened <= last_closed(cells, now))
 		return BATON_BREAKER_CLOSED;
-	return now < opened + rules->open_ms ? BATON_BREAKER_OPEN : BATON_BREAKER_HALF_OPEN;
+	return now < clock_add(opened, rules->open_ms) ? BATON_BREAKER_OPEN
+	                                               : BATON_BREAKER_HALF_OPEN;
 }
 
 /* One whose end nobody tells does not keep others from trying for ever. */
@@ -58,7 +59,7 @@ is_tried(const struct baton_breaker_rules *rules, const struct breaker_cells *ce
 	for (size_t i = 0; i < cells->n; i++) {
 		uint64_t trial = cells->cell[i]->trial_ms;
 
-		if (trial > opened && trial <= now && now < trial + rules->open_ms)
+		if (trial > opened && trial <= now && now < clock_add(trial, rules->open_ms))
 			return true;
 	}
 	return false;

@@ -87,8 +87,8 @@ baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms, const char *plac
 	AN(runtime_on_loop());
 	ctx->parent = baton_ctx_hold(parent != NULL ? parent : cx.root);
 	TAILQ_INSERT_TAIL(&cx.all, ctx, all);
-	if (timeout_ms != 0 && timeout_ms < UINT64_MAX - ctx->born_ms)
-		deadline = ctx->born_ms + timeout_ms;
+	if (timeout_ms != 0)
+		deadline = clock_add(ctx->born_ms, timeout_ms);
 	ctx->deadline_ms = ctx->parent->deadline_ms;
 	cause = baton_ctx_cause(ctx->parent);
 	if (cause != 0) {

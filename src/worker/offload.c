@@ -344,7 +344,7 @@ judge(const struct job *j, struct runtime_task *t)
 	uint64_t ended = ctx_ended_ms(j->ctx);
 
 	t->warning = "it has run for longer than its limit";
-	t->due_ms = t->since_ms + limit_of(j);
+	t->due_ms = clock_add(t->since_ms, limit_of(j));
 	if (ended == 0 || ended + RUNTIME_GRACE_MS >= t->due_ms)
 		return;
 	t->warning = "it runs on after the end of its ctx";

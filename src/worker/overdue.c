@@ -93,7 +93,7 @@ overdue_conn(struct conn *c, uint64_t now, uint64_t *since_ms)
 		c->seen_ms = c->since_ms;
 	c->seen = moved;
 	patience = c->service->type->patience(c);
-	*since_ms = c->seen_ms + 2 * patience;
+	*since_ms = clock_add(c->seen_ms, clock_add(patience, patience));
 	return patience != 0 && now >= *since_ms;
 }
 

@@ -120,6 +120,13 @@ after_return(baton_request r)
 	later(r, "after return", answer_later, 300);
 }
 
+/* No deadline ends it, and nobody complains of it. */
+static void
+whenever(baton_request r)
+{
+	later(r, "whenever", answer_later, 4000);
+}
+
 static void
 never(baton_request r)
 {
@@ -632,6 +639,7 @@ static const struct baton_route routes[] = {
     {"GET", "/hello", hello, 0, false},
     {"POST", "/hello", hello, 0, false},
     {"GET", "/later", after_return, 0, false},
+    {"GET", "/whenever", whenever, BATON_NEVER, false},
     {"GET", "/never", never, 100, false},
     {"GET", "/twice", twice, 0, false},
     {"GET", "/late", late, 100, false},
