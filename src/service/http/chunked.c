@@ -26,6 +26,7 @@ extra(struct chunked *c, size_t max, int state)
 	return ++c->extra > max ? BAD : state;
 }
 
+/* Blanks are read where an extension follows (RFC 9112, 7.1.1), and nowhere else. */
 static int
 after_size(struct chunked *c, char ch)
 {
@@ -35,7 +36,7 @@ after_size(struct chunked *c, char ch)
 		return extra(c, CHUNKED_LINE_MAX, EXTENSION);
 	if (ch == ' ' || ch == '\t')
 		return extra(c, CHUNKED_LINE_MAX, PAD);
-	return ch == '\r' ? SIZE_LF : BAD;
+	return ch == '\r' && c->state == SIZE ? SIZE_LF : BAD;
 }
 
 static int
