@@ -649,6 +649,7 @@ static const struct baton_route routes[] = {
     {"GET", "/fan", fan, 0, false},
     {"GET", "/stream/{n}", stream, 0, false},
     {"GET", "/half", half, 100, false},
+    {"GET", "/half/for-ever", half, BATON_NEVER, false},
     {"POST", "/upload/{v}", upload, 0, true},
     {"POST", "/upload/{v}/soon", upload, 100, true},
     {"GET", "/release", release_held, 0, false},

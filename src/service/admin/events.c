@@ -29,6 +29,7 @@ struct stream {
 	uint64_t seq; /* of the newest change that it was told */
 	bool begun;   /* seq is known */
 	bool chunked;
+	bool ends; /* when what is unsent is sent */
 	char *unsent;
 	size_t from, to; /* unsent[from..to) */
 };
@@ -164,6 +165,17 @@ events_of(const struct conn *c)
 }
 
 static void
+end(struct stream *s)
+{
+	struct iovec last = {(void *)(uintptr_t) "0\r\n\r\n", 5};
+
+	if (s->chunked && conn_write(s->c, &last, 1, false) == CONN_ERROR)
+		conn_close(s->c, "broken by the peer");
+	else
+		conn_finish(s->c, "its worker leaves");
+}
+
+static void
 all_sent(struct stream *s)
 {
 	struct conn *c = s->c;
@@ -171,6 +183,10 @@ all_sent(struct stream *s)
 	mem_free(&s->unsent);
 	s->from = s->to = 0;
 	timelist_leave(&c->timed);
+	if (s->ends) {
+		end(s);
+		return;
+	}
 	if (c->writing)
 		conn_want_read(c);
 	conn_set_state(c, CONN_IDLE);
@@ -385,15 +401,9 @@ drain(struct conn *c)
 
 	if (!conn_ends_here(c))
 		return;
-	if (s->chunked && s->unsent == NULL) {
-		struct iovec end = {(void *)(uintptr_t) "0\r\n\r\n", 5};
-
-		if (conn_write(c, &end, 1, false) == CONN_ERROR) {
-			conn_close(c, "broken by the peer");
-			return;
-		}
-	}
-	conn_finish(c, "its worker leaves");
+	s->ends = true;
+	if (s->unsent == NULL)
+		end(s);
 }
 
 /* --- moving --- */

@@ -252,7 +252,10 @@ go_on(struct call *call)
 	struct conn *c = x->conn;
 
 	if (call->cut != NULL) {
-		conn_close(c, call->cut);
+		if (call->by_drain)
+			conn_cut(c, call->cut);
+		else
+			conn_close(c, call->cut);
 		return;
 	}
 	if (c->writing)
@@ -378,6 +381,7 @@ static void
 cut_off(struct call *call, const char *why, int cause)
 {
 	call->cut = why;
+	call->by_drain = cause == BATON_DRAIN;
 	call_end(call, cause);
 	call_wake(call);
 }

@@ -42,6 +42,7 @@ struct call {
 	bool handling;   /* the handler is running: no need to wake anybody */
 	bool ready;      /* is on that list */
 	const char *cut; /* why the connection is to be closed; NULL: it is not */
+	bool by_drain;   /* a stop, or the end of a drain, is to blame: it counts as cut */
 	enum call_state state;
 	STAILQ_ENTRY(call) ready_link;
 	struct baton_ctx *ctx;
