@@ -88,6 +88,7 @@ struct conf_service {
 	int64_t body_timeout;
 	int64_t send_timeout;
 	int64_t request_timeout;
+	int64_t min_rate;
 	int64_t idle_timeout; /* of all: without a byte in either direction */
 
 	/* http and proxy */

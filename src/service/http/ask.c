@@ -89,6 +89,13 @@ relay_start_limits(struct relay *r)
 			timelist_leave(&c->timed);
 	} else if (tail_is_empty(&r->up)) {
 		timelist_join(http_of(c)->body, &c->timed);
+		if (x->total.list == NULL)
+			timelist_join(http_of(c)->total, &x->total);
+	} else {
+		timelist_leave(&x->total);
+		if (tail_is_empty(&r->down))
+			timelist_leave(&c->timed);
+		x->rate_ms = 0;
 	}
 	if (r->read_all || !tail_is_empty(&r->up))
 		timelist_join(http_of(c)->answer, &r->timed);

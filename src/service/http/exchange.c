@@ -15,6 +15,7 @@
 #define UNUSED_MAX 128          /* exchanges kept for re-use, per service */
 #define IN_FIRST   2048         /* bytes of `in`: enough for most heads, and kept for re-use */
 #define BODY_ROOM  4096         /* a body is read behind its head, at least so much at a time */
+#define RATE_MS    10000        /* over which min_rate is meant */
 #define TEXTS_MAX  16           /* kept for re-use */
 #define TURN       (512 * 1024) /* sent at a time: a fast client does not hog the loop */
 
@@ -89,6 +90,8 @@ exchange_next(struct exchange *x)
 	x->out_len = x->more_len = 0;
 	x->file_left = 0;
 	x->close = x->last = false;
+	x->rate_ms = 0;
+	x->slow = false;
 	memset(&x->chunked, 0, sizeof x->chunked);
 	x->status = 0;
 	x->upstream = NULL;
@@ -239,6 +242,30 @@ exchange_room(const struct conn *c, struct exchange *x)
 }
 
 /* What fills the buffer is not all, perhaps: in a larger one goes more. */
+/* Bytes of a body have come: its pauses are counted from here, and how fast it comes. */
+static void
+body_came(struct conn *c, struct exchange *x, size_t n)
+{
+	struct http *h = http_of(c);
+	uint64_t now = clock_tick_ms(), since;
+
+	if (x->total.list == h->total)
+		timelist_join(h->total, &x->total);
+	if (h->conf->min_rate == 0)
+		return;
+	if (x->rate_ms == 0) {
+		x->rate_ms = now;
+		x->rate_bytes = 0;
+	}
+	x->rate_bytes += n;
+	since = now - x->rate_ms;
+	if (since < RATE_MS)
+		return;
+	x->slow = x->rate_bytes * 1000 / since < (uint64_t)h->conf->min_rate;
+	x->rate_ms = now;
+	x->rate_bytes = 0;
+}
+
 ssize_t
 exchange_read(struct conn *c, struct exchange *x)
 {
@@ -250,13 +277,18 @@ exchange_read(struct conn *c, struct exchange *x)
 			grow(c, x);
 		room = x->size - x->to;
 		n = conn_read(c, x->in + x->to, room);
+		if (n <= 0 && all == 0)
+			return n;
 		if (n <= 0)
-			return all > 0 ? all : n; /* it will say so again */
+			break; /* it will say so again */
 		x->to += (size_t)n;
 		all += n;
 		if ((size_t)n < room)
 			break;
 	}
+	if (all > 0 &&
+	    (x->phase == PHASE_BODY || x->phase == PHASE_CALL || x->phase == PHASE_RELAY))
+		body_came(c, x, (size_t)all);
 	return all;
 }
 

@@ -87,6 +87,9 @@ struct exchange {
 	uint64_t began_us;   /* its first byte was read, or it was the turn of what had come */
 	size_t head_len;     /* of the head, which ends at body_at */
 	uint64_t body_left;  /* of a body with a length */
+	uint64_t rate_ms;    /* since when the body's bytes are counted; 0: they are not */
+	uint64_t rate_bytes;
+	bool slow;           /* they come at less than min_rate */
 	bool close;          /* after this answer */
 	bool last;           /* the client said itself that it sends no more requests */
 	/* for the access log; used where there is one */

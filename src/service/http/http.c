@@ -319,6 +319,8 @@ begins_nothing(struct conn *c, struct exchange *x)
 	return true;
 }
 
+static void too_late(struct conn *c);
+
 static void
 readable(struct conn *c)
 {
@@ -337,6 +339,10 @@ readable(struct conn *c)
 	}
 	if (got == 0) {
 		ended(c, x);
+		return;
+	}
+	if (x->slow) {
+		too_late(c);
 		return;
 	}
 	if (begins && begins_nothing(c, x))

@@ -392,14 +392,8 @@ relay_begin(struct conn *c, struct exchange *x)
 	r->read_all = x->body_left == 0 && !x->request.chunked;
 	r->upgrade = r->read_all && !x->request.http10 && rewrite_upgrades(head, x->head_len);
 	x->phase = PHASE_RELAY;
-	if (r->read_all) {
-		timelist_leave(&x->total);
-		timelist_leave(&c->timed);
-	} else {
-		timelist_join(http_of(c)->body, &c->timed);
-		if (x->total.list == NULL)
-			timelist_join(http_of(c)->total, &x->total);
-	}
+	timelist_leave(&x->total); /* until there is somebody to take its body */
+	timelist_leave(&c->timed);
 	next_upstream(r);
 }
 
@@ -424,7 +418,10 @@ read_client(struct conn *c, struct exchange *x)
 		conn_close(c, "the client hung up");
 		return;
 	}
-	relay_go_on(x->relay);
+	if (x->slow)
+		relay_late(c, x);
+	else
+		relay_go_on(x->relay);
 }
 
 void

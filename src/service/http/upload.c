@@ -126,9 +126,10 @@ set_limit(struct call *call, bool came)
 	struct conn *c = call->x->conn;
 	struct timelist *limit = call_http(call)->body;
 
-	if (call->readable == NULL || something_is_there(call))
+	if (call->readable == NULL || something_is_there(call)) {
 		timelist_leave(&c->timed);
-	else if (came || c->timed.list != limit)
+		call->x->rate_ms = 0; /* the handler has its time */
+	} else if (came || c->timed.list != limit)
 		timelist_join(limit, &c->timed);
 }
 
