@@ -203,8 +203,12 @@ parse(int argc, char **argv, struct options *o)
 			misused();
 		}
 	}
-	if (optind < argc)
+	if (optind < argc) {
+		fprintf(stderr,
+		        "baton: unexpected '%s'; is it the file, as in: baton -c %s ?\n\n",
+		        argv[optind], argv[optind]);
 		misused();
+	}
 }
 
 static struct conf *

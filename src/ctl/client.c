@@ -1,13 +1,16 @@
 #include "ctl/client.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +46,34 @@ struct client {
 
 static const struct timeval usual = {.tv_sec = CONNECT_S};
 
+static const char *
+name_of(uid_t uid, char number[16])
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	snprintf(number, 16, "uid %u", (unsigned)uid);
+	return pw != NULL ? pw->pw_name : number;
+}
+
+/* A socket that we may not connect to: whom does it answer? */
+static void
+not_for_us(const char *path, char **cause)
+{
+	char number[2][16];
+	char *owner, *us = mem_strdup(name_of(geteuid(), number[0]));
+	struct stat st;
+
+	if (stat(path, &st) == 0) {
+		owner = mem_strdup(name_of(st.st_uid, number[1]));
+		cause_set(cause, "%s: it answers %s%s only, and you are %s", path, owner,
+		          st.st_uid != 0 ? " and root" : "", us);
+		mem_free(&owner);
+	} else {
+		cause_set(cause, "%s: you are %s, who may not look there", path, us);
+	}
+	mem_free(&us);
+}
+
 static int
 try_connect(const char *path, const struct timeval *limit, char **cause)
 {
@@ -69,6 +100,8 @@ try_connect(const char *path, const struct timeval *limit, char **cause)
 			cause_set(cause,
 			          "%s: no connection within %ld s; is the master stopped?",
 			          path, (long)limit->tv_sec);
+		else if (errno == EACCES)
+			not_for_us(path, cause);
 		else
 			cause_set(cause, "%s: %s", path, strerror(errno));
 		fd_close(&fd);
@@ -158,7 +191,7 @@ client_connect(const char *path, char **full, char **cause)
 		return connect_anywhere(full, cause);
 	if ((c = client_new(path, &usual, &why)) == NULL) {
 		note_full(path, full);
-		cause_set(cause, "no baton at %s", why);
+		cause_set(cause, "%s%s", errno == EACCES ? "" : "no baton at ", why);
 	}
 	free(why);
 	return c;

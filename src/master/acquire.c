@@ -93,7 +93,12 @@ open_tcp(const struct conf_addr *a, const char *id, char **cause)
 	if (fd < 0 && ((port != 0 && !listener_port_is_ours(port) &&
 	                address_probe(&a->sa, a->salen) < 0) ||
 	               (fd = address_bind_tcp(&a->sa, a->salen)) < 0)) {
-		cause_set(cause, "cannot listen on %s: %s", a->text, strerror(errno));
+		cause_set(cause, "cannot listen on %s: %s%s", a->text, strerror(errno),
+		          errno == EACCES
+		              ? "; a port below 1024 takes root, CAP_NET_BIND_SERVICE "
+		                "(AmbientCapabilities= in a unit) or "
+		                "net.ipv4.ip_unprivileged_port_start"
+		              : "");
 		return NULL;
 	}
 	l = listener_make(a->text, CONF_ADDR_TCP);
