@@ -65,11 +65,12 @@ not_for_us(const char *path, char **cause)
 
 	if (stat(path, &st) == 0) {
 		owner = mem_strdup(name_of(st.st_uid, number[1]));
-		cause_set(cause, "%s: it answers %s%s only, and you are %s", path, owner,
-		          st.st_uid != 0 ? " and root" : "", us);
+		cause_set(cause, "%s: Permission denied: it answers %s%s only, and you are %s",
+		          path, owner, st.st_uid != 0 ? " and root" : "", us);
 		mem_free(&owner);
 	} else {
-		cause_set(cause, "%s: you are %s, who may not look there", path, us);
+		cause_set(cause, "%s: Permission denied: you are %s, who may not look there",
+		          path, us);
 	}
 	mem_free(&us);
 }
