@@ -159,13 +159,13 @@ is_dead(const struct baton_link *l)
 }
 
 struct baton_link *
-pool_take_at(struct pool_target *t, bool look, const char *place)
+pool_take_at(struct pool_target *t, const char *place)
 {
 	struct baton_link *l;
 	uint64_t now = clock_ms();
 
 	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
-		bool dead = look && is_dead(l);
+		bool dead = is_dead(l);
 
 		TAILQ_REMOVE(&t->idle, l, link);
 		t->nidle--;
@@ -436,7 +436,8 @@ baton_link_put(struct baton_link *link, bool reusable)
 		link->ready = NULL;
 		link_want(link, EV_READ);
 	}
-	if (reusable && (link->attached || !is_dead(link)) && !is_old(link, clock_ms())) {
+	if (reusable && !is_old(link, clock_ms()) &&
+	    ((link->attached && TAILQ_EMPTY(&t->waiting)) || !is_dead(link))) {
 		link->reused = true;
 		keep_or_give(link);
 		return;
@@ -485,7 +486,7 @@ wait_for(struct pool_target *t, struct baton_ctx *ctx,
 	w->arg = arg;
 	w->place = place;
 	w->timed = timed;
-	if (t->nwaiting == 0 && (l = pool_take_at(t, true, place)) != NULL) {
+	if (t->nwaiting == 0 && (l = pool_take_at(t, place)) != NULL) {
 		serve(w, 0, l);
 		return 0;
 	}

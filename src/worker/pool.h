@@ -19,10 +19,10 @@ struct pool_target;
 /* The target of that name; it lives as long as the pool. */
 struct pool_target *pool_target(struct baton_pool *pool, const char *name);
 
-/* An idle link at once, or NULL.  look: ask the socket whether its peer is still there,
- * for a request that must not be sent twice. */
-#define pool_take(target, look) pool_take_at((target), (look), BATON_HERE)
-struct baton_link *pool_take_at(struct pool_target *target, bool look, const char *place);
+/* An idle link at once, or NULL.  Its peer is still there, and nothing that it has said waits: it
+ * was asked nothing. */
+#define pool_take(target) pool_take_at((target), BATON_HERE)
+struct baton_link *pool_take_at(struct pool_target *target, const char *place);
 
 /* As baton_pool_get; but ctx is that of the wait, and says nothing of the time after. */
 #define pool_wait(target, ctx, fn, arg) pool_wait_at((target), (ctx), (fn), (arg), BATON_HERE)

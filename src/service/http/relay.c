@@ -320,7 +320,7 @@ next_upstream(struct relay *r)
 	}
 	r->upstream = u;
 	r->x->upstream = u->text;
-	link = pool_take(u->target, !is_idempotent(r->x->request.method));
+	link = pool_take(u->target);
 	if (link != NULL)
 		relay_ask(r, link);
 	else
