@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define V1_MAX 107 /* with its CR LF */
+#define V1_MAX GREETING_MAX /* with its CR LF */
 
 static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -70,60 +70,67 @@ read_v1(const char *bytes, size_t len, struct greeting *g)
 	const char *end = memchr(bytes, '\n', max);
 
 	if (end == NULL)
-		return len >= V1_MAX ? -1 : 0;
+		return len >= V1_MAX ? GREETING_BROKEN : 0;
 	if (end == bytes || end[-1] != '\r' ||
 	    memchr(bytes, '\0', (size_t)(end - bytes)) != NULL)
-		return -1;
+		return GREETING_BROKEN;
 	memcpy(line, bytes, (size_t)(end - bytes));
 	line[end - bytes - 1] = '\0';
-	return v1_parse(line, g) ? (int)(end - bytes) + 1 : -1;
+	return v1_parse(line, g) ? (int)(end - bytes) + 1 : GREETING_BROKEN;
 }
 
 /* --- version 2: binary --- */
 
-static bool
-v2_addresses(const struct v2_head *head, const char *body, size_t n, struct greeting *g)
+/* Of the addresses, if it tells any that we know: else its sender speaks for itself. */
+static size_t
+v2_size(const struct v2_head *head)
+{
+	if ((head->command & 15) == 0)
+		return 0;
+	return head->family == 0x11 ? 12 : head->family == 0x21 ? 36 : 0;
+}
+
+static void
+v2_addresses(const struct v2_head *head, const char *body, struct greeting *g)
 {
 	struct sockaddr_in *from4 = (struct sockaddr_in *)&g->from;
 	struct sockaddr_in *to4 = (struct sockaddr_in *)&g->to;
 	struct sockaddr_in6 *from6 = (struct sockaddr_in6 *)&g->from;
 	struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)&g->to;
 
-	if ((head->command & 15) == 0 || (head->family != 0x11 && head->family != 0x21))
-		return true; /* its sender speaks for itself, or of what we do not know */
-	if (n < (head->family == 0x11 ? 12u : 36u))
-		return false;
 	if (head->family == 0x11) {
 		from4->sin_family = to4->sin_family = AF_INET;
 		memcpy(&from4->sin_addr, body, 4);
 		memcpy(&to4->sin_addr, body + 4, 4);
 		memcpy(&from4->sin_port, body + 8, 2);
 		memcpy(&to4->sin_port, body + 10, 2);
-		return true;
+		return;
 	}
 	from6->sin6_family = to6->sin6_family = AF_INET6;
 	memcpy(&from6->sin6_addr, body, 16);
 	memcpy(&to6->sin6_addr, body + 16, 16);
 	memcpy(&from6->sin6_port, body + 32, 2);
 	memcpy(&to6->sin6_port, body + 34, 2);
-	return true;
 }
 
 static int
 read_v2(const char *bytes, size_t len, struct greeting *g)
 {
 	struct v2_head head;
-	size_t n;
+	size_t n, size;
 
 	if (len < sizeof head)
 		return 0;
 	memcpy(&head, bytes, sizeof head);
 	n = ntohs(head.length);
-	if (head.command >> 4 != 2 || (head.command & 15) > 1 || sizeof head + n > GREETING_MAX)
-		return -1;
-	if (len < sizeof head + n)
+	size = v2_size(&head);
+	if (head.command >> 4 != 2 || (head.command & 15) > 1 || n < size)
+		return GREETING_BROKEN;
+	if (len < sizeof head + size)
 		return 0;
-	return v2_addresses(&head, bytes + sizeof head, n, g) ? (int)(sizeof head + n) : -1;
+	if (size > 0)
+		v2_addresses(&head, bytes + sizeof head, g);
+	return (int)(sizeof head + n);
 }
 
 static bool
@@ -142,7 +149,7 @@ greeting_read(const void *bytes, size_t len, struct greeting *g)
 		return read_v2(bytes, len, g);
 	if (begins(bytes, len, "PROXY ", 6))
 		return read_v1(bytes, len, g);
-	return -1;
+	return GREETING_NONE;
 }
 
 /* --- writing --- */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define GREETING_MAX 552 /* of what is read: version 2 with addresses and some TLVs */
+#define GREETING_MAX 107 /* of what is to be kept of a header until it tells its addresses */
 #define GREETING_OUT 108 /* of what is written */
 
 /* Two ends of a TCP connection; family AF_UNSPEC when they are not known. */
@@ -21,10 +21,13 @@ struct greeting {
 };
 
 /*
- * Look at the first len bytes, from their start each time: they are few.  > 0: the header has
- * so many bytes, and *g is filled; 0: more are needed; -1: this is no PROXY header, or one that
- * is too long.
+ * Look at the first len bytes, from their start each time: they are few.  > 0: *g is filled,
+ * and the header has so many bytes, which may be more than len (of version 2, up to 65551):
+ * what follows is TLVs, to be skipped.  0: more are needed.  GREETING_NONE: this is no PROXY
+ * header; GREETING_BROKEN: it is a bad one.
  */
+#define GREETING_NONE   (-1)
+#define GREETING_BROKEN (-2)
 int greeting_read(const void *bytes, size_t len, struct greeting *g);
 
 /* Write a header of version 1 or 2 to buf (GREETING_OUT bytes).  The length. */

@@ -51,7 +51,8 @@ struct dialing {
 	bool greets; /* its PROXY header is to come */
 	bool waited; /* for names; not twice */
 	size_t nbegun;
-	char begun[GREETING_MAX]; /* of its PROXY header */
+	size_t rest; /* of its PROXY header, which is not kept */
+	char begun[GREETING_MAX];
 };
 
 struct client {
@@ -267,6 +268,25 @@ admit(struct conn *c, struct client *cl)
 		dial(c, cl);
 }
 
+/* What it tells beside the addresses (TLVs), and is not asked for.  Part of it at a time. */
+static void
+skip_rest(struct conn *c, struct client *cl)
+{
+	static char waste[16384];
+	struct dialing *d = cl->dialing;
+	ssize_t n = conn_read(c, waste, d->rest < sizeof waste ? d->rest : sizeof waste);
+
+	if (n == CONN_AGAIN)
+		return;
+	if (n <= 0) {
+		fail(c, "it ended amid its PROXY header");
+		return;
+	}
+	d->rest -= (size_t)n;
+	if (d->rest == 0)
+		admit(c, cl);
+}
+
 /* Behind the header stands what is the upstream's, and stays where it is.  What is a part of
  * the header only is taken: the loop would turn for it, without a rest, until more comes. */
 static void
@@ -276,18 +296,20 @@ read_greeting(struct conn *c, struct client *cl)
 	char *at = d->begun + d->nbegun;
 	ssize_t n = recv(c->fd, at, sizeof d->begun - d->nbegun, MSG_PEEK | MSG_DONTWAIT);
 	struct greeting told;
-	size_t whole;
+	size_t have, whole;
 	int used;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	used = n > 0 ? greeting_read(d->begun, d->nbegun + (size_t)n, &told) : -1;
+	have = d->nbegun + (size_t)(n > 0 ? n : 0);
+	used = n > 0 ? greeting_read(d->begun, have, &told) : GREETING_NONE;
 	if (used < 0) {
-		fail(c, n > 0 ? "it does not begin with a PROXY header"
-		              : "it ended before its PROXY header");
+		fail(c, n <= 0                    ? "it ended before its PROXY header"
+		        : used == GREETING_BROKEN ? "its PROXY header is broken"
+		                                  : "it does not begin with a PROXY header");
 		return;
 	}
-	whole = used > 0 ? (size_t)used : d->nbegun + (size_t)n;
+	whole = used > 0 && (size_t)used < have ? (size_t)used : have;
 	if (conn_read(c, at, whole - d->nbegun) != (ssize_t)(whole - d->nbegun)) {
 		fail(c, "its PROXY header went away");
 		return;
@@ -297,7 +319,9 @@ read_greeting(struct conn *c, struct client *cl)
 		return;
 	if (told.from.ss_family != AF_UNSPEC) /* else the one before us speaks for itself */
 		d->client = told;
-	admit(c, cl);
+	d->rest = (size_t)used - whole;
+	if (d->rest == 0)
+		admit(c, cl);
 }
 
 static void
@@ -307,6 +331,8 @@ ready(struct conn *c, short what)
 
 	if (cl->dialing == NULL)
 		pair_ready(&cl->pair, what);
+	else if (cl->dialing->greets && cl->dialing->rest > 0)
+		skip_rest(c, cl);
 	else if (cl->dialing->greets)
 		read_greeting(c, cl);
 }
