@@ -58,6 +58,7 @@ struct http {
 	char *scratch; /* heads are written here */
 	size_t scratch_size;
 	uint64_t told_ms; /* the last fault in the log */
+	bool told_of_tls; /* once */
 	time_t date_of;   /* what `date` says */
 	char date[ANSWER_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
@@ -89,9 +90,9 @@ struct exchange {
 	uint64_t body_left;  /* of a body with a length */
 	uint64_t rate_ms;    /* since when the body's bytes are counted; 0: they are not */
 	uint64_t rate_bytes;
-	bool slow;           /* they come at less than min_rate */
-	bool close;          /* after this answer */
-	bool last;           /* the client said itself that it sends no more requests */
+	bool slow;  /* they come at less than min_rate */
+	bool close; /* after this answer */
+	bool last;  /* the client said itself that it sends no more requests */
 	/* for the access log; used where there is one */
 	bool unlogged;      /* there is one, and the line is not written yet */
 	uint16_t status;    /* of the answer; 0: none yet */

@@ -21,8 +21,11 @@ number(const char **p, const char *end)
 static enum range_result
 suffix(uint64_t n, uint64_t size, uint64_t *first, uint64_t *last)
 {
-	if (n == 0 || size == 0)
+	if (n == 0)
 		return RANGE_UNSATISFIABLE;
+	if (size == 0)
+		return RANGE_WHOLE; /* satisfied, and without a part to tell (RFC 9110, 14.1.2)
+		                     */
 	*first = n < size ? size - n : 0;
 	*last = size - 1;
 	return RANGE_PART;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+#include "conf/conf.h"
 #include "service/http/call.h"
 #include "service/http/chunked.h"
 #include "service/http/exchange.h"
@@ -61,7 +63,10 @@ begin_body(struct conn *c, struct exchange *x)
 		respond(c, x);
 		return;
 	}
-	receive_continue(x);
+	if (x->request.expects_continue && respond_takes_no_body(c, x))
+		respond_refuse(c, x, 405); /* before it comes */
+	else
+		receive_continue(x);
 }
 
 void
@@ -87,6 +92,28 @@ is_line_too_long(const char *bytes, size_t len, size_t looked)
 	return len > max && looked <= max && memchr(bytes, '\n', len) == NULL;
 }
 
+/* What a TLS client says first: a record of a handshake. */
+static bool
+is_tls(const char *bytes, size_t len)
+{
+	return len >= 2 && bytes[0] == 0x16 && bytes[1] == 0x03;
+}
+
+static void
+refuse_hopeless(struct conn *c, struct exchange *x, const char *at, size_t len)
+{
+	struct http *h = http_of(c);
+	char peer[64];
+
+	if (is_tls(at, len) && !h->told_of_tls) {
+		conn_peer(c, peer, sizeof peer);
+		log_warn("service %s: %s speaks TLS, and this port speaks plain HTTP",
+		         h->conf->name, peer);
+		h->told_of_tls = true;
+	}
+	respond_refuse(c, x, 400);
+}
+
 bool
 receive_head(struct conn *c, struct exchange *x)
 {
@@ -99,7 +126,9 @@ receive_head(struct conn *c, struct exchange *x)
 	len = x->to - x->from;
 	n = request_head_length(at, len, x->looked);
 	if (n == 0) {
-		if (len >= max)
+		if (request_is_hopeless(at, len, x->looked))
+			refuse_hopeless(c, x, at, len);
+		else if (len >= max)
 			respond_refuse(c, x, request_too_long(at, len));
 		else if (is_line_too_long(at, len, x->looked))
 			respond_refuse(c, x, 414);

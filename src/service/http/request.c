@@ -43,6 +43,28 @@ request_is_token(const struct request_text *t)
 }
 
 bool
+request_is_hopeless(const char *bytes, size_t len, size_t from)
+{
+	bool in_method = memchr(bytes, ' ', from) == NULL;
+
+	for (size_t i = from; i < len; i++) {
+		unsigned char ch = (unsigned char)bytes[i];
+
+		if (in_method && ch == ' ' && i > 0) {
+			in_method = false;
+			continue;
+		}
+		if (in_method
+		        ? !is_token(ch)
+		        : (ch < 0x20 && ch != '\t' && ch != '\r' && ch != '\n') || ch == 0x7f)
+			return true;
+		if (i > 0 && bytes[i - 1] == '\r' && ch != '\n')
+			return true;
+	}
+	return false;
+}
+
+bool
 request_bytes_are_clean(const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

@@ -61,6 +61,10 @@ struct request {
  */
 ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
 
+/* Can these bytes never begin a request, whatever follows?  from: bytes before it were looked
+ * at already. */
+bool request_is_hopeless(const char *bytes, size_t len, size_t from);
+
 /* Tab is the only control byte that a head may hold inside a line; each line ends
  * in CRLF and starts with what is no blank (a folded line). */
 bool request_bytes_are_clean(const char *head, size_t len);

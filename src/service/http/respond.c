@@ -80,7 +80,8 @@ respond_connection(struct exchange *x)
 		x->last = false; /* the rest of the body still comes */
 	}
 	if (!x->close && (conn_ends_here(x->conn) || worker_lame()) && !another_has_come(x))
-		x->close = true; /* who is told so now does not meet an end between two requests */
+		x->close =
+		    true; /* who is told so now does not meet an end between two requests */
 	if (x->close)
 		return ANSWER_CLOSE;
 	return x->request.http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
@@ -260,6 +261,13 @@ respond_is_ours(const struct conn *c, const struct exchange *x)
 
 	return h->conf->health != NULL &&
 	       request_path(&x->request.target, path, sizeof path) == 0 && is_health(h, path);
+}
+
+bool
+respond_takes_no_body(const struct conn *c, const struct exchange *x)
+{
+	return http_of(c)->root >= 0 && x->request.method != HTTP_GET &&
+	       x->request.method != HTTP_HEAD && !respond_is_ours(c, x);
 }
 
 void

@@ -30,6 +30,9 @@ void respond(struct conn *c, struct exchange *x);
 /* Of a service with upstreams: is the request one that we answer ourselves (health)? */
 bool respond_is_ours(const struct conn *c, const struct exchange *x);
 
+/* Will it be 405, whatever its body is? */
+bool respond_takes_no_body(const struct conn *c, const struct exchange *x);
+
 /* How Connection reads in the answer that begins now; closes, where it says so. */
 enum answer_connection respond_connection(struct exchange *x);
 
