@@ -108,6 +108,11 @@ struct conf_service {
 	int64_t upstream_idle;        /* ms that one is kept without use */
 	char *check;                  /* path that tells whether an upstream is well; NULL */
 	int64_t check_interval;
+	bool breaker;
+	int64_t breaker_percent;
+	int64_t breaker_calls;
+	int64_t breaker_window;
+	int64_t breaker_open;
 	int64_t check_timeout;
 
 	/* proxy */

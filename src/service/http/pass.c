@@ -110,6 +110,15 @@ pass_body(struct relay *r, char *bytes, size_t n, struct piece *p)
 	return true;
 }
 
+/* It was answered, and a limit of ours is in the way: the upstream is not to blame, and another
+ * one would say the same. */
+static void
+refuse_answer(struct relay *r, const char *why)
+{
+	upstream_good(r->upstream);
+	relay_give_up(r, 502, why);
+}
+
 /* The final answer begins: its head, and what is there of its body. */
 static void
 begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n)
@@ -131,10 +140,8 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	                        (chunked || to_close) && !x->request.http10, h->scratch,
 	                        h->scratch_size));
 	if (p.n == 0) {
-		relay_failed(r, 502,
-		             "its answer's head grows too long, or has too many lines of "
-		             "Connection",
-		             false);
+		refuse_answer(r, "its answer's head grows too long, or has too many lines of "
+		                 "Connection");
 		return;
 	}
 	r->state = ANSWERING;
@@ -181,7 +188,10 @@ take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 	if (wrong == NULL && r->reply.status == 101 && !r->upgrade)
 		wrong = "another protocol than was asked for";
 	if (wrong != NULL) {
-		relay_failed(r, 502, wrong, false);
+		if (r->reply.too_much)
+			refuse_answer(r, wrong);
+		else
+			relay_failed(r, 502, wrong, false);
 		return true;
 	}
 	if (r->reply.status == 101)
@@ -217,8 +227,7 @@ take_heads(struct relay *r, char *bytes, size_t n, size_t searched)
 			return 0;
 		}
 		if (len > (ptrdiff_t)max || (len == 0 && n >= max)) {
-			relay_failed(r, 502, "its answer's head is longer than max_header",
-			             false);
+			refuse_answer(r, "its answer's head is longer than max_header");
 			return 0;
 		}
 		if (len == 0)

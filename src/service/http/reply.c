@@ -110,6 +110,7 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 	if (!request_bytes_are_clean(head, len))
 		return "a control byte or a folded line in its head";
 	good = read_fields(&p, head, len);
+	r->too_much = p.much != NULL;
 	if (p.much != NULL)
 		return p.much;
 	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || p.http10)))

@@ -30,6 +30,7 @@ struct reply {
 	uint64_t length; /* with REPLY_LENGTH; and of HEAD, if length_told */
 	bool length_told;
 	bool keep_alive; /* the upstream takes another request after it */
+	bool too_much;   /* what is wrong with it is that a limit of ours is in the way */
 };
 
 /* Parse a whole head (request_head_length); head_only: the request was HEAD.  NULL, or what

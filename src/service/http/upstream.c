@@ -16,7 +16,10 @@
 static struct baton_breaker *
 new_breaker(const struct conf_service *conf, const char *text)
 {
-	static const struct baton_breaker_rules rules;
+	struct baton_breaker_rules rules = {.percent = (unsigned)conf->breaker_percent,
+	                                    .calls = (unsigned)conf->breaker_calls,
+	                                    .window_ms = (uint64_t)conf->breaker_window,
+	                                    .open_ms = (uint64_t)conf->breaker_open};
 	char *name = mem_printf("%s %s", conf->name, text);
 	struct baton_breaker *b = baton_breaker_new(name, &rules);
 
@@ -49,7 +52,8 @@ upstreams_new(const struct conf_service *conf)
 		u->text = conf->upstream[i].text;
 		u->host = strncmp(u->text, "unix:", 5) == 0 ? "localhost" : u->text;
 		u->target = pool_target(us->pool, u->text);
-		u->breaker = new_breaker(conf, u->text);
+		if (conf->breaker)
+			u->breaker = new_breaker(conf, u->text);
 		if (conf->check != NULL)
 			u->health = health_new(conf, u->text, u->host);
 	}
