@@ -10,6 +10,7 @@ usage: check_load.py [PATH-OF-LOAD]     (default $LOAD, then ./tests/load)
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -356,6 +357,7 @@ def full_queue():
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(s.getsockname())
+        select.select([], fillers, [], 20)  # one is in it
         target = "127.0.0.1:%d" % s.getsockname()[1]
         judge("timeout: a connect", run("new", "--requests", 1, *LIMITED, target), sent=0,
               timeout=1)
