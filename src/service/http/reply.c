@@ -8,26 +8,11 @@ struct parse {
 	size_t fields, fields_max;
 	unsigned lengths, encodings;
 	unsigned long long length;
-	size_t members;   /* of Connection */
-	bool close, keep; /* as it says */
+	struct request_connection connection;
 	bool http10;
 	bool bad;
 	const char *much; /* what there is too much of */
 };
-
-static void
-note_connection(struct parse *p, const struct request_text *v)
-{
-	struct request_text list = *v, member;
-
-	while (p->members <= REQUEST_MEMBERS_MAX && request_next_member(&list, &member)) {
-		p->members++;
-		p->close |= head_is(&member, "close");
-		p->keep |= head_is(&member, "keep-alive");
-	}
-	if (p->members > REQUEST_MEMBERS_MAX)
-		p->much = "too many members in its Connection header";
-}
 
 /* blank: there is one before the colon. */
 static void
@@ -37,8 +22,9 @@ note_line(struct parse *p, const struct head_line *line, bool blank)
 		p->bad |= blank || p->lengths++ > 0 || !head_number(&line->value, &p->length);
 	else if (head_is(&line->name, "transfer-encoding"))
 		p->bad |= blank || p->encodings++ > 0 || !head_is(&line->value, "chunked");
-	else if (head_is(&line->name, "connection"))
-		note_connection(p, &line->value);
+	else if (head_is(&line->name, "connection") &&
+	         !request_add_connection(&p->connection, &line->value))
+		p->much = "too many members in its Connection header";
 }
 
 /* A blank before a colon is none of the name, and is not passed on (RFC 9112, 5.1); but of what
@@ -124,6 +110,7 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 	r->body = body_of(&p, head_only);
 	r->length_told = p.lengths > 0;
 	r->length = r->length_told ? p.length : 0;
-	r->keep_alive = !p.close && (!p.http10 || p.keep) && r->body != REPLY_TO_CLOSE;
+	r->keep_alive = !p.connection.close && (!p.http10 || p.connection.keep) &&
+	                r->body != REPLY_TO_CLOSE;
 	return NULL;
 }

@@ -114,6 +114,19 @@ request_next_member(struct request_text *list, struct request_text *member)
 	return true;
 }
 
+bool
+request_add_connection(struct request_connection *c, const struct request_text *line)
+{
+	struct request_text list = *line, member;
+
+	while (c->members <= REQUEST_MEMBERS_MAX && request_next_member(&list, &member)) {
+		c->members++;
+		c->close |= head_is(&member, "close");
+		c->keep |= head_is(&member, "keep-alive");
+	}
+	return c->members <= REQUEST_MEMBERS_MAX;
+}
+
 size_t
 request_count_members(struct request_text list, size_t max)
 {
@@ -236,8 +249,8 @@ struct parse {
 	struct request_text name; /* of the line under way */
 	size_t fields, fields_max;
 	unsigned hosts, lengths, encodings;
-	size_t members, match_tags, none_match_tags; /* of lists, all their lines together */
-	bool close, keep;                            /* as Connection says */
+	struct request_connection connection;
+	size_t match_tags, none_match_tags; /* of lists, all their lines together */
 	bool bad_length, bad_encoding, bad_host;
 	int status; /* what a line refuses */
 };
@@ -250,20 +263,6 @@ note_length(struct parse *p, const struct request_text *v)
 	p->lengths++;
 	p->bad_length |= !head_number(v, &length);
 	p->r->length = length;
-}
-
-static void
-note_connection(struct parse *p, const struct request_text *v)
-{
-	struct request_text list = *v, member;
-
-	while (p->members <= REQUEST_MEMBERS_MAX && request_next_member(&list, &member)) {
-		p->members++;
-		p->close |= head_is(&member, "close");
-		p->keep |= head_is(&member, "keep-alive");
-	}
-	if (p->members > REQUEST_MEMBERS_MAX)
-		p->status = 431;
 }
 
 /* With another coding than chunked at its end, nobody knows where the body ends. */
@@ -412,8 +411,9 @@ note_value(struct parse *p, const struct request_text *v)
 	case 'c':
 		if (head_is(&p->name, "content-length"))
 			note_length(p, v);
-		else if (head_is(&p->name, "connection"))
-			note_connection(p, v);
+		else if (head_is(&p->name, "connection") &&
+		         !request_add_connection(&p->connection, v))
+			p->status = 431;
 		break;
 	case 't':
 		if (head_is(&p->name, "transfer-encoding"))
@@ -485,7 +485,7 @@ request_parse(const char *head, size_t len, struct request *r)
 		status = read_fields(&p, head, len);
 	if (status == 0)
 		status = judge(&p);
-	r->keep_alive = status == 0 && !p.close && (!r->http10 || p.keep);
+	r->keep_alive = status == 0 && !p.connection.close && (!r->http10 || p.connection.keep);
 	return status;
 }
 

@@ -73,6 +73,15 @@ bool request_bytes_are_clean(const char *head, size_t len);
  * is left. */
 bool request_next_member(struct request_text *list, struct request_text *member);
 
+/* What all lines of Connection say together (RFC 9112, 9.3); begins as zeros. */
+struct request_connection {
+	size_t members;
+	bool close, keep;
+};
+
+/* Adds a line's members.  False: there are more than REQUEST_MEMBERS_MAX. */
+bool request_add_connection(struct request_connection *c, const struct request_text *line);
+
 /* How many it has; counts no further than max + 1. */
 size_t request_count_members(struct request_text list, size_t max);
 
