@@ -43,7 +43,7 @@
 #define CLIENTS_MAX 64
 #define WAITING_MAX 48 /* who waits for more than we can tell at once */
 #define HEARD_MAX   16 /* beyond CLIENTS_MAX, to hear what they ask */
-#define PATIENCE_S  10 /* a client has this long to ask, and to take its answer */
+#define PATIENCE_S  10 /* a client has this long to ask, and to take a part of its answer */
 #define UNREAD_MAX  65536
 #define DOUBT_MS    2000
 
@@ -59,6 +59,7 @@ struct control_client {
 	bool waits;   /* has one of WAITING_MAX places */
 	bool closing; /* answered; the last bytes are on their way */
 	struct event *limit;
+	size_t unsent; /* of its answer, when its limit was set */
 	struct preflight *check;
 };
 
@@ -99,6 +100,7 @@ set_limit(struct control_client *c)
 {
 	struct timeval tv = {.tv_sec = PATIENCE_S};
 
+	c->unsent = evbuffer_get_length(bufferevent_get_output(c->bev));
 	evtimer_add(c->limit, &tv);
 }
 
@@ -530,12 +532,18 @@ on_end(struct bufferevent *bev, short what, void *arg)
 		client_free(c);
 }
 
+/* A long answer takes its time, as long as some of it is taken. */
 static void
 on_limit(evutil_socket_t fd, short what, void *arg)
 {
+	struct control_client *c = arg;
+
 	(void)fd;
 	(void)what;
-	client_free(arg);
+	if (c->closing && evbuffer_get_length(bufferevent_get_output(c->bev)) < c->unsent)
+		set_limit(c);
+	else
+		client_free(c);
 }
 
 static struct control_client *

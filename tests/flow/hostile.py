@@ -268,15 +268,12 @@ def ask(control, verb, *args, timeout=15):
         s.settimeout(timeout)
         s.connect(control)
         s.sendall(json.dumps({"verb": verb, "args": args, "version": 1}).encode() + b"\n")
-        text = b""
-        while True:
-            part = s.recv(65536)
-            if not part:
-                break
-            text += part
-    if not text:
+        parts = []
+        while part := s.recv(65536):
+            parts.append(part)
+    if not parts:
         raise OSError("hung up without an answer")
-    return json.loads(text.splitlines()[-1])["data"]
+    return json.loads(b"".join(parts).splitlines()[-1])["data"]
 
 
 def insane(data, path=""):
