@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,14 +38,35 @@ fd_unlinger(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
 }
 
+#define PROBES 4
+
+static void
+set_int(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+void
+fd_keepalive(int fd, int64_t ms)
+{
+	int idle = (int)((ms + 999) / 1000), every = (idle + PROBES - 1) / PROBES;
+
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, ms > 0);
+	if (ms <= 0)
+		return;
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, every);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}
+
 void
 fd_close_at_once(int *fd)
 {
 	struct linger l = {0};
 	socklen_t len = sizeof l;
 
-	if (*fd >= 0 && getsockopt(*fd, SOL_SOCKET, SO_LINGER, &l, &len) == 0 && l.l_onoff != 0 &&
-	    l.l_linger != 0)
+	if (*fd >= 0 && getsockopt(*fd, SOL_SOCKET, SO_LINGER, &l, &len) == 0 &&
+	    l.l_onoff != 0 && l.l_linger != 0)
 		fd_unlinger(*fd);
 	fd_close(fd);
 }

@@ -26,6 +26,11 @@ bool fd_lingers(int fd);
 /* Only that: no close of this socket waits. */
 void fd_unlinger(int fd);
 
+/* Have the kernel ask a silent peer of a TCP socket after so many ms whether it is there, and
+ * end the connection when it has not answered for about as long again; 0: never.  What a
+ * listening socket accepts inherits it.  Seconds are what the kernel counts in. */
+void fd_keepalive(int fd, int64_t ms);
+
 /* Set or clear FD_CLOEXEC.  0, or -1 with errno. */
 int fd_cloexec(int fd, bool on);
 

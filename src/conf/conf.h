@@ -58,6 +58,7 @@ struct conf_listen {
 	int64_t mode;          /* permissions of a unix socket, octal in the file */
 	bool handoff;          /* may its connections move */
 	int64_t reserve;       /* connections, per worker, that others leave free for it */
+	int64_t keepalive;     /* ms; 0: none */
 	char *access_log;      /* NULL: none */
 	int64_t access_format; /* enum conf_access */
 };
@@ -95,6 +96,7 @@ struct conf_service {
 	struct conf_addr *upstream;
 	size_t nupstream;
 	int64_t connect_timeout;
+	int64_t keepalive; /* ms; 0: none */
 
 	/* http with upstreams */
 	int64_t answer_timeout;

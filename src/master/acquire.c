@@ -165,19 +165,20 @@ open_address(const struct conf_listen *conf, const struct conf_addr *a, const ch
 /* All are bound before the first one listens: to that one clients come, and they would be
  * reset if it was closed for want of the next. */
 static int
-grow(struct listener *l, uint32_t slots, bool listening, char **cause)
+grow(struct listener *l, const struct conf_listen *conf, bool listening, uint32_t slots,
+     char **cause)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa;
 	size_t n = slots > l->nsock ? slots - l->nsock : 0, bound = 0, used = 0;
-	int *fd, backlog = l->backlog;
+	int *fd, backlog = (int)conf->backlog;
 
 	if (l->kind != CONF_ADDR_TCP || n == 0 ||
 	    getsockname(l->sock[0].fd, (void *)&sa, &len) < 0)
 		return 0;
 	fd = mem_alloc(n * sizeof *fd);
 	while (bound < n && (fd[bound] = address_bind_tcp(&sa, len)) >= 0)
-		bound++;
+		fd_keepalive(fd[bound++], conf->keepalive);
 	while (bound == n && used < n && (!listening || listen(fd[used], backlog) == 0))
 		listener_add_socket(l, fd[used++]);
 	if (used < n)
@@ -216,8 +217,9 @@ acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t 
 	if (l == NULL)
 		return -1;
 	l->backlog = (int)conf->backlog;
+	l->keepalive = conf->keepalive;
 	l->coming |= step->opened || l->retired;
-	if (grow(l, conf->reuseport ? slots : 1, !l->coming, cause) < 0) {
+	if (grow(l, conf, !l->coming, conf->reuseport ? slots : 1, cause) < 0) {
 		if (step->opened)
 			listener_destroy(l);
 		else if (l->retired)
@@ -281,10 +283,12 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
 static int
 let_in(struct listener *l, char **cause)
 {
-	for (size_t i = 0; i < l->nsock && l->kind != CONF_ADDR_SYSTEMD; i++)
+	for (size_t i = 0; i < l->nsock && l->kind != CONF_ADDR_SYSTEMD; i++) {
+		fd_keepalive(l->sock[i].fd, l->keepalive);
 		if (listen(l->sock[i].fd, l->backlog) < 0)
 			return cause_set(cause, "cannot listen on %s: %s", l->bound,
 			                 strerror(errno));
+	}
 	listener_filter_one(l, false);
 	l->coming = false;
 	log_event(EVENT_LISTENER_OPENED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
@@ -308,7 +312,7 @@ listener_grow(const struct generation *g, uint32_t slots, char **cause)
 		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
 
 		if (g->use[i].listener != NULL && cl->reuseport &&
-		    grow(g->use[i].listener, slots, !g->use[i].listener->coming, cause) < 0)
+		    grow(g->use[i].listener, cl, !g->use[i].listener->coming, slots, cause) < 0)
 			return -1;
 	}
 	return 0;
@@ -325,7 +329,7 @@ listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause)
 			struct listener *l = listener_named(id, false);
 
 			free(id);
-			if (l != NULL && !l->retired && grow(l, slots, true, cause) < 0)
+			if (l != NULL && !l->retired && grow(l, cl, true, slots, cause) < 0)
 				return -1;
 		}
 	}

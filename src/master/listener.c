@@ -300,9 +300,13 @@ listener_apply(const struct generation *g)
 		struct listener *l = g->use[i].listener;
 
 		l->backlog = (int)cl->backlog;
-		for (size_t k = 0; k < l->nsock && l->kind != CONF_ADDR_SYSTEMD; k++)
-			if (listener_is_listening(l->sock[k].fd))
+		l->keepalive = cl->keepalive;
+		for (size_t k = 0; k < l->nsock; k++) {
+			fd_keepalive(l->sock[k].fd, l->keepalive);
+			if (l->kind != CONF_ADDR_SYSTEMD &&
+			    listener_is_listening(l->sock[k].fd))
 				listen(l->sock[k].fd, l->backlog);
+		}
 		apply_mode(l, cl);
 	}
 }

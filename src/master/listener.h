@@ -42,7 +42,8 @@ struct listener {
 	bool filtered;
 	bool coming; /* of a generation that is not promoted: it lets nobody in yet */
 	struct place_id own; /* of a unix socket's path: what may be changed and removed */
-	int backlog;
+	int backlog; /* as its last configuration says, as the next */
+	int64_t keepalive;
 	struct lsocket *sock;
 	size_t nsock;
 };
@@ -72,7 +73,7 @@ int listener_grow(const struct generation *g, uint32_t slots, char **cause);
  * address is bound that is not ours. */
 int listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause);
 
-/* Apply what needs no new socket (backlog, mode) for the generation that serves. */
+/* Apply what needs no new socket (backlog, mode, keepalive) for the generation that serves. */
 void listener_apply(const struct generation *g);
 
 /* Retire every listener that no generation but draining ones uses. */

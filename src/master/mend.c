@@ -137,7 +137,9 @@ bind_again(struct listener *l, char **cause)
 		if (fd < 0)
 			return cause_set(cause, "%s", strerror(errno));
 	}
-	if (fd < 0 || listen(fd, l->backlog) == 0)
+	if (fd >= 0)
+		fd_keepalive(fd, conf->keepalive);
+	if (fd < 0 || listen(fd, (int)conf->backlog) == 0)
 		return fd;
 	cause_set(cause, "%s", strerror(errno));
 	fd_close(&fd);

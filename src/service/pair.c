@@ -37,11 +37,13 @@ pair_init(struct pair *p, struct conn *c, const struct pair_home *home, int fd)
 void
 pair_reset(struct pair *p, const char *why)
 {
-	static const struct linger hard = {.l_onoff = 1};
+	conn_abort(p->conn, why);
+}
 
-	setsockopt(p->conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-	setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-	conn_close(p->conn, why);
+int
+pair_far(const struct pair *p)
+{
+	return p->fd;
 }
 
 void

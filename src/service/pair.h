@@ -58,8 +58,11 @@ void pair_go(struct pair *p);
 /* For `ready`: the client's socket has EV_READ, EV_WRITE. */
 void pair_ready(struct pair *p, short what);
 
-/* Close the connection, so that both sides see a reset.  why: a literal. */
+/* Close the connection, so that both sides see a reset: its service has `far`.  why: a literal. */
 void pair_reset(struct pair *p, const char *why);
+
+/* For `far`: its far socket. */
+int pair_far(const struct pair *p);
 
 /* For `release`: give back all but the client's socket.  Does nothing on one that was never
  * initialised but is zeroed with fd -1. */

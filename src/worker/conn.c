@@ -735,13 +735,22 @@ conn_close(struct conn *c, const char *why)
 }
 
 void
-conn_refuse(struct conn *c, const char *why)
+conn_abort(struct conn *c, const char *why)
 {
 	static const struct linger hard = {.l_onoff = 1};
+	int far = c->service->type->far != NULL ? c->service->type->far(c) : -1;
 
-	stats_add(cs.page, STATS_REFUSED, 1);
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+	if (far >= 0)
+		setsockopt(far, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 	conn_close(c, why);
+}
+
+void
+conn_refuse(struct conn *c, const char *why)
+{
+	stats_add(cs.page, STATS_REFUSED, 1);
+	conn_abort(c, why);
 }
 
 void

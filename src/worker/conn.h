@@ -136,6 +136,9 @@ void conn_count_request(struct conn *c);
  * the callback returns.  why: a literal, for the log and for batonctl. */
 void conn_close(struct conn *c, const char *why);
 
+/* The same with a reset, of the socket that the connection leads on to, too (`far`). */
+void conn_abort(struct conn *c, const char *why);
+
 /* The same of a client that nobody served, with a reset: it shall not think that all was
  * said.  Counted as refused. */
 void conn_refuse(struct conn *c, const char *why);

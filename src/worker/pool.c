@@ -19,6 +19,8 @@
 #include "worker/dial.h"
 #include "worker/runtime.h"
 
+#define KEEPALIVE_MS 60000
+
 #define LOOK_MS 1000 /* between two looks for what was idle for too long */
 
 struct baton_link {
@@ -74,6 +76,7 @@ struct pool_target {
 
 struct baton_pool {
 	struct baton_pool_rules rules;
+	int64_t keepalive; /* ms */
 	TAILQ_HEAD(, pool_target) targets;
 	struct baton_timer *look;
 	bool looking;
@@ -234,6 +237,7 @@ on_dialled(void *arg, int fd, int status)
 	l->target = t;
 	l->fd = fd;
 	l->born_ms = clock_ms();
+	fd_keepalive(fd, t->pool->keepalive);
 	l->place = w != NULL ? w->place : "who asked has gone";
 	TAILQ_INSERT_TAIL(&all_links, l, all);
 	keep_or_give(l);
@@ -566,9 +570,16 @@ baton_pool_new(const struct baton_pool_rules *rules)
 		p->rules.idle_ms = 60000;
 	if (p->rules.connect_ms == 0)
 		p->rules.connect_ms = 5000;
+	p->keepalive = KEEPALIVE_MS;
 	TAILQ_INIT(&p->targets);
 	p->look = baton_timer_new(on_look, p);
 	return p;
+}
+
+void
+pool_keepalive(struct baton_pool *pool, int64_t ms)
+{
+	pool->keepalive = ms;
 }
 
 static void

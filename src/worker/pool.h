@@ -16,6 +16,9 @@
 
 struct pool_target;
 
+/* For those that are made from now on (fd_keepalive); 60 s if this is not called. */
+void pool_keepalive(struct baton_pool *pool, int64_t ms);
+
 /* The target of that name; it lives as long as the pool. */
 struct pool_target *pool_target(struct baton_pool *pool, const char *name);
 

@@ -116,6 +116,9 @@ struct service_type {
 	 */
 	uint64_t (*patience)(const struct conn *c);
 
+	/* Optional: the socket that the connection leads on to, for as long as it lives (-1: none). */
+	int (*far)(const struct conn *c);
+
 	/* The connection ends or is another's: give back c->data.  The descriptor is not its
 	 * affair. */
 	void (*release)(struct conn *c);

@@ -30,6 +30,7 @@
 #include "worker/overdue.h"
 #include "worker/runtime.h"
 #include "worker/take.h"
+#include "worker/vanish.h"
 #include "worker/waitgroup.h"
 
 #define LACK_MS      500
@@ -420,6 +421,7 @@ start(const struct heritage *h)
 	take_start();
 	listing_start();
 	overdue_start();
+	vanish_start();
 	start_heartbeat();
 	evtimer_assign(&w.lack, w.base, on_lack, NULL);
 }
@@ -438,6 +440,7 @@ stop(void)
 {
 	listing_stop();
 	overdue_stop();
+	vanish_stop();
 	accept_close_all();
 	give_stop();
 	conn_stop();

@@ -129,6 +129,12 @@ patience(const struct conn *c)
 	return (uint64_t)c->service->conf->tunnel_timeout;
 }
 
+static int
+far(const struct conn *c)
+{
+	return pair_far(c->data);
+}
+
 static const struct service_type tunnel_type = {
     .name = "http",
     .logs_requests = true,
@@ -138,6 +144,7 @@ static const struct service_type tunnel_type = {
     .thaw = tunnel_thaw,
     .resume = resume,
     .patience = patience,
+    .far = far,
     .release = release,
 };
 

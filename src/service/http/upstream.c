@@ -43,6 +43,7 @@ upstreams_new(const struct conf_service *conf)
 	struct upstreams *us = mem_alloc(sizeof *us);
 
 	us->pool = baton_pool_new(&rules);
+	pool_keepalive(us->pool, conf->keepalive);
 	us->n = conf->nupstream;
 	us->least_busy = conf->balance == CONF_LEAST_BUSY;
 	us->v = mem_alloc(us->n * sizeof *us->v);

@@ -163,6 +163,7 @@ connected(struct conn *c, struct client *cl)
 	event_del(&d->ev);
 	pair_init(&cl->pair, c, &px->home, d->fd);
 	access_upstream(c, d->fd);
+	fd_keepalive(d->fd, px->conf->keepalive);
 	d->fd = -1;
 	if (px->conf->send_proxy != CONF_PROXY_NO)
 		flow_put(&cl->pair.up, text,
@@ -489,6 +490,14 @@ needs(const struct conf_service *conf)
 	return SERVICE_CONNECTS;
 }
 
+static int
+far(const struct conn *c)
+{
+	const struct client *cl = c->data;
+
+	return cl != NULL ? pair_far(&cl->pair) : -1;
+}
+
 const struct service_type proxy_service = {
     .name = "proxy",
     .needs = needs,
@@ -501,5 +510,6 @@ const struct service_type proxy_service = {
     .thaw = thaw,
     .resume = resume,
     .patience = patience,
+    .far = far,
     .release = release,
 };
