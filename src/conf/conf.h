@@ -104,6 +104,7 @@ struct conf_service {
 	int64_t balance;        /* enum conf_balance */
 	char *host;             /* "keep", "upstream", or the name that upstreams are told */
 	int64_t forwarded;      /* enum rewrite_forwarded */
+	bool via;               /* heads are told who has passed them on */
 	bool trust_forwarded;   /* what clients say of that kind is passed on */
 	int64_t upstream_connections; /* to each, per worker, as the next */
 	int64_t upstream_queue;       /* requests that wait for one of them */

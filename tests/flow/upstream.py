@@ -216,9 +216,11 @@ class Web(Client):
         return read_chunk(self)
 
     def whole(self, head_only=False):
-        """(status, body)"""
+        """(status, body); heads before the answer are skipped"""
         status = self.head()
-        if head_only or status in (204, 304) or status < 200:
+        while status < 200 and status != 101:
+            status = self.head()
+        if head_only or status in (101, 204, 304):
             return status, b""
         body = b""
         if self.headers.get("transfer-encoding") == "chunked":

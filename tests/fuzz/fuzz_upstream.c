@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MUST(what)                                                                             \
 	do {                                                                                   \
 		if (!(what)) {                                                                 \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);      \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);     \
 			abort();                                                               \
 		}                                                                              \
 	} while (0)
@@ -82,18 +82,22 @@ has_too_many_lines(const char *head, size_t n)
 static void
 check_request(const char *head, size_t n, const struct request *before, bool upgrade)
 {
-	static const char *const hops[] = {"Keep-Alive", "Proxy-Connection", "TE",
-	                                   "HTTP2-Settings", "Expect"};
+	static const char *const hops[] = {"Keep-Alive", "Proxy-Connection", "HTTP2-Settings",
+	                                   "Expect"};
 	struct request r;
 
 	MUST(request_head_length(head, n, 0) == (ptrdiff_t)n);
 	MUST(request_parse(head, n, &r) == 0);
 	MUST(r.method == before->method && !r.http10);
+	MUST(r.method_name.n == before->method_name.n &&
+	     memcmp(r.method_name.p, before->method_name.p, r.method_name.n) == 0);
 	MUST(r.chunked == before->chunked && r.length == before->length);
 	MUST(r.target.n <= before->target.n + 1);
 	for (size_t i = 0; i < sizeof hops / sizeof *hops; i++)
 		must_not_have(head, n, hops[i]);
-	MUST((request_header(head, n, "Connection").p != NULL) == upgrade);
+	MUST((request_header(head, n, "Connection").p != NULL) ==
+	     (upgrade || before->takes_trailers));
+	MUST((request_header(head, n, "TE").p != NULL) == before->takes_trailers);
 	MUST((request_header(head, n, "Upgrade").p != NULL) == upgrade);
 }
 
@@ -103,7 +107,8 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)(rule & 3),
 	                              .trusted = (rule & 4) != 0,
 	                              .host = (rule & 8) != 0 ? "inner:80" : NULL,
-	                              .own_host = "own"};
+	                              .own_host = "own",
+	                              .via = (rule & 32) != 0};
 	const char *peer = (rule & 16) != 0 ? "2001:db8::7" : "192.0.2.7";
 	struct request r;
 	bool upgrade;
@@ -115,16 +120,17 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 	    request_parse(bytes, len, &r) != 0)
 		return;
 	upgrade = rewrite_upgrades(bytes, len);
-	n = rewrite_request(&rules, bytes, len, &r, peer, upgrade, out, sizeof out);
+	rules.upgrade = upgrade;
+	n = rewrite_request(&rules, bytes, len, &r, peer, out, sizeof out);
 	if (n == 0)
 		return; /* more lines of Connection than are read */
 	if (!has_too_many_lines(out, n))
 		check_request(out, n, &r, upgrade);
 	fit = malloc(n);
 	MUST(fit != NULL);
-	MUST(rewrite_request(&rules, bytes, len, &r, peer, upgrade, fit, n) == n);
+	MUST(rewrite_request(&rules, bytes, len, &r, peer, fit, n) == n);
 	MUST(memcmp(fit, out, n) == 0);
-	MUST(rewrite_request(&rules, bytes, len, &r, peer, upgrade, fit, n - 1) == 0);
+	MUST(rewrite_request(&rules, bytes, len, &r, peer, fit, n - 1) == 0);
 	free(fit);
 }
 
@@ -152,25 +158,60 @@ check_reply(const char *head, size_t n, const struct reply *before, bool head_on
 }
 
 static void
-fuzz_reply(const char *bytes, size_t len, unsigned rule)
+check_whole_reply(const char *bytes, size_t len, unsigned rule)
 {
 	bool head_only = (rule & 1) != 0, http10 = (rule & 2) != 0, chunked;
-	enum answer_connection connection = http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
+	struct rewrite_answer rules = {.connection = http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP,
+	                               .via = (rule & 4) != 0,
+	                               .date = (rule & 8) != 0 ? "now" : NULL};
 	struct reply r;
 	size_t n;
 
-	if (len == 0 || confuses_the_parser(bytes, len) ||
-	    request_head_length(bytes, len, 0) != (ptrdiff_t)len ||
-	    reply_parse(bytes, len, head_only, &r) != NULL)
+	if (reply_parse(bytes, len, head_only, &r) != NULL)
 		return;
 	MUST(r.status >= 100 && r.status <= 999);
 	MUST(r.reason.p == NULL ||
 	     (r.reason.p >= bytes && r.reason.p + r.reason.n <= bytes + len));
 	chunked = !http10 && (r.body == REPLY_CHUNKED || r.body == REPLY_TO_CLOSE);
-	n = rewrite_reply(bytes, len, &r, connection, chunked, out, sizeof out);
+	rules.chunked = chunked;
+	n = rewrite_reply(&rules, bytes, len, &r, out, sizeof out);
 	if (n > 0 && !has_too_many_lines(out, n))
 		check_reply(out, n, &r, head_only, chunked && r.body == REPLY_TO_CLOSE,
 		            http10 && r.body == REPLY_CHUNKED);
+}
+
+static void
+fuzz_reply(const char *bytes, size_t len, unsigned rule)
+{
+	char *mended;
+
+	if (len == 0 || confuses_the_parser(bytes, len) ||
+	    reply_head_length(bytes, len, 0) != len)
+		return;
+	mended = reply_mend(bytes, &len);
+	if (mended != NULL) {
+		size_t n = len;
+
+		MUST(reply_mend(mended, &n) == NULL && n == len);
+		MUST(request_head_length(mended, len, 0) == (ptrdiff_t)len);
+	}
+	check_whole_reply(mended != NULL ? mended : bytes, len, rule);
+	free(mended);
+}
+
+/* --- trailers --- */
+
+/* What is left has no line more, each is a field, and none of them frames anything. */
+static void
+fuzz_trailers(char *bytes, size_t len)
+{
+	ptrdiff_t n = rewrite_trailers(bytes, len);
+
+	MUST(n <= (ptrdiff_t)len);
+	if (n <= 0)
+		return;
+	MUST(bytes[n - 1] == '\n');
+	MUST(rewrite_trailers(bytes, (size_t)n) == n);
 }
 
 int
@@ -181,7 +222,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	bytes = copy((const char *)data + 1, size - 1);
-	if ((data[0] & 0x80) != 0)
+	if ((data[0] & 0xc0) == 0xc0)
+		fuzz_trailers(bytes, size - 1);
+	else if ((data[0] & 0x80) != 0)
 		fuzz_reply(bytes, size - 1, data[0]);
 	else
 		fuzz_request(bytes, size - 1, data[0]);

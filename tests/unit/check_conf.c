@@ -536,7 +536,7 @@ START_TEST(sample)
 	conf_free(&conf);
 	for (const char *s = text; *s != '\0'; s++)
 		lines += *s == '\n';
-	ck_assert_uint_le(lines, 110);
+	ck_assert_uint_le(lines, 130);
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++) {
 		bare = mem_printf("%s = ", row->name);
 		ck_assert_msg(strstr(text, bare) != NULL, "%s", bare);

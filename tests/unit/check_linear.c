@@ -74,7 +74,8 @@ at_the_bounds(const char *begin)
 static void
 request(size_t n)
 {
-	static const struct rewrite_rules rules = {REWRITE_BOTH, true, NULL, "own"};
+	static const struct rewrite_rules rules = {
+	    .forwarded = REWRITE_BOTH, .trusted = true, .own_host = "own", .upgrade = true};
 	struct request_text path, query;
 	struct request r;
 
@@ -83,7 +84,7 @@ request(size_t n)
 	request_parse(in, n, &r);
 	request_parse(GET "\r\n", sizeof GET + 1, &r); /* the rest has its own bounds */
 	rewrite_upgrades(in, n);
-	rewrite_request(&rules, in, n, &r, "1.2.3.4", true, out, sizeof out);
+	rewrite_request(&rules, in, n, &r, "1.2.3.4", out, sizeof out);
 	for (int i = 0; i < 2; i++)
 		request_header(in, n, "X-Nobody");
 	request_split(&r.target, &path, &query);
@@ -92,11 +93,17 @@ request(size_t n)
 static void
 reply(size_t n)
 {
+	static const struct rewrite_answer rules = {
+	    .chunked = true, .via = true, .date = "now"};
+	size_t len = n;
 	struct reply r;
 
+	for (size_t i = 0; i < n; i += 64)
+		reply_head_length(in, i + 64 < n ? i + 64 : n, i);
+	free(reply_mend(in, &len));
 	reply_parse(in, n, false, &r);
 	reply_parse(OK "\r\n", sizeof OK + 1, false, &r);
-	rewrite_reply(in, n, &r, ANSWER_KEEP, true, out, sizeof out);
+	rewrite_reply(&rules, in, n, &r, out, sizeof out);
 }
 
 /* All that is done with a target that has so much of everything. */

@@ -247,6 +247,46 @@ START_TEST(numbers_are_bounded)
 }
 END_TEST
 
+static const struct {
+	const char *bytes;
+	size_t length;      /* 0: not whole */
+	const char *mended; /* NULL: as it is */
+} ends[] = {
+    {OK "X: y\r\n\r\nrest\n\n", 25, NULL},
+    {"HTTP/1.1 200 OK\nX: y\n\nrest", 22, OK "X: y\r\n\r\n"},
+    {"HTTP/1.1 200 OK\nX: y\n\r\nrest", 23, OK "X: y\r\n\r\n"},
+    {OK "X: y\r\n\nrest", 24, OK "X: y\r\n\r\n"},
+    {OK "X: y\nZ: a\r\n\r\n", 30, OK "X: y\r\nZ: a\r\n\r\n"},
+    {OK "X: y\n\r", 0, NULL},
+    {OK "X: y\r\n\r", 0, NULL},
+    {OK "X: y\r\n\rz", 0, NULL},
+    {OK "X: y\n", 0, NULL},
+};
+
+/* RFC 9112, 2.2: an LF ends a line, whether a CR is before it or not; however the bytes come.
+ */
+START_TEST(lines_end_as_they_like)
+{
+	const char *bytes = ends[_i].bytes;
+	size_t len = strlen(bytes), from = 0, found = 0;
+	char *mended;
+
+	ck_assert_uint_eq(reply_head_length(bytes, len, 0), ends[_i].length);
+	for (size_t n = 1; n <= len && found == 0; from = n++)
+		found = reply_head_length(bytes, n, from);
+	ck_assert_uint_eq(found, ends[_i].length);
+	if (found == 0)
+		return;
+	mended = reply_mend(bytes, &found);
+	ck_assert_int_eq(mended != NULL, ends[_i].mended != NULL);
+	if (mended != NULL) {
+		ck_assert_uint_eq(found, strlen(ends[_i].mended));
+		ck_assert_mem_eq(mended, ends[_i].mended, found);
+	}
+	free(mended);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -258,6 +298,7 @@ main(void)
 	tcase_add_loop_test(t, each_meaning, 0, sizeof meanings / sizeof *meanings);
 	tcase_add_loop_test(t, each_doubt_is_refused, 0, sizeof refused / sizeof *refused);
 	tcase_add_loop_test(t, the_reason_is_kept, 0, sizeof reasons / sizeof *reasons);
+	tcase_add_loop_test(t, lines_end_as_they_like, 0, sizeof ends / sizeof *ends);
 	tcase_add_test(t, a_long_head_is_read);
 	tcase_add_test(t, numbers_are_bounded);
 	suite_add_tcase(s, t);

@@ -12,27 +12,27 @@
 
 #define NO                                                                                     \
 	{                                                                                      \
-		REWRITE_NO, false, NULL, "own"                                                 \
+		.forwarded = REWRITE_NO, .trusted = false, .own_host = "own"                   \
 	}
 #define X                                                                                      \
 	{                                                                                      \
-		REWRITE_X_FORWARDED, false, NULL, "own"                                        \
+		.forwarded = REWRITE_X_FORWARDED, .trusted = false, .own_host = "own"          \
 	}
 #define X_TRUSTED                                                                              \
 	{                                                                                      \
-		REWRITE_X_FORWARDED, true, NULL, "own"                                         \
+		.forwarded = REWRITE_X_FORWARDED, .trusted = true, .own_host = "own"           \
 	}
 #define F                                                                                      \
 	{                                                                                      \
-		REWRITE_FORWARDED, false, NULL, "own"                                          \
+		.forwarded = REWRITE_FORWARDED, .trusted = false, .own_host = "own"            \
 	}
 #define F_TRUSTED                                                                              \
 	{                                                                                      \
-		REWRITE_FORWARDED, true, NULL, "own"                                           \
+		.forwarded = REWRITE_FORWARDED, .trusted = true, .own_host = "own"             \
 	}
 #define BOTH                                                                                   \
 	{                                                                                      \
-		REWRITE_BOTH, false, NULL, "own"                                               \
+		.forwarded = REWRITE_BOTH, .trusted = false, .own_host = "own"                 \
 	}
 
 static const struct {
@@ -47,7 +47,38 @@ static const struct {
     /* hop-by-hop, with and without being named */
     {GET "Connection: close\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers\r\n"
          "Upgrade: x\r\nHTTP2-Settings: AA\r\nX: y\r\n\r\n",
-     NO, "", false, UP "X: y\r\n\r\n"},
+     NO, "", false, UP "X: y\r\nTE: trailers\r\nConnection: TE\r\n\r\n"},
+    {GET "TE: deflate;q=0.5, , Trailers\r\n\r\n", NO, "", false,
+     UP "TE: trailers\r\nConnection: TE\r\n\r\n"},
+    {GET "TE: gzip, trailersX\r\nConnection: TE\r\n\r\n", NO, "", false, UP "\r\n"},
+    /* methods that nobody knows */
+    {"get / HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false, "get / HTTP/1.1\r\nHost: h\r\n\r\n"},
+    {"X!#$%&'*+-.^_`|~9 /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n", NO, "", false,
+     "X!#$%&'*+-.^_`|~9 /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"},
+    /* how far it may go is for two methods only */
+    {"OPTIONS /a HTTP/1.1\r\nHost: h\r\nmax-forwards: 2\r\n\r\n", NO, "", false,
+     "OPTIONS /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: 1\r\n\r\n"},
+    {"TRACE /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: 10\r\n\r\n", NO, "", false,
+     "TRACE /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: 9\r\n\r\n"},
+    {"TRACE /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: many\r\n\r\n", NO, "", false,
+     "TRACE /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: many\r\n\r\n"},
+    {GET "Max-Forwards: 2\r\n\r\n", NO, "", false, UP "Max-Forwards: 2\r\n\r\n"},
+    /* who has passed it on; what the client waits for */
+    {GET "Via: 1.1 other\r\n\r\n",
+     {.own_host = "own", .via = true},
+     "",
+     false,
+     UP "Via: 1.1 other\r\nVia: 1.1 baton\r\n\r\n"},
+    {"GET / HTTP/1.0\r\nHost: h\r\n\r\n",
+     {.own_host = "own", .via = true},
+     "",
+     false,
+     UP "Via: 1.0 baton\r\n\r\n"},
+    {"PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+     {.own_host = "own", .expect = true},
+     "",
+     false,
+     "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"},
     {GET "CONNECTION: x-one , ,X-Two\r\nX-One: 1\r\nx-two: 2\r\nX-Three: 3\r\n\r\n", NO, "",
      false, UP "X-Three: 3\r\n\r\n"},
     {GET
@@ -107,12 +138,12 @@ static const struct {
     {"GET / HTTP/1.1\r\nX: y\r\nhOST:  h:1 \r\n\r\n", NO, "", false,
      "GET / HTTP/1.1\r\nHost: h:1\r\nX: y\r\n\r\n"},
     {GET "\r\n",
-     {REWRITE_NO, false, "inner:1", "own"},
+     {.host = "inner:1", .own_host = "own"},
      "",
      false,
      "GET / HTTP/1.1\r\nHost: inner:1\r\n\r\n"},
     {"GET http://other/ HTTP/1.1\r\nHost: h\r\n\r\n",
-     {REWRITE_BOTH, false, "inner", "own"},
+     {.forwarded = REWRITE_BOTH, .host = "inner", .own_host = "own"},
      "1.2.3.4",
      false,
      "GET / HTTP/1.1\r\nHost: inner\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\n"
@@ -168,11 +199,12 @@ static size_t
 rewritten(int i, char *out, size_t size)
 {
 	const char *head = requests[i].head;
+	struct rewrite_rules rules = requests[i].rules;
 	struct request r;
 
 	ck_assert_msg(request_parse(head, strlen(head), &r) == 0, "case %d is no request", i);
-	return rewrite_request(&requests[i].rules, head, strlen(head), &r, requests[i].peer,
-	                       requests[i].upgrade, out, size);
+	rules.upgrade = requests[i].upgrade;
+	return rewrite_request(&rules, head, strlen(head), &r, requests[i].peer, out, size);
 }
 
 START_TEST(each_request)
@@ -213,7 +245,7 @@ START_TEST(every_line_of_connection_counts)
 		at += sprintf(head + at, "Connection: a%d\r\n", i);
 	at += sprintf(head + at, "Connection: X-Secret\r\nX: y\r\n\r\n");
 	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
-	n = rewrite_request(&rules, head, (size_t)at, &r, "", false, out, sizeof out - 1);
+	n = rewrite_request(&rules, head, (size_t)at, &r, "", out, sizeof out - 1);
 	out[n] = '\0';
 	if (_i < 8)
 		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
@@ -236,7 +268,7 @@ START_TEST(every_member_of_connection_counts)
 	for (int i = 0; i < _i; i++)
 		at += sprintf(head + at, "a%d, ,", i);
 	at += sprintf(head + at, "X-Secret\r\n\r\n");
-	n = rewrite_request(&rules, head, (size_t)at, &r, "", false, out, sizeof out - 1);
+	n = rewrite_request(&rules, head, (size_t)at, &r, "", out, sizeof out - 1);
 	out[n] = '\0';
 	if (_i < REQUEST_MEMBERS_MAX)
 		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
@@ -259,8 +291,7 @@ START_TEST(a_long_chain_keeps_the_peer_last)
 		at += sprintf(head + at, "X-Forwarded-For: 10.0.0.%d\r\n", i);
 	at += sprintf(head + at, "\r\n");
 	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
-	n = rewrite_request(&rules, head, (size_t)at, &r, "1.2.3.4", false, out,
-	                    sizeof out - 1);
+	n = rewrite_request(&rules, head, (size_t)at, &r, "1.2.3.4", out, sizeof out - 1);
 	out[n] = '\0';
 	line = strstr(out, "X-Forwarded-For: ");
 	ck_assert_ptr_nonnull(line);
@@ -307,6 +338,38 @@ START_TEST(who_asks_for_another_protocol)
 }
 END_TEST
 
+static const struct {
+	const char *bytes, *want; /* NULL: they are no fields */
+} trailers[] = {
+    {"", ""},
+    {"X-Sum: 1\r\nY:\r\n", "X-Sum: 1\r\nY:\r\n"},
+    {"Content-Length: 5\r\nX: y\r\nTransfer-Encoding: chunked\r\n", "X: y\r\n"},
+    {"content_length: 5\r\nTransfer_Encoding: x\r\nHost: a\r\nConnection: b\r\n", ""},
+    {"X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\nX_Real_IP: 1\r\nA: b\r\n", "A: b\r\n"},
+    {"Authorization: a\r\nCookie: b\r\nIf-Match: c\r\nTE: d\r\nTrailer: e\r\n", ""},
+    {"Iffy: a\r\nContents: b\r\nHosts: c\r\n", "Iffy: a\r\nContents: b\r\nHosts: c\r\n"},
+    {"X : y\r\n", NULL},
+    {"no colon\r\n", NULL},
+    {"X: y\r\n folded\r\n", NULL},
+    {": y\r\n", NULL},
+};
+
+START_TEST(what_may_trail)
+{
+	char bytes[256];
+	ptrdiff_t n;
+
+	strcpy(bytes, trailers[_i].bytes);
+	n = rewrite_trailers(bytes, strlen(bytes));
+	if (trailers[_i].want == NULL) {
+		ck_assert_int_eq(n, -1);
+		return;
+	}
+	ck_assert_int_eq(n, strlen(trailers[_i].want));
+	ck_assert_mem_eq(bytes, trailers[_i].want, (size_t)n);
+}
+END_TEST
+
 #define OK "HTTP/1.1 200 OK\r\n"
 
 static const struct {
@@ -324,6 +387,14 @@ static const struct {
      OK "Content-Length: 5\r\nConnection: close\r\n\r\n"},
     {"HTTP/1.0 200 Fine\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP_ALIVE, false,
      "HTTP/1.1 200 Fine\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"},
+    {"HTTP/1.1 426 Up\r\nConnection: upgrade\r\nUpgrade: foo/2\r\nContent-Length: 0\r\n\r\n",
+     false, ANSWER_CLOSE, false,
+     "HTTP/1.1 426 Up\r\nUpgrade: foo/2\r\nContent-Length: 0\r\nConnection: upgrade\r\n"
+     "Connection: close\r\n\r\n"},
+    {OK "Upgrade: foo/2\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP, false,
+     OK "Content-Length: 0\r\n\r\n"},
+    {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: close\r\n\r\n", false, ANSWER_CLOSE,
+     false, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"},
     {"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP, false,
      "HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n"},
     {OK "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n", false, ANSWER_KEEP, true,
@@ -358,11 +429,12 @@ static size_t
 rewritten_reply(int i, char *out, size_t size)
 {
 	const char *head = replies[i].head;
+	struct rewrite_answer rules = {.connection = replies[i].connection,
+	                               .chunked = replies[i].chunked};
 	struct reply r;
 
 	ck_assert_ptr_null(reply_parse(head, strlen(head), replies[i].head_only, &r));
-	return rewrite_reply(head, strlen(head), &r, replies[i].connection, replies[i].chunked,
-	                     out, size);
+	return rewrite_reply(&rules, head, strlen(head), &r, out, size);
 }
 
 START_TEST(each_reply)
@@ -376,6 +448,30 @@ START_TEST(each_reply)
 	ck_assert_uint_eq(rewritten_reply(_i, out, n), n);
 	ck_assert_uint_eq(rewritten_reply(_i, out, n - 1), 0);
 	free(out);
+}
+END_TEST
+
+/* Who passes an answer on, and when, of one that does not say it; of heads before it nothing.
+ */
+START_TEST(what_an_answer_is_told)
+{
+	static const struct {
+		const char *head, *want;
+	} rows[] = {
+	    {OK "Content-Length: 0\r\n\r\n",
+	     OK "Content-Length: 0\r\nDate: now\r\nVia: 1.1 baton\r\n\r\n"},
+	    {"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nVia: 1.1 a\r\ndate : then\r\n\r\n",
+	     OK "Via: 1.1 a\r\ndate: then\r\nContent-Length: 0\r\nVia: 1.0 baton\r\n\r\n"},
+	    {"HTTP/1.1 103 Early\r\n\r\n", "HTTP/1.1 103 Early\r\n\r\n"},
+	};
+	struct rewrite_answer rules = {.via = true, .date = "now"};
+	const char *head = rows[_i].head;
+	struct reply r;
+	char out[256];
+
+	ck_assert_ptr_null(reply_parse(head, strlen(head), false, &r));
+	out[rewrite_reply(&rules, head, strlen(head), &r, out, sizeof out - 1)] = '\0';
+	ck_assert_str_eq(out, rows[_i].want);
 }
 END_TEST
 
@@ -396,6 +492,8 @@ main(void)
 	tcase_add_loop_test(t, who_asks_for_another_protocol, 0,
 	                    sizeof upgrades / sizeof *upgrades);
 	tcase_add_loop_test(t, each_reply, 0, sizeof replies / sizeof *replies);
+	tcase_add_loop_test(t, what_an_answer_is_told, 0, 3);
+	tcase_add_loop_test(t, what_may_trail, 0, sizeof trailers / sizeof *trailers);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

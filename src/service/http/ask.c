@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
 #include "service/http/relay_own.h"
@@ -18,21 +19,38 @@
 void
 piece_add(struct piece *p, const void *bytes, size_t n)
 {
+	AN(n == 0 || p->n < PIECES);
 	if (n > 0)
 		p->iov[p->n++] = (struct iovec){(void *)(uintptr_t)bytes, n};
 }
 
-/* One chunk, the last one too if it ends with it. */
 void
-piece_add_chunk(struct piece *p, const char *bytes, size_t n, bool end)
+piece_add_chunk(struct piece *p, const char *bytes, size_t n)
 {
-	if (n > 0)
-		piece_add(p, p->size, (size_t)snprintf(p->size, sizeof p->size, "%zx\r\n", n));
+	if (n == 0)
+		return;
+	piece_add(p, p->size, (size_t)snprintf(p->size, sizeof p->size, "%zx\r\n", n));
 	piece_add(p, bytes, n);
-	if (end)
-		piece_add(p, n > 0 ? "\r\n0\r\n\r\n" : "0\r\n\r\n", n > 0 ? 7 : 5);
-	else if (n > 0)
-		piece_add(p, "\r\n", 2);
+	piece_add(p, "\r\n", 2);
+}
+
+void
+piece_add_end(struct piece *p, const char *trailers, size_t n)
+{
+	piece_add(p, "0\r\n", 3);
+	piece_add(p, trailers, n);
+	piece_add(p, "\r\n", 2);
+}
+
+/* All of them are there, and the empty line behind them.  False: they are no fields. */
+static bool
+end_chunks(struct relay *r, struct piece *p)
+{
+	ptrdiff_t n = rewrite_trailers(r->trailers.p, r->trailers.n - 2);
+
+	if (n >= 0)
+		piece_add_end(p, r->trailers.p, (size_t)n);
+	return n >= 0;
 }
 
 /* False: the body is bad, or too much. */
@@ -47,13 +65,15 @@ next_chunk(struct relay *r, struct piece *p)
 	bool much = x->chunked.total > (uint64_t)http_of(x->conn)->conf->max_body;
 
 	x->from += used;
-	if (result == CHUNKED_BAD || much) {
+	if (x->chunked.trailed > 0)
+		tail_add(&r->trailers, at + used - x->chunked.trailed, x->chunked.trailed);
+	piece_add_chunk(p, at, kept);
+	r->read_all = result == CHUNKED_DONE;
+	if (result == CHUNKED_BAD || much || (r->read_all && !end_chunks(r, p))) {
 		upstream_good(r->upstream); /* it is not to blame */
 		relay_give_up(r, much ? 413 : 400, "the client's body is not to be passed on");
 		return false;
 	}
-	r->read_all = result == CHUNKED_DONE;
-	piece_add_chunk(p, at, kept, r->read_all);
 	return true;
 }
 
@@ -83,6 +103,10 @@ relay_start_limits(struct relay *r)
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
 
+	if (r->expects && tail_is_empty(&r->up)) {
+		timelist_join(http_of(c)->expect, &r->timed);
+		return;
+	}
 	if (r->read_all) {
 		timelist_leave(&x->total);
 		if (tail_is_empty(&r->down))
@@ -159,12 +183,15 @@ write_head(struct relay *r)
 	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)h->conf->forwarded,
 	                              .trusted = h->conf->trust_forwarded,
 	                              .host = host_for(r),
-	                              .own_host = r->upstream->host};
+	                              .own_host = r->upstream->host,
+	                              .upgrade = r->upgrade,
+	                              .expect = r->expects,
+	                              .via = h->conf->via};
 	char peer[INET6_ADDRSTRLEN];
 
 	peer_address(x->conn, peer, sizeof peer);
 	return rewrite_request(&rules, x->in + x->body_at - x->head_len, x->head_len,
-	                       &x->request, peer, r->upgrade, h->scratch, h->scratch_size);
+	                       &x->request, peer, h->scratch, h->scratch_size);
 }
 
 /* The request's head, and what is there of its body. */

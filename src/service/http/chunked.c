@@ -119,7 +119,7 @@ chunked_take(struct chunked *c, const char *bytes, size_t len, size_t *used, cha
 
 	if (to != NULL)
 		*taken = 0;
-
+	c->trailed = 0;
 	while (i < len && c->state != BAD) {
 		if (c->state == DATA) {
 			size_t n = len - i < c->left ? len - i : (size_t)c->left;
@@ -134,6 +134,7 @@ chunked_take(struct chunked *c, const char *bytes, size_t len, size_t *used, cha
 				c->state = DATA_CR;
 			continue;
 		}
+		c->trailed += c->state >= TRAILER_START;
 		if (c->state == END_LF) {
 			*used = i + 1;
 			if (bytes[i] == '\n')

@@ -24,6 +24,7 @@ struct chunked {
 	size_t extra;    /* beside its data, of this line or of the trailers */
 	unsigned digits; /* behind the zeros */
 	bool sized;      /* the line has a digit */
+	size_t trailed;  /* bytes of the trailers: the last ones of what the last call used */
 };
 
 enum chunked_result { CHUNKED_MORE, CHUNKED_DONE, CHUNKED_BAD };

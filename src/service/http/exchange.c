@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <http_parser.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "service/http/call.h"
@@ -52,8 +50,8 @@ describe(const struct exchange *x, struct accessline *line)
 {
 	if (x->request.target.p == NULL)
 		return;
-	line->method = (struct accessline_text){http_method_str(x->request.method), 0};
-	line->method.n = strlen(line->method.p);
+	line->method =
+	    (struct accessline_text){x->request.method_name.p, x->request.method_name.n};
 	line->target = (struct accessline_text){x->request.target.p, x->request.target.n};
 	line->version = x->request.http10 ? "HTTP/1.0" : "HTTP/1.1";
 	line->referer = header(x, "Referer");

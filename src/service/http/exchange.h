@@ -54,6 +54,7 @@ struct http {
 	struct events *events;                      /* of an admin: its streams */
 	struct latency *latency; /* its row in the statistics; NULL: no room */
 	struct timelist *answer;
+	struct timelist *expect; /* an upstream is to say that it wants the body */
 	struct baton_freelist relays;
 	char *scratch; /* heads are written here */
 	size_t scratch_size;

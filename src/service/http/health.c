@@ -67,13 +67,15 @@ conclude(struct health *h, const char *why)
 }
 
 static void
-judge(struct health *h, ptrdiff_t len)
+judge(struct health *h, size_t len)
 {
 	struct reply reply;
-	const char *why = reply_parse(h->head, (size_t)len, false, &reply);
+	char *mended = reply_mend(h->head, &len);
+	const char *why = reply_parse(mended != NULL ? mended : h->head, len, false, &reply);
 
 	if (why == NULL && (reply.status < 200 || reply.status > 399))
 		why = "an answer that is no success";
+	free(mended);
 	conclude(h, why);
 }
 
@@ -82,7 +84,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct health *h = arg;
 	ssize_t n = recv((int)fd, h->head + h->n, sizeof h->head - h->n, MSG_DONTWAIT);
-	ptrdiff_t len;
+	size_t len;
 
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -91,12 +93,12 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		conclude(h, n < 0 ? strerror(errno) : "it closed without an answer");
 		return;
 	}
-	len = request_head_length(h->head, h->n + (size_t)n, h->n);
+	len = reply_head_length(h->head, h->n + (size_t)n, h->n);
 	h->n += (size_t)n;
 	if (len > 0)
 		judge(h, len);
-	else if (len < 0 || h->n == sizeof h->head)
-		conclude(h, "an answer that is not HTTP's, or too long");
+	else if (h->n == sizeof h->head)
+		conclude(h, "an answer whose head is too long");
 }
 
 static void

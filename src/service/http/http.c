@@ -149,10 +149,6 @@ record_latency(struct conn *c, struct exchange *x)
 static bool
 all_sent(struct conn *c, struct exchange *x)
 {
-	if (x->phase == PHASE_CONTINUE && http_of(c)->upstreams != NULL) {
-		relay_begin(c, x);
-		return true;
-	}
 	if (x->phase == PHASE_CONTINUE) {
 		x->phase = call_streams(x) ? PHASE_CALL : PHASE_BODY;
 		return true;

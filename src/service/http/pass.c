@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <http_parser.h>
@@ -25,7 +26,8 @@ static void
 send_down(struct relay *r, struct piece *p)
 {
 	struct conn *c = r->x->conn;
-	ssize_t n = p->n > 0 ? conn_write(c, p->iov, p->n, false) : 0;
+	bool waits = !tail_is_empty(&r->down); /* heads before the answer */
+	ssize_t n = p->n > 0 && !waits ? conn_write(c, p->iov, p->n, false) : 0;
 
 	if (n == CONN_ERROR) {
 		conn_close(c, "the answer could not be sent");
@@ -92,7 +94,7 @@ pass_body(struct relay *r, char *bytes, size_t n, struct piece *p)
 		return n == 0 || pass_chunks(r, bytes, n, p);
 	case REPLY_TO_CLOSE:
 		if (r->wrapped && n > 0)
-			piece_add_chunk(p, bytes, n, false);
+			piece_add_chunk(p, bytes, n);
 		else
 			piece_add(p, bytes, n);
 		return true;
@@ -128,17 +130,16 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	struct piece p = {.n = 0};
 	bool to_close = r->reply.body == REPLY_TO_CLOSE;
 	bool chunked = r->reply.body == REPLY_CHUNKED;
-	enum answer_connection connection;
+	struct rewrite_answer rules = {.via = h->conf->via, .date = respond_date(h)};
 
 	r->unwrapped = chunked && x->request.http10;
 	r->wrapped = to_close && !x->request.http10;
 	if (r->unwrapped || (to_close && !r->wrapped) || !r->read_all)
 		x->close = true; /* whether the rest of the request comes, who knows */
-	connection = respond_connection(x);
+	rules.connection = respond_connection(x);
+	rules.chunked = (chunked || to_close) && !x->request.http10;
 	piece_add(&p, h->scratch,
-	          rewrite_reply(head, len, &r->reply, connection,
-	                        (chunked || to_close) && !x->request.http10, h->scratch,
-	                        h->scratch_size));
+	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
 	if (p.n == 0) {
 		refuse_answer(r, "its answer's head grows too long, or has too many lines of "
 		                 "Connection");
@@ -167,10 +168,10 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 	struct http *h = http_of(c);
 	struct tunnel_bytes down[2] = {{h->scratch, 0}, {rest, n}};
 	struct tunnel_bytes up = {x->in + x->from, x->to - x->from};
+	struct rewrite_answer rules = {.connection = ANSWER_KEEP};
 	int fd;
 
-	down[0].n = rewrite_reply(head, len, &r->reply, ANSWER_KEEP, false, h->scratch,
-	                          h->scratch_size);
+	down[0].n = rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size);
 	x->status = 101;
 	upstream_good(r->upstream);
 	fd = link_steal(r->link);
@@ -178,11 +179,44 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 	tunnel_begin(c, fd, &up, down);
 }
 
+void
+relay_continue(struct relay *r)
+{
+	struct piece p = {.n = 0};
+
+	r->expects = false;
+	piece_add(&p, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	relay_start_limits(r);
+	send_down(r, &p);
+}
+
+/* One before the answer (1xx).  100 means something to who expects it only. */
+static void
+pass_early(struct relay *r, const char *head, size_t len)
+{
+	struct exchange *x = r->x;
+	struct http *h = http_of(x->conn);
+	struct rewrite_answer rules = {.connection = ANSWER_KEEP};
+	struct piece p = {.n = 0};
+
+	if (r->reply.status == 100) {
+		if (r->expects)
+			relay_continue(r);
+		return;
+	}
+	if (x->request.http10)
+		return;
+	piece_add(&p, h->scratch,
+	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
+	send_down(r, &p);
+}
+
 /* A whole head.  False: it was one before the answer (1xx), and more may follow. */
 static bool
 take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 {
 	struct exchange *x = r->x;
+	const struct conn *c = x->conn;
 	const char *wrong = reply_parse(head, len, x->request.method == HTTP_HEAD, &r->reply);
 
 	if (wrong == NULL && r->reply.status == 101 && !r->upgrade)
@@ -194,13 +228,27 @@ take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 			relay_failed(r, 502, wrong, false);
 		return true;
 	}
-	if (r->reply.status == 101)
+	if (r->reply.status == 101) {
 		begin_tunnel(r, head, len, rest, n);
-	else if (r->reply.status < 200)
-		return false;
-	else
+		return true;
+	}
+	if (r->reply.status >= 200) {
 		begin_answer(r, head, len, rest, n);
-	return true;
+		return true;
+	}
+	pass_early(r, head, len);
+	return c->closed;
+}
+
+/* The same, of lines that end as they like. */
+static bool
+take_any_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
+{
+	char *mended = reply_mend(head, &len);
+	bool final = take_head(r, mended != NULL ? mended : head, len, rest, n);
+
+	free(mended);
+	return final;
 }
 
 /* Is this no beginning of an answer? */
@@ -218,24 +266,24 @@ take_heads(struct relay *r, char *bytes, size_t n, size_t searched)
 {
 	struct exchange *x = r->x;
 	size_t max = (size_t)http_of(x->conn)->conf->max_header;
-	ptrdiff_t len;
+	size_t len;
 
 	while (n > 0 && x->relay == r && r->state == ASKING) {
-		len = request_head_length(bytes, n, searched);
-		if (len < 0 || is_garbage(bytes, n)) {
+		len = reply_head_length(bytes, n, searched);
+		if (is_garbage(bytes, n)) {
 			relay_failed(r, 502, "its answer is not HTTP's", false);
 			return 0;
 		}
-		if (len > (ptrdiff_t)max || (len == 0 && n >= max)) {
+		if (len > max || (len == 0 && n >= max)) {
 			refuse_answer(r, "its answer's head is longer than max_header");
 			return 0;
 		}
 		if (len == 0)
 			return n;
-		if (take_head(r, bytes, (size_t)len, bytes + len, n - (size_t)len))
+		if (take_any_head(r, bytes, len, bytes + len, n - len))
 			return 0;
 		bytes += len;
-		n -= (size_t)len;
+		n -= len;
 		searched = 0;
 		if (++r->early > EARLY_MAX) {
 			relay_failed(r, 502, "too many heads (1xx) before its answer", false);
@@ -299,7 +347,7 @@ ended(struct relay *r, int error)
 	} else if (r->reply.body == REPLY_TO_CLOSE && error == 0) {
 		r->state = ANSWERED;
 		if (r->wrapped)
-			piece_add_chunk(&p, NULL, 0, true);
+			piece_add_end(&p, NULL, 0);
 		send_down(r, &p);
 	} else {
 		upstream_bad(r->upstream, false);

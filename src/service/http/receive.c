@@ -38,7 +38,7 @@ receive_is_amid_continue(const struct exchange *x)
 static void
 begin_body(struct conn *c, struct exchange *x)
 {
-	uint64_t max = (uint64_t)http_of(c)->conf->max_body;
+	uint64_t max = (uint64_t)http_of(c)->conf->max_body, hops;
 
 	conn_count_request(c);
 	x->close = x->last = !x->request.keep_alive;
@@ -49,10 +49,14 @@ begin_body(struct conn *c, struct exchange *x)
 		return;
 	}
 	if (http_of(c)->upstreams != NULL && !respond_is_ours(c, x)) {
-		x->phase = PHASE_RELAY;
-		receive_continue(x);
-		if (x->phase == PHASE_RELAY)
+		if (request_ends_here(&x->request, &hops))
+			respond_at_end(c, x);
+		else
 			relay_begin(c, x);
+		return;
+	}
+	if (x->request.method == REQUEST_OTHER) {
+		respond_refuse(c, x, 501);
 		return;
 	}
 	if (x->body_left == 0 && !x->request.chunked) {

@@ -25,7 +25,8 @@
 #include "worker/runtime.h"
 
 #define LOG_EVERY_MS 1000
-#define THREADS      2 /* to look up names, unless a module wants more */
+#define EXPECT_MS    1000 /* that an upstream may leave a client waiting for 100 */
+#define THREADS      2    /* to look up names, unless a module wants more */
 #define LOOKUPS      256
 #define RELAYS_KEPT  256
 
@@ -38,6 +39,7 @@ struct want {
 /* --- start and stop --- */
 
 static void on_answer_late(struct timed *t);
+static void on_expect_late(struct timed *t);
 
 void
 relay_start(struct http *h, struct event_base *base)
@@ -47,6 +49,7 @@ relay_start(struct http *h, struct event_base *base)
 	runtime_start(base, &limits);
 	h->upstreams = upstreams_new(h->conf);
 	h->answer = timelist_new(base, (uint64_t)h->conf->answer_timeout, on_answer_late);
+	h->expect = timelist_new(base, EXPECT_MS, on_expect_late);
 	h->scratch_size = (size_t)h->conf->max_header + REWRITE_GROWTH + REQUEST_TARGET_MAX;
 	h->scratch = mem_alloc(h->scratch_size);
 	h->relays = (struct baton_freelist){.size = sizeof(struct relay), .max = RELAYS_KEPT};
@@ -58,6 +61,7 @@ relay_stop(struct http *h)
 {
 	upstreams_free(&h->upstreams);
 	timelist_free(&h->answer);
+	timelist_free(&h->expect);
 	mem_free(&h->scratch);
 	baton_freelist_empty(&h->relays);
 	tunnel_stop(h);
@@ -91,6 +95,7 @@ relay_gone(struct exchange *x)
 	x->relay = NULL;
 	leave_upstream(r, false);
 	tail_clear(&r->down);
+	tail_clear(&r->trailers);
 	baton_freelist_put(&h->relays, r);
 }
 
@@ -124,7 +129,7 @@ relay_give_up(struct relay *r, int status, const char *why)
 {
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
-	bool begun = r->begun, read_all = r->read_all;
+	bool begun = r->begun || !tail_is_empty(&r->down), read_all = r->read_all;
 	bool told = x->request.http10 || r->reply.body == REPLY_TO_CLOSE;
 
 	tell(r, why);
@@ -379,6 +384,18 @@ on_answer_late(struct timed *t)
 	settle(c, x);
 }
 
+/* It takes no notice of Expect, or is busy: the client is not kept waiting for that. */
+static void
+on_expect_late(struct timed *t)
+{
+	struct relay *r = timed_owner(t, struct relay, timed);
+	struct exchange *x = r->x;
+	struct conn *c = x->conn;
+
+	relay_continue(r);
+	settle(c, x);
+}
+
 /* --- the client's side --- */
 
 void
@@ -390,6 +407,8 @@ relay_begin(struct conn *c, struct exchange *x)
 	r->x = x;
 	x->relay = r;
 	r->read_all = x->body_left == 0 && !x->request.chunked;
+	r->expects = !r->read_all && x->request.expects_continue && !x->request.http10 &&
+	             x->from == x->to;
 	r->upgrade = r->read_all && !x->request.http10 && rewrite_upgrades(head, x->head_len);
 	x->phase = PHASE_RELAY;
 	timelist_leave(&x->total); /* until there is somebody to take its body */
@@ -418,6 +437,7 @@ read_client(struct conn *c, struct exchange *x)
 		conn_close(c, "the client hung up");
 		return;
 	}
+	x->relay->expects = false;
 	if (x->slow)
 		relay_late(c, x);
 	else

@@ -38,6 +38,7 @@ struct relay {
 	struct want *want; /* CONNECTING */
 	uint64_t tried;
 	bool upgrade;   /* another protocol is asked for */
+	bool expects;   /* the client waits for 100 before it sends its body */
 	bool begun;     /* the answer is, with the client */
 	bool passed;    /* a part of the body is on its way to the upstream */
 	bool read_all;  /* the whole request has come */
@@ -47,15 +48,17 @@ struct relay {
 	bool late;      /* the last connect took too long */
 	bool surplus;   /* the upstream has sent more than its answer */
 	struct tail up, down;
-	struct tail head; /* the answer's, while it is a part */
-	unsigned early;   /* heads of the kind 1xx that came before it */
+	struct tail trailers; /* of the request's body, while they come */
+	struct tail head;     /* the answer's, while it is a part */
+	unsigned early;       /* heads of the kind 1xx that came before it */
 	struct reply reply;
 	struct chunked chunked;
 	uint64_t left;
 };
 
-/* What goes out in one write: size, bytes, end, last. */
-#define PIECES 4
+/* What goes out in one write: head, a chunk (size, bytes, end), and the end of all of them
+ * (size, trailers, empty line). */
+#define PIECES 7
 
 struct piece {
 	struct iovec iov[PIECES];
@@ -63,9 +66,10 @@ struct piece {
 	char size[24];
 };
 
-/* Bytes that follow; and as a chunk, the last one too if it ends with it. */
+/* Bytes that follow; and as a chunk; and the end of all chunks, with n bytes of trailers. */
 void piece_add(struct piece *p, const void *bytes, size_t n);
-void piece_add_chunk(struct piece *p, const char *bytes, size_t n, bool end);
+void piece_add_chunk(struct piece *p, const char *bytes, size_t n);
+void piece_add_end(struct piece *p, const char *trailers, size_t n);
 
 /* Answer in the upstream's name, if that is still possible; why: a literal, for the log. */
 void relay_give_up(struct relay *r, int status, const char *why);
@@ -89,8 +93,9 @@ void relay_ask(struct relay *r, struct baton_link *link);
 void relay_flush_up(struct relay *r);
 void relay_go_on(struct relay *r);
 
-/* pass.c: what has come of the answer; what waits. */
+/* pass.c: what has come of the answer; what waits; the client's body may come. */
 void relay_read_answer(struct relay *r);
 void relay_flush_down(struct relay *r);
+void relay_continue(struct relay *r);
 
 #endif

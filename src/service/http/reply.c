@@ -3,13 +3,55 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/mem.h"
+
+size_t
+reply_head_length(const char *bytes, size_t len, size_t from)
+{
+	const char *end = bytes + len, *p = bytes + (from > 2 ? from - 2 : 0);
+
+	while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		p++;
+		if (p < end && *p == '\n')
+			return (size_t)(p - bytes) + 1;
+		if (p + 1 < end && p[0] == '\r' && p[1] == '\n')
+			return (size_t)(p - bytes) + 2;
+	}
+	return 0;
+}
+
+static bool
+is_bare(const char *head, size_t i)
+{
+	return head[i] == '\n' && (i == 0 || head[i - 1] != '\r');
+}
+
+char *
+reply_mend(const char *head, size_t *len)
+{
+	size_t bare = 0, n = 0;
+	char *mended;
+
+	for (size_t i = 0; i < *len; i++)
+		bare += is_bare(head, i);
+	if (bare == 0)
+		return NULL;
+	mended = mem_alloc(*len + bare);
+	for (size_t i = 0; i < *len; i++) {
+		if (is_bare(head, i))
+			mended[n++] = '\r';
+		mended[n++] = head[i];
+	}
+	*len = n;
+	return mended;
+}
+
 struct parse {
 	struct reply *r;
 	size_t fields, fields_max;
 	unsigned lengths, encodings;
 	unsigned long long length;
 	struct request_connection connection;
-	bool http10;
 	bool bad;
 	const char *much; /* what there is too much of */
 };
@@ -22,6 +64,8 @@ note_line(struct parse *p, const struct head_line *line, bool blank)
 		p->bad |= blank || p->lengths++ > 0 || !head_number(&line->value, &p->length);
 	else if (head_is(&line->name, "transfer-encoding"))
 		p->bad |= blank || p->encodings++ > 0 || !head_is(&line->value, "chunked");
+	else if (head_is(&line->name, "date"))
+		p->r->dated = true;
 	else if (head_is(&line->name, "connection") &&
 	         !request_add_connection(&p->connection, &line->value))
 		p->much = "too many members in its Connection header";
@@ -64,7 +108,7 @@ read_status(const char *head, size_t len, struct parse *p)
 			return false;
 		p->r->status = p->r->status * 10 + (unsigned)(head[i] - '0');
 	}
-	p->http10 = head[7] == '0';
+	p->r->http10 = head[7] == '0';
 	if (head[12] == ' ' && eol > head + 13)
 		p->r->reason = (struct request_text){head + 13, (size_t)(eol - head) - 13};
 	return true;
@@ -99,7 +143,7 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 	r->too_much = p.much != NULL;
 	if (p.much != NULL)
 		return p.much;
-	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || p.http10)))
+	if (p.bad || (p.encodings > 0 && (p.lengths > 0 || r->http10)))
 		return "doubtful lengths";
 	if (!good)
 		return "a head that is not HTTP's";
@@ -110,7 +154,7 @@ reply_parse(const char *head, size_t len, bool head_only, struct reply *r)
 	r->body = body_of(&p, head_only);
 	r->length_told = p.lengths > 0;
 	r->length = r->length_told ? p.length : 0;
-	r->keep_alive = !p.connection.close && (!p.http10 || p.connection.keep) &&
+	r->keep_alive = !p.connection.close && (!r->http10 || p.connection.keep) &&
 	                r->body != REPLY_TO_CLOSE;
 	return NULL;
 }

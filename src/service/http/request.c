@@ -231,7 +231,10 @@ read_line(const char *p, size_t n, struct request *r)
 	if (status != 0)
 		return status;
 	r->target = (struct request_text){sp + 1, (size_t)(sp2 - sp - 1)};
-	if (!known_method(&method, &r->method) || r->method == HTTP_CONNECT)
+	r->method_name = method;
+	if (!known_method(&method, &r->method))
+		r->method = REQUEST_OTHER;
+	if (r->method == HTTP_CONNECT)
 		return r->target.n > REQUEST_TARGET_MAX ? 414 : 501;
 	return check_target(r);
 }
@@ -371,6 +374,17 @@ note_single(struct request_text *t, const struct request_text *v)
 		t->n = 0;
 }
 
+/* Of what it lists, trailers are all that means something beyond this connection. */
+static void
+note_te(struct parse *p, const struct request_text *v)
+{
+	struct request_text list = *v, member;
+	size_t n = 0;
+
+	while (n++ < REQUEST_MEMBERS_MAX && request_next_member(&list, &member))
+		p->r->takes_trailers |= head_is(&member, "trailers");
+}
+
 /* A comma within a tag counts, too. */
 static void
 note_list(struct parse *p, struct request_list *list, size_t *tags,
@@ -418,10 +432,16 @@ note_value(struct parse *p, const struct request_text *v)
 	case 't':
 		if (head_is(&p->name, "transfer-encoding"))
 			note_encoding(p, v);
+		else if (head_is(&p->name, "te"))
+			note_te(p, v);
 		break;
 	case 'e':
 		if (head_is(&p->name, "expect"))
 			note_expect(p, v);
+		break;
+	case 'm':
+		if (head_is(&p->name, "max-forwards"))
+			note_single(&p->r->max_forwards, v);
 		break;
 	case 'r':
 		if (head_is(&p->name, "range"))
@@ -489,6 +509,19 @@ request_parse(const char *head, size_t len, struct request *r)
 	return status;
 }
 
+bool
+request_ends_here(const struct request *r, uint64_t *hops)
+{
+	unsigned long long n;
+
+	*hops = UINT64_MAX;
+	if ((r->method != HTTP_TRACE && r->method != HTTP_OPTIONS) ||
+	    !head_number(&r->max_forwards, &n))
+		return false;
+	*hops = n > 0 ? n - 1 : 0;
+	return n == 0;
+}
+
 void
 request_text_move(struct request_text *t, const char *from, const char *to)
 {
@@ -506,12 +539,14 @@ move_list(struct request_list *list, const char *from, const char *to)
 void
 request_move(struct request *r, const char *from, const char *to)
 {
+	request_text_move(&r->method_name, from, to);
 	request_text_move(&r->target, from, to);
 	request_text_move(&r->host, from, to);
 	request_text_move(&r->range, from, to);
 	request_text_move(&r->if_range, from, to);
 	request_text_move(&r->if_modified_since, from, to);
 	request_text_move(&r->if_unmodified_since, from, to);
+	request_text_move(&r->max_forwards, from, to);
 	move_list(&r->if_match, from, to);
 	move_list(&r->if_none_match, from, to);
 }

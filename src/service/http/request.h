@@ -26,6 +26,9 @@
 /* Of a query, where a handler may look for each of them; more are 400. */
 #define REQUEST_PARAMETERS_MAX 256
 
+/* A method that is a token, and none that we know of. */
+#define REQUEST_OTHER 255
+
 /* A header that is a list: its lines in their order are one value, as if commas were
  * between them (RFC 9110, 5.2). */
 struct request_list {
@@ -38,18 +41,21 @@ struct request_list {
  * counts (13.1.3, 13.1.4): the text is "", which is no range, tag or date.
  */
 struct request {
-	unsigned method;            /* enum http_method */
+	unsigned method; /* enum http_method, or REQUEST_OTHER */
+	struct request_text method_name;
 	struct request_text target; /* "/path?query", "http://host/path?query" or "*" */
 	struct request_text host; /* of the target, if it has one, else of Host; p NULL: none */
 	bool http10;
 	bool keep_alive; /* as version and Connection say */
 	bool chunked;
 	bool expects_continue;
-	uint64_t length; /* of the body, when not chunked; 0: none */
+	bool takes_trailers; /* TE: trailers */
+	uint64_t length;     /* of the body, when not chunked; 0: none */
 	struct request_text range;
 	struct request_text if_range;
 	struct request_text if_modified_since;
 	struct request_text if_unmodified_since;
+	struct request_text max_forwards; /* likewise */
 	struct request_list if_match;
 	struct request_list if_none_match;
 };
@@ -104,6 +110,10 @@ bool request_is_host(const struct request_text *t);
 
 /* Parse a whole head.  0, or the status code that refuses it. */
 int request_parse(const char *head, size_t len, struct request *r);
+
+/* Is it a TRACE or OPTIONS that goes no further than here (RFC 9110, 7.6.2)?  Else hops is what
+ * Max-Forwards is for the next one; UINT64_MAX: it is not told. */
+bool request_ends_here(const struct request *r, uint64_t *hops);
 
 /* The bytes of the head are elsewhere now: what points to them, too. */
 void request_text_move(struct request_text *t, const char *from, const char *to);

@@ -45,6 +45,13 @@ update_date(struct http *h)
 			memcpy(h->canned[i].date, h->date, ANSWER_DATE_LEN);
 }
 
+const char *
+respond_date(struct http *h)
+{
+	update_date(h);
+	return h->date;
+}
+
 void
 respond_prepare(struct http *h)
 {
@@ -119,6 +126,19 @@ respond_refuse(struct conn *c, struct exchange *x, int status)
 	x->last = false; /* the rest of a refused body may still come */
 	timelist_leave(&x->total);
 	respond_status(c, x, status);
+}
+
+void
+respond_at_end(struct conn *c, struct exchange *x)
+{
+	size_t len;
+
+	if (x->body_left > 0 || x->request.chunked || x->request.method != HTTP_OPTIONS) {
+		respond_refuse(c, x, 501);
+		return;
+	}
+	len = respond_head(c, x, 204);
+	respond_text(x, answer_end(x->text, len));
 }
 
 static void

@@ -42,6 +42,13 @@ enum answer_connection respond_connection(struct exchange *x);
  */
 void respond_refuse(struct conn *c, struct exchange *x, int status);
 
+/* To a request that is to go no further (Max-Forwards): OPTIONS means nothing here, and TRACE
+ * is not for us. */
+void respond_at_end(struct conn *c, struct exchange *x);
+
+/* Now, as HTTP writes it. */
+const char *respond_date(struct http *h);
+
 /* An answer that is its status; the connection may go on after it. */
 void respond_status(struct conn *c, struct exchange *x, int status);
 

@@ -279,7 +279,7 @@ put_request_line(struct out *o, const struct request *r)
 	struct request_text path, query;
 
 	request_split(&r->target, &path, &query);
-	put_text(o, http_method_str((enum http_method)r->method));
+	put(o, r->method_name.p, r->method_name.n);
 	put_text(o, " ");
 	put(o, path.p, path.n);
 	if (query.p != NULL) {
@@ -304,7 +304,7 @@ frames(const struct request_text *name, const char *word)
 /* Is this line told in another way, or not at all? */
 static bool
 is_ours(const struct connections *c, struct forwards *f, const struct head_line *l,
-        bool trusted)
+        bool trusted, uint64_t hops)
 {
 	switch (l->name.p[0] | 0x20) {
 	case 'c':
@@ -317,6 +317,10 @@ is_ours(const struct connections *c, struct forwards *f, const struct head_line 
 		break;
 	case 'e':
 		if (head_is(&l->name, "expect"))
+			return true;
+		break;
+	case 'm':
+		if (hops != UINT64_MAX && head_is(&l->name, "max-forwards"))
 			return true;
 		break;
 	case 'h':
@@ -344,17 +348,39 @@ put_framing(struct out *o, const struct request *r)
 		put_format(o, "Content-Length: %llu\r\n", (unsigned long long)r->length);
 }
 
+/* The version is that of what has come. */
+static void
+put_via(struct out *o, bool http10)
+{
+	put_text(o, http10 ? "Via: 1.0 baton\r\n" : "Via: 1.1 baton\r\n");
+}
+
+/* What is for the next one only: what Connection names (RFC 9110, 7.6.1, 10.1.4). */
+static void
+put_hop(struct out *o, const struct request *r, const struct request_text *protocol)
+{
+	if (r->takes_trailers)
+		put_text(o, "TE: trailers\r\nConnection: TE\r\n");
+	if (protocol->n > 0)
+		put_value(o, "Connection: upgrade\r\nUpgrade: ", protocol);
+}
+
 size_t
 rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
-                const struct request *r, const char *peer, bool upgrade, char *out, size_t size)
+                const struct request *r, const char *peer, char *out, size_t size)
 {
 	struct out o = {.p = out, .size = size};
 	struct request_text asked = r->host;
 	struct head_walk walk;
 	struct head_line l;
+	struct request_text protocol = {NULL, 0};
 	struct forwards f = {.nx_for = 0};
 	struct connections c;
+	uint64_t hops;
 
+	if (rules->upgrade)
+		protocol = request_header(head, len, "Upgrade");
+	request_ends_here(r, &hops);
 	head_begin(&walk, head, len);
 	find_connections(head, len, &c);
 	put_request_line(&o, r);
@@ -365,15 +391,17 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		put(&o, asked.p, asked.n);
 	put_text(&o, "\r\n");
 	while (head_next(&walk, &l))
-		if (!is_ours(&c, &f, &l, rules->trusted))
+		if (!is_ours(&c, &f, &l, rules->trusted, hops))
 			put(&o, l.all.p, l.all.n);
 	put_framing(&o, r);
+	if (hops != UINT64_MAX)
+		put_format(&o, "Max-Forwards: %llu\r\n", (unsigned long long)hops);
+	if (rules->expect)
+		put_text(&o, "Expect: 100-continue\r\n");
+	if (rules->via)
+		put_via(&o, r->http10);
 	put_forwards(&o, rules, &f, peer, &asked);
-	if (upgrade) {
-		struct request_text protocol = request_header(head, len, "Upgrade");
-
-		put_value(&o, "Connection: upgrade\r\nUpgrade: ", &protocol);
-	}
+	put_hop(&o, r, &protocol);
 	put_text(&o, "\r\n");
 	return c.more ? 0 : whole(&o);
 }
@@ -399,10 +427,32 @@ put_reply_framing(struct out *o, const struct reply *r, bool chunked)
 		put_format(o, "Content-Length: %llu\r\n", (unsigned long long)r->length);
 }
 
-size_t
-rewrite_reply(const char *head, size_t len, const struct reply *r,
-              enum answer_connection connection, bool chunked, char *out, size_t size)
+/* Of 101 and 426 Upgrade is the answer, and belongs to this connection, too. */
+static bool
+names_protocols(const struct reply *r)
 {
+	return r->status == 101 || r->status == 426;
+}
+
+/* What only an answer has, and none of the heads before it. */
+static void
+put_final(struct out *o, const struct rewrite_answer *rules, const struct reply *r)
+{
+	if (!r->dated && rules->date != NULL) {
+		put_text(o, "Date: ");
+		put_text(o, rules->date);
+		put_text(o, "\r\n");
+	}
+	if (rules->via)
+		put_via(o, r->http10);
+	put_text(o, answer_connection_line(rules->connection));
+}
+
+size_t
+rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,
+              const struct reply *r, char *out, size_t size)
+{
+	bool protocols = names_protocols(r);
 	struct out o = {.p = out, .size = size};
 	struct head_walk walk;
 	struct head_line l;
@@ -415,17 +465,64 @@ rewrite_reply(const char *head, size_t len, const struct reply *r,
 	put_text(&o, "\r\n");
 	while (head_next(&walk, &l)) {
 		l.name = head_trim_end(l.name);
-		if (r->status == 101 && head_is(&l.name, "upgrade"))
+		if (protocols && head_is(&l.name, "upgrade"))
 			put_line(&o, &l);
 		else if (!head_is(&l.name, "content-length") && !is_hop(&l.name) &&
 		         !(c.n > 0 && is_named(&c, &l.name)))
 			put_line(&o, &l);
 	}
-	put_reply_framing(&o, r, chunked);
-	if (r->status == 101)
+	put_reply_framing(&o, r, rules->chunked);
+	if (protocols)
 		put_text(&o, "Connection: upgrade\r\n");
-	else if (r->status >= 200)
-		put_text(&o, answer_connection_line(connection));
+	if (r->status >= 200)
+		put_final(&o, rules, r);
 	put_text(&o, "\r\n");
 	return c.more ? 0 : whole(&o);
+}
+
+/* --- trailers --- */
+
+static bool
+may_trail(const struct request_text *name)
+{
+	static const char *const never[] = {"host",
+	                                    "trailer",
+	                                    "authorization",
+	                                    "cookie",
+	                                    "cache-control",
+	                                    "expect",
+	                                    "max-forwards",
+	                                    "range",
+	                                    "proxy-authorization",
+	                                    "forwarded",
+	                                    "via"};
+
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		if (frames(name, never[i]))
+			return false;
+	return !is_hop(name) && !frames(name, "transfer-encoding") && !tells_of_client(name) &&
+	       (name->n < 8 || strncasecmp(name->p, "content-", 8) != 0) &&
+	       (name->n < 8 || strncasecmp(name->p, "content_", 8) != 0) &&
+	       (name->n < 3 || strncasecmp(name->p, "if-", 3) != 0);
+}
+
+ptrdiff_t
+rewrite_trailers(char *bytes, size_t len)
+{
+	char *from = bytes, *end = bytes + len, *to = bytes;
+
+	while (from < end) {
+		char *eol = memmem(from, (size_t)(end - from), "\r\n", 2);
+		char *colon = eol != NULL ? memchr(from, ':', (size_t)(eol - from)) : NULL;
+		struct request_text name = {from, colon != NULL ? (size_t)(colon - from) : 0};
+
+		if (!request_is_token(&name))
+			return -1;
+		if (may_trail(&name)) {
+			memmove(to, from, (size_t)(eol + 2 - from));
+			to += eol + 2 - from;
+		}
+		from = eol + 2;
+	}
+	return to - bytes;
 }

@@ -27,6 +27,17 @@ struct rewrite_rules {
 	bool trusted;         /* what clients say of that kind is kept, and added to */
 	const char *host;     /* instead of the client's; NULL: the client's */
 	const char *own_host; /* the upstream's, of a client that named none */
+	bool upgrade;         /* ask on for the other protocol */
+	bool expect;          /* the body follows when it says so: Expect: 100-continue */
+	bool via;             /* say who has passed it on (RFC 9110, 7.6.3) */
+};
+
+/* How an answer goes on to a client. */
+struct rewrite_answer {
+	enum answer_connection connection;
+	bool chunked; /* its body is chunked there */
+	bool via;
+	const char *date; /* of an answer that has none; NULL: it stays without */
 };
 
 /* The most that a head grows by, beside the lengths of host and peer. */
@@ -38,15 +49,21 @@ bool rewrite_upgrades(const char *head, size_t len);
 
 /*
  * The request's head for an upstream into out; peer: the client's address without a port,
- * or "" when it has none.  upgrade: ask on for the other protocol.  Its length, or 0 when it
- * is more than size, or when Connection has too many lines to know what it names.
+ * or "" when it has none.  Its length, or 0 when it is more than size, or when Connection has
+ * too many lines to know what it names.
  */
 size_t rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
-                       const struct request *r, const char *peer, bool upgrade, char *out,
-                       size_t size);
+                       const struct request *r, const char *peer, char *out, size_t size);
 
-/* The answer's head for a client; chunked: its body is chunked there.  Its length, or 0. */
-size_t rewrite_reply(const char *head, size_t len, const struct reply *r,
-                     enum answer_connection connection, bool chunked, char *out, size_t size);
+/* The answer's head for a client; one before the answer (1xx), too.  Its length, or 0. */
+size_t rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,
+                     const struct reply *r, char *out, size_t size);
+
+/*
+ * The trailers of a request's body, without the empty line behind them, in place: those that
+ * frame, route or say who asks are left out (RFC 9110, 6.5.1).  Their length, or -1: they are
+ * no fields.
+ */
+ptrdiff_t rewrite_trailers(char *bytes, size_t len);
 
 #endif
