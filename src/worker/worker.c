@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ static struct {
 	struct chan *chan;
 	struct service *service; /* one per conf.service */
 	bool lame;
-	bool piped; /* the log is a pipe, and the master reads it */
+	bool outdated; /* a successor was asked for */
+	bool piped;    /* the log is a pipe, and the master reads it */
 	struct event heartbeat;
 	struct event lack; /* time to ask again for what there was no room for */
 	struct event *sigterm;
@@ -120,6 +122,23 @@ bool
 worker_is_heard(void)
 {
 	return w.chan != NULL && chan_idle(w.chan);
+}
+
+void
+worker_want_successor(const char *fmt, ...)
+{
+	va_list ap;
+	char *why;
+
+	if (w.outdated || worker_draining())
+		return;
+	w.outdated = true;
+	va_start(ap, fmt);
+	why = mem_vprintf(fmt, ap);
+	va_end(ap);
+	log_info("%s: a successor takes over", why);
+	free(why);
+	worker_tell(MSG_LEAVING, NULL, 0);
 }
 
 void

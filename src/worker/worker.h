@@ -35,6 +35,10 @@ bool worker_is_heard(void);
  * for the heartbeat.  Costs next to nothing. */
 void worker_progress(void);
 
+/* What it was started with holds no longer (why: for the log): a successor is to take its slot,
+ * and what it holds.  Once. */
+void worker_want_successor(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Nothing is left to do: end the loop. */
 void worker_leave(void);
 

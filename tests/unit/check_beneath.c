@@ -75,6 +75,10 @@ by_kernel(const char *path)
 	do
 		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 	while (fd < 0 && errno == EAGAIN); /* somebody renamed something */
+	if (fd < 0 && errno == EACCES) {   /* a directory may be passed through */
+		how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	}
 	return fd;
 }
 
@@ -127,6 +131,62 @@ START_TEST(one_by_one)
 	before = descriptors();
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		compare(paths[i]);
+	ck_assert_uint_eq(descriptors(), before);
+	remove_tree();
+}
+END_TEST
+
+static long long
+inode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return (long long)st.st_ino;
+}
+
+/* It leads in where its path comes by the directory, by whatever name; and nowhere else. */
+START_TEST(absolute_links)
+{
+	static const struct {
+		const char *to;   /* behind the top */
+		const char *want; /* NULL: it is not beneath */
+	} rows[] = {
+	    {"/root/a/f", "root/a/f"},
+	    {"/root", "root"},
+	    {"/root/", "root"},
+	    {"/root/a/..", "root"},
+	    {"/byname/f", "root/f"},
+	    {"/./root//a/../f", "root/f"},
+	    {"/root/a/up", "root/f"},
+	    {"/root/../outside", NULL},
+	    {"/outside", NULL},
+	    {"/missing", NULL},
+	    {"", NULL},
+	    {"/root/out", NULL},
+	    {"/root/dir/f", "root/a/b/f"},
+	    {"/../../../../../..", NULL},
+	    {"/byname/..", NULL},
+	};
+	char path[PATH_MAX];
+	unsigned before;
+
+	make_tree();
+	ck_assert_int_eq(symlink("root", "byname"), 0);
+	before = descriptors();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		long long want = rows[i].want != NULL ? inode_of(rows[i].want) : -EXDEV;
+
+		snprintf(path, sizeof path, "%s%s", top, rows[i].to);
+		ck_assert_int_eq(symlink(path, "root/link"), 0);
+		ck_assert_msg(found(beneath_open(root, "link")) == want, "to %s", rows[i].to);
+		ck_assert_int_eq(unlink("root/link"), 0);
+	}
+	snprintf(path, sizeof path, "%s/root/link", top);
+	ck_assert_int_eq(symlink(path, "root/link"), 0);
+	ck_assert_int_eq(found(beneath_open(root, "link")), -ELOOP);
+	unlink("root/link");
+	unlink("byname");
 	ck_assert_uint_eq(descriptors(), before);
 	remove_tree();
 }
@@ -239,6 +299,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, one_by_one);
+	tcase_add_test(tc, absolute_links);
 	tcase_add_test(tc, at_random);
 	tcase_add_test(tc, too_long_or_too_deep);
 	tcase_add_test(tc, names_are_bounded);

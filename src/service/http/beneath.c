@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,8 +23,12 @@
 #define PASSING (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
 struct walk {
-	int dir[DEPTH_MAX + 1]; /* where we are, and how we came there; [0] is not ours */
+	int dir[DEPTH_MAX + 1]; /* where we are, and how we came there */
 	size_t depth;
+	int top;      /* the directory beneath which all must be: dir[0], unless the walk is */
+	bool outside; /* on the way from "/" to it, as an absolute link says; dir[0] is "/" then
+	               */
+	struct stat top_st; /* st_ino 0: not asked for yet */
 	unsigned links, names;
 	char rest[PATH_MAX];
 	char *at; /* in rest: not yet walked */
@@ -50,7 +55,40 @@ next_name(struct walk *w, bool *last)
 	return name;
 }
 
-/* What a link says takes the place of its name. */
+static void
+leave_all(struct walk *w)
+{
+	while (w->depth > 0)
+		fd_close(&w->dir[w->depth--]);
+	if (w->outside)
+		fd_close(&w->dir[0]);
+}
+
+/* From the top again, beneath which we are from here on. */
+static void
+come_in(struct walk *w)
+{
+	leave_all(w);
+	w->dir[0] = w->top;
+	w->outside = false;
+}
+
+static int
+go_out(struct walk *w)
+{
+	int root = open("/", PASSING);
+
+	if (root < 0 || (w->top_st.st_ino == 0 && fstat(w->top, &w->top_st) < 0)) {
+		fd_close(&root);
+		return -1;
+	}
+	leave_all(w);
+	w->dir[0] = root;
+	w->outside = true;
+	return 0;
+}
+
+/* What a link says takes the place of its name.  An absolute one may lead in again. */
 static int
 follow(struct walk *w, const char *name, bool last)
 {
@@ -60,8 +98,8 @@ follow(struct walk *w, const char *name, bool last)
 	if (n < 0)
 		return -1;
 	target[n] = '\0';
-	if (target[0] == '/')
-		return fail(EXDEV);
+	if (target[0] == '/' && go_out(w) < 0)
+		return -1;
 	if (++w->links > LINKS_MAX)
 		return fail(ELOOP);
 	if (snprintf(path, sizeof path, "%s%s%s", target, last ? "" : "/", w->at) >=
@@ -75,11 +113,19 @@ follow(struct walk *w, const char *name, bool last)
 static int
 enter(struct walk *w, int fd)
 {
+	struct stat st;
+
 	if (w->depth == DEPTH_MAX) {
 		fd_close(&fd);
 		return fail(ENAMETOOLONG);
 	}
 	w->dir[++w->depth] = fd;
+	if (!w->outside)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_ino == w->top_st.st_ino && st.st_dev == w->top_st.st_dev)
+		come_in(w);
 	return 0;
 }
 
@@ -87,9 +133,22 @@ static int
 leave(struct walk *w)
 {
 	if (w->depth == 0)
-		return fail(EXDEV);
+		return w->outside ? 0 : fail(EXDEV);
 	fd_close(&w->dir[w->depth--]);
 	return 0;
+}
+
+/* A directory that may only be passed through is opened for that. */
+static int
+open_last(const struct walk *w, const char *name)
+{
+	int fd = openat(w->dir[w->depth], name, READING | O_NOFOLLOW), error = errno;
+
+	if (fd < 0 && error == EACCES)
+		fd = openat(w->dir[w->depth], name, PASSING | O_NOFOLLOW);
+	if (fd < 0)
+		errno = error;
+	return fd;
 }
 
 /* Where we are is the end, perhaps: what step says of it. */
@@ -98,7 +157,7 @@ stay(struct walk *w, bool last, int *fd)
 {
 	if (!last)
 		return 0;
-	*fd = openat(w->dir[w->depth], ".", READING);
+	*fd = w->outside ? fail(EXDEV) : open_last(w, ".");
 	return *fd < 0 ? -1 : 1;
 }
 
@@ -116,12 +175,15 @@ step(struct walk *w, int *fd)
 		return fail(ENAMETOOLONG);
 	if (strcmp(name, "..") == 0)
 		return leave(w) < 0 ? -1 : stay(w, last, fd);
-	*fd = openat(w->dir[w->depth], name, (last ? READING : PASSING) | O_NOFOLLOW);
+	*fd = last && !w->outside ? open_last(w, name)
+	                          : openat(w->dir[w->depth], name, PASSING | O_NOFOLLOW);
+	if (*fd >= 0 && last && !w->outside)
+		return 1;
 	if (*fd >= 0)
-		return last ? 1 : enter(w, *fd);
-	error = errno;
-	if (error != ELOOP && error != ENOTDIR)
-		return -1;
+		return enter(w, *fd) < 0 ? -1 : stay(w, last, fd);
+	error = w->outside ? EXDEV : errno; /* what is there is nobody's business */
+	if (errno != ELOOP && errno != ENOTDIR)
+		return fail(error);
 	if (follow(w, name, last) == 0)
 		return 0;
 	return errno == EINVAL ? fail(error) : -1; /* EINVAL: it is no link */
@@ -144,11 +206,13 @@ beneath_open(int directory, const char *path)
 	w.dir[0] = directory;
 	w.depth = 0;
 	w.links = w.names = 0;
+	w.top = directory;
+	w.outside = false;
+	w.top_st.st_ino = 0;
 	while (result == 0)
 		result = step(&w, &fd);
 	error = errno;
-	while (w.depth > 0)
-		leave(&w);
+	leave_all(&w);
 	errno = error;
 	return result > 0 ? fd : -1;
 }

@@ -47,6 +47,7 @@ struct http {
 	const struct conf_service *conf;
 	struct canned canned[ANSWER_CONNECTIONS_N]; /* of `respond` */
 	int root;                                   /* directory; -1: respond */
+	uint64_t root_seen_ms;                      /* when its name led there for sure */
 	const struct baton_route *routes;           /* of a module; NULL: none */
 	struct baton_service *owner;                /* the module */
 	struct upstreams *upstreams;                /* of a proxy; NULL: it is none */

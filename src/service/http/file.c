@@ -28,6 +28,21 @@ file_open_root(const char *dir, char **cause)
 	return fd;
 }
 
+bool
+file_root_is_replaced(int root, const char *dir)
+{
+	struct stat now, then;
+	int fd;
+
+	if (stat(dir, &now) < 0 || fstat(root, &then) < 0 ||
+	    (now.st_ino == then.st_ino && now.st_dev == then.st_dev))
+		return false;
+	if ((fd = file_open_root(dir, NULL)) < 0)
+		return false;
+	fd_close(&fd);
+	return true;
+}
+
 static int
 status_of_errno(void)
 {

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -24,6 +25,9 @@ struct file {
 
 /* Open the root.  A descriptor, or -1 with *cause. */
 int file_open_root(const char *dir, char **cause);
+
+/* Does the root's name lead to another directory by now, one that may be entered? */
+bool file_root_is_replaced(int root, const char *dir);
 
 /*
  * Open path (decoded, no leading slash).  0 and *f with a descriptor that is the

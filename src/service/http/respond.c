@@ -5,6 +5,7 @@
 
 #include <http_parser.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "service/http/answer.h"
 #include "service/http/call.h"
@@ -12,6 +13,9 @@
 #include "service/http/file.h"
 #include "service/http/range.h"
 #include "worker/conn.h"
+#include "worker/worker.h"
+
+#define ROOT_LOOK_MS 1000 /* between two looks where its name leads */
 
 static void
 can(struct http *h, enum answer_connection c)
@@ -249,6 +253,20 @@ answer_file(struct conn *c, struct exchange *x)
 	respond_text(x, answer_end(x->text, len));
 }
 
+/* Does its name lead elsewhere by now?  What this worker may read is settled for its life. */
+static void
+look_at_root(struct http *h)
+{
+	uint64_t now = clock_tick_ms();
+
+	if (now - h->root_seen_ms < ROOT_LOOK_MS)
+		return;
+	h->root_seen_ms = now;
+	if (file_root_is_replaced(h->root, h->conf->root))
+		worker_want_successor("service %s: root %s is another directory by now",
+		                      h->conf->name, h->conf->root);
+}
+
 /* status: what request_path made of the path. */
 static void
 answer_from_root(struct conn *c, struct exchange *x, int status, const char *path)
@@ -257,6 +275,7 @@ answer_from_root(struct conn *c, struct exchange *x, int status, const char *pat
 
 	if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD)
 		status = 405;
+	look_at_root(h);
 	if (status == 0)
 		status = file_open(h->root, path, h->conf->index, &x->file);
 	if (status == 0)
