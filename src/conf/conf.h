@@ -59,6 +59,7 @@ struct conf_listen {
 	bool handoff;          /* may its connections move */
 	int64_t reserve;       /* connections, per worker, that others leave free for it */
 	int64_t keepalive;     /* ms; 0: none */
+	char *trusted;         /* networks (nets.h); NULL: nobody */
 	char *access_log;      /* NULL: none */
 	int64_t access_format; /* enum conf_access */
 };
@@ -109,6 +110,7 @@ struct conf_service {
 	int64_t upstream_connections; /* to each, per worker, as the next */
 	int64_t upstream_queue;       /* requests that wait for one of them */
 	int64_t upstream_idle;        /* ms that one is kept without use */
+	int64_t upstream_life;        /* ms that one is used; 0: for ever */
 	char *check;                  /* path that tells whether an upstream is well; NULL */
 	int64_t check_interval;
 	bool breaker;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/nets.h"
 #include "conf/suggest.h"
 #include "conf/value.h"
 
@@ -103,6 +104,8 @@ const struct keys_row keys_table[] = {
 	  .help = "connections that others leave free for it, per worker; admin: 8" },
 	{ IN_LISTEN(keepalive), .type = KEYS_DURATION, .min = SECOND, .max = HOUR, .zero = "0s", .dflt = "60s",
 	  .help = "a client that vanished is noticed after about twice this; 0s: no" },
+	{ IN_LISTEN(trusted), .type = KEYS_NETS, .flags = KEYS_MAY_EMPTY, .example = "10.0.0.0/8, ::1",
+	  .help = "who is believed of clients: X-Forwarded-For, PROXY; also unix" },
 	{ IN_LISTEN(access_log), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY,
 	  .example = "/var/log/baton/access.log",
 	  .help = "a file with a line per request or stream; empty: none" },
@@ -169,6 +172,9 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(upstream_idle), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = HOUR,
 	  .dflt = "50s",
 	  .help = "that an unused one is kept; less than the upstream keeps it" },
+	{ IN_SERVICE(upstream_life), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = 168 * HOUR,
+	  .zero = "0s", .dflt = "1h",
+	  .help = "then a busy one is made anew, its name looked up; 0s: never" },
 	{ IN_SERVICE(check), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY | KEYS_BEHIND, .example = "/health",
 	  .help = "path that tells whether an upstream is well; empty: none" },
 	{ IN_SERVICE(check_interval), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
@@ -365,6 +371,8 @@ is_plain(const char *value, const char *without)
 static bool
 text_is_good(const struct keys_row *row, const char *value)
 {
+	struct nets nets;
+
 	if (row->max != 0 && strlen(value) > (size_t)row->max)
 		return false;
 	switch (row->type) {
@@ -379,6 +387,8 @@ text_is_good(const struct keys_row *row, const char *value)
 		       strcmp(value, "..") != 0;
 	case KEYS_USER:
 		return is_plain(value, ":/");
+	case KEYS_NETS:
+		return nets_read(value, &nets, NULL) == 0;
 	case KEYS_HOST:
 		return is_plain(value, "/?#@\\\"<>,;");
 	default:
@@ -457,6 +467,7 @@ keys_set(const struct keys_row *row, void *base, int line, const char *value, ch
 	case KEYS_FILE:
 	case KEYS_USER:
 	case KEYS_HOST:
+	case KEYS_NETS:
 		return set_text(row, field(row, base), value, cause);
 	case KEYS_ADDR:
 	case KEYS_UPSTREAM:
@@ -594,6 +605,8 @@ keys_expect(const struct keys_row *row)
 		return mem_strdup("a name or a number");
 	case KEYS_HOST:
 		return words_text(row->words, "HOST or HOST:PORT");
+	case KEYS_NETS:
+		return mem_strdup("addresses and networks, like 10.0.0.0/8, ::1 or unix");
 	case KEYS_ADDR:
 		return mem_strdup("HOST:PORT, [IPV6]:PORT, unix:/PATH or systemd:NAME");
 	case KEYS_UPSTREAM:

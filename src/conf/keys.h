@@ -31,6 +31,7 @@ enum keys_type {
 	KEYS_FILE,     /* a name without '/' -> char * */
 	KEYS_USER,     /* a user, a group -> char * */
 	KEYS_HOST,     /* a name, perhaps with a port, or one of words -> char * */
+	KEYS_NETS,     /* networks, with commas (nets.h) -> char * */
 	KEYS_ADDR, /* repeatable -> appended to an array of conf_addr, its number behind it */
 	KEYS_UPSTREAM /* the same, of an address to connect to */
 };

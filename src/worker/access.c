@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -172,6 +173,20 @@ access_upstream(struct conn *c, int fd)
 		conn_name_of(fd, c->ends->upstream, sizeof c->ends->upstream);
 }
 
+void
+access_client(struct conn *c, const char *address)
+{
+	if (c->ends != NULL)
+		snprintf(c->ends->client, sizeof c->ends->client, "%s", address);
+}
+
+void
+access_fault(struct conn *c, const char *why)
+{
+	if (c->ends != NULL)
+		c->ends->fault = why;
+}
+
 static void
 set_time(struct accessline *line)
 {
@@ -208,9 +223,14 @@ access_connection(const struct conn *c)
 {
 	struct accessline line = {.bytes_in = c->bytes_in,
 	                          .bytes_out = c->bytes_out,
+	                          .body_out = c->bytes_out,
 	                          .us = (clock_tick_ms() - c->opened_ms) * 1000};
 
 	if (c->ends != NULL && c->ends->upstream[0] != '\0')
 		line.upstream = c->ends->upstream;
+	if (c->ends != NULL)
+		line.fault = c->ends->fault;
+	if (c->ends != NULL && c->ends->client[0] != '\0')
+		line.client = c->ends->client;
 	access_request(c, &line);
 }

@@ -24,6 +24,8 @@ struct msg;
 struct access_ends {
 	char peer[64];
 	char upstream[64]; /* "": none */
+	char client[46];   /* of whom a trusted peer tells; "": none */
+	const char *fault; /* NULL: none */
 };
 
 struct access_of; /* of a listener */
@@ -51,6 +53,12 @@ void access_open(struct conn *c);
 
 /* It is connected to an upstream by fd; nothing where there is no access log. */
 void access_upstream(struct conn *c, int fd);
+
+/* Who the client is, as a trusted peer tells; copied. */
+void access_client(struct conn *c, const char *address);
+
+/* Why it is not served, in words that last. */
+void access_fault(struct conn *c, const char *why);
 
 /* It ends. */
 void access_connection(const struct conn *c);

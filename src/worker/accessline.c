@@ -6,11 +6,11 @@
 #include "base/escape.h"
 
 /* The most that each part takes, escaped. */
-#define TARGET_MAX 2200
+#define TARGET_MAX 1800
 #define HEADER_MAX 400 /* each of two */
-#define NAME_LONG  120 /* each of four, and of the method */
+#define NAME_LONG  120 /* each of seven, and of the method */
 
-_Static_assert(TARGET_MAX + 2 * HEADER_MAX + 5 * NAME_LONG + 400 <= ACCESSLINE_MAX,
+_Static_assert(TARGET_MAX + 2 * HEADER_MAX + 8 * NAME_LONG + 400 <= ACCESSLINE_MAX,
                "a line holds its parts, and numbers and names beside them");
 
 typedef void escape_fn(struct escape_out *o, const char *text, size_t n);
@@ -107,12 +107,31 @@ request_line(struct escape_out *o, const struct accessline *l)
 	put(o, l->version);
 }
 
+/* The peer is ADDRESS:PORT, [ADDRESS]:PORT, or a word. */
+static void
+split(const char *peer, struct accessline_text *address, struct accessline_text *port)
+{
+	struct accessline_text whole = text(peer);
+	const char *colon = peer != NULL ? strrchr(peer, ':') : NULL;
+
+	*address = whole;
+	*port = (struct accessline_text){NULL, 0};
+	if (colon == NULL)
+		return;
+	address->n = (size_t)(colon - peer);
+	*port = text(colon + 1);
+	if (*peer == '[' && address->n > 2)
+		*address = (struct accessline_text){peer + 1, address->n - 2};
+}
+
 size_t
 accessline_combined(const struct accessline *l, char *buf)
 {
 	struct escape_out o = {buf, buf + ACCESSLINE_MAX};
+	struct accessline_text address, port;
 
-	quoted(&o, text(l->peer), NAME_LONG);
+	split(l->peer, &address, &port);
+	quoted(&o, l->client != NULL ? text(l->client) : address, NAME_LONG);
 	put(&o, " - - [");
 	put(&o, l->time->combined);
 	put(&o, "] \"");
@@ -120,7 +139,7 @@ accessline_combined(const struct accessline *l, char *buf)
 	put(&o, "\" ");
 	number_or_none(&o, (uint64_t)l->status);
 	put(&o, " ");
-	put_number(&o, l->bytes_out);
+	put_number(&o, l->body_out);
 	put(&o, " \"");
 	quoted(&o, l->referer, HEADER_MAX);
 	put(&o, "\" \"");
@@ -135,7 +154,11 @@ accessline_combined(const struct accessline *l, char *buf)
 	put_thousandths(&o, l->us);
 	put(&o, " ");
 	quoted(&o, text(l->upstream), NAME_LONG);
-	put(&o, "\n");
+	put(&o, " ");
+	quoted(&o, port, NAME_LONG);
+	put(&o, " \"");
+	quoted(&o, text(l->fault), NAME_LONG);
+	put(&o, "\"\n");
 	return (size_t)(o.at - buf);
 }
 
@@ -168,6 +191,7 @@ size_t
 accessline_json(const struct accessline *l, char *buf)
 {
 	struct escape_out o = {buf, buf + ACCESSLINE_MAX};
+	struct accessline_text address, port;
 	char ms[8];
 
 	put(&o, "{\"time\":\"");
@@ -175,7 +199,9 @@ accessline_json(const struct accessline *l, char *buf)
 	snprintf(ms, sizeof ms, ".%03uZ", l->ms % 1000);
 	put(&o, ms);
 	put(&o, "\"");
+	split(l->peer, &address, &port);
 	member(&o, "peer", text(l->peer), NAME_LONG);
+	member(&o, "client", l->client != NULL ? text(l->client) : address, NAME_LONG);
 	member(&o, "listener", text(l->listener), NAME_LONG);
 	member(&o, "service", text(l->service), NAME_LONG);
 	member(&o, "method", l->method, NAME_LONG);
@@ -187,9 +213,11 @@ accessline_json(const struct accessline *l, char *buf)
 		number(&o, "status", (uint64_t)l->status);
 	number(&o, "bytes_in", l->bytes_in);
 	number(&o, "bytes_out", l->bytes_out);
+	number(&o, "body_out", l->body_out);
 	put(&o, ",\"duration_ms\":");
 	put_thousandths(&o, l->us);
 	member(&o, "upstream", text(l->upstream), NAME_LONG);
+	member(&o, "fault", text(l->fault), NAME_LONG);
 	member(&o, "referer", l->referer, HEADER_MAX);
 	member(&o, "agent", l->agent, HEADER_MAX);
 	put(&o, "}\n");

@@ -1,8 +1,9 @@
 /*
  * accessline: one line of an access log.  Pure.
  *
- * combined: PEER - - [TIME] "METHOD TARGET VERSION" STATUS BYTES_OUT "REFERER" "AGENT"
- *           LISTENER SERVICE BYTES_IN MILLISECONDS UPSTREAM
+ * combined: CLIENT - - [TIME] "METHOD TARGET VERSION" STATUS BODY_OUT "REFERER" "AGENT"
+ *           LISTENER SERVICE BYTES_IN MILLISECONDS UPSTREAM PORT "FAULT"
+ *           (CLIENT: an address; PORT: the peer's)
  * json:     an object with the same by their names
  *
  * What is not there is "-", or null.  Whatever a client sends, a line stays one line of
@@ -32,11 +33,13 @@ struct accessline_time {
 
 struct accessline {
 	const struct accessline_time *time;
-	unsigned ms; /* of the second */
-	const char *peer;
+	unsigned ms;        /* of the second */
+	const char *peer;   /* with its port; NULL: not known */
+	const char *client; /* of whom a trusted peer tells; NULL: it is the peer */
 	const char *listener;
 	const char *service;
 	const char *upstream;          /* NULL: none */
+	const char *fault;             /* of the upstream; NULL: none */
 	struct accessline_text method; /* of a connection without requests: none */
 	struct accessline_text target;
 	struct accessline_text referer;
@@ -44,7 +47,8 @@ struct accessline {
 	const char *version; /* "HTTP/1.1"; NULL */
 	int status;          /* 0: none was sent */
 	uint64_t bytes_in, bytes_out;
-	uint64_t us; /* how long it took */
+	uint64_t body_out; /* of bytes_out: without heads */
+	uint64_t us;       /* how long it took */
 };
 
 /* Make *t say sec. */

@@ -37,6 +37,7 @@ struct lookup {
 	char host[HOST_MAX + 1], port[PORT_MAX + 1];
 	struct dial_addr addr[ADDRS_MAX];
 	size_t n;
+	const char *why; /* there is none; NULL: it was not said */
 };
 
 struct dial {
@@ -49,6 +50,7 @@ struct dial {
 	struct dial_addr addr[ADDRS_MAX];
 	struct attempt attempt[ADDRS_MAX];
 	size_t n, tried, failed;
+	const char *why;    /* the last one failed; NULL: none has */
 	bool no_descriptor; /* of ours was left: nobody there is to blame */
 };
 
@@ -129,14 +131,15 @@ free_dial(struct dial *d)
 	free(d);
 }
 
+/* why NULL: what its status says. */
 static void
-finish(struct dial *d, int fd, int status)
+finish(struct dial *d, int fd, int status, const char *why)
 {
 	dial_fn *fn = d->fn;
 	void *arg = d->arg;
 
 	free_dial(d);
-	fn(arg, fd, status);
+	fn(arg, fd, status, fd < 0 && why == NULL ? baton_status_text(status) : why);
 }
 
 void
@@ -150,7 +153,10 @@ dial_cancel(struct dial **d)
 static void
 on_late(void *arg, int cause)
 {
-	finish(arg, -1, cause == BATON_DEADLINE ? BATON_UNREACHABLE : cause);
+	bool late = cause == BATON_DEADLINE;
+
+	finish(arg, -1, late ? BATON_UNREACHABLE : cause,
+	       late ? "no connection within connect_timeout" : NULL);
 }
 
 /* --- connecting --- */
@@ -159,12 +165,13 @@ static void try_next(struct dial *d);
 
 /* The next one need not wait its head start. */
 static void
-failed(struct dial *d, struct attempt *a)
+failed(struct dial *d, struct attempt *a, int error)
 {
 	fd_close(&a->fd);
 	d->failed++;
+	d->why = strerrordesc_np(error);
 	if (d->failed == d->n)
-		finish(d, -1, d->no_descriptor ? BATON_FULL : BATON_UNREACHABLE);
+		finish(d, -1, d->no_descriptor ? BATON_FULL : BATON_UNREACHABLE, d->why);
 	else if (d->tried < d->n)
 		try_next(d);
 }
@@ -177,12 +184,14 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 	socklen_t len = sizeof error;
 
 	(void)what;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0) {
-		failed(a->dial, a);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error != 0) {
+		failed(a->dial, a, error);
 		return;
 	}
 	a->fd = -1;
-	finish(a->dial, fd, 0);
+	finish(a->dial, fd, 0, NULL);
 }
 
 static bool
@@ -212,7 +221,7 @@ try_next(struct dial *d)
 	a->dial = d;
 	a->fd = -1;
 	if (!begin(a, &d->addr[d->tried++])) {
-		failed(d, a);
+		failed(d, a, errno);
 		return;
 	}
 	if (d->tried < d->n)
@@ -236,9 +245,12 @@ work(void *arg)
 	struct lookup *l = arg;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
 	struct addrinfo *list, *ai;
+	int fault = getaddrinfo(l->host, l->port, &hints, &list);
 
-	if (getaddrinfo(l->host, l->port, &hints, &list) != 0)
+	if (fault != 0) {
+		l->why = fault == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(fault);
 		return BATON_UNREACHABLE;
+	}
 	for (ai = list; ai != NULL && l->n < ADDRS_MAX; ai = ai->ai_next) {
 		memcpy(&l->addr[l->n].sa, ai->ai_addr, ai->ai_addrlen);
 		l->addr[l->n++].len = ai->ai_addrlen;
@@ -258,7 +270,7 @@ looked_up(void *arg, int status)
 	d->lookup = NULL;
 	l->dial = NULL;
 	if (status != 0 || l->n == 0) {
-		finish(d, -1, status != 0 ? status : BATON_UNREACHABLE);
+		finish(d, -1, status != 0 ? status : BATON_UNREACHABLE, l->why);
 		return;
 	}
 	memcpy(d->addr, l->addr, sizeof d->addr);

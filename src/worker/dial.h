@@ -14,8 +14,9 @@
 
 struct dial;
 
-/* fd: connected, the callee's; or -1 with a status of baton.h.  The dial is gone then. */
-typedef void dial_fn(void *arg, int fd, int status);
+/* fd: connected, the callee's; or -1 with a status of baton.h and why, in words that last.  The
+ * dial is gone then. */
+typedef void dial_fn(void *arg, int fd, int status, const char *why);
 
 /* "host:port", "[::1]:port", "unix:/path", "unix:@name"? */
 bool dial_target_is_good(const char *target);

@@ -69,6 +69,7 @@ struct pool_target {
 	char *name;
 	unsigned open; /* idle, out, and being dialled */
 	unsigned nidle, nwaiting, ndialling;
+	const char *fault; /* of the last one that was dialled in vain */
 	TAILQ_HEAD(links, baton_link) idle;
 	TAILQ_HEAD(, waiter) waiting;
 	LIST_HEAD(, dialling) dialling;
@@ -189,7 +190,7 @@ pool_take_at(struct pool_target *t, const char *place)
 
 /* --- dialling --- */
 
-static void on_dialled(void *arg, int fd, int status);
+static void on_dialled(void *arg, int fd, int status, const char *why);
 
 static void
 dial(struct pool_target *t)
@@ -215,7 +216,7 @@ dial_for_waiters(struct pool_target *t)
 static void keep_or_give(struct baton_link *l);
 
 static void
-on_dialled(void *arg, int fd, int status)
+on_dialled(void *arg, int fd, int status, const char *why)
 {
 	struct dialling *d = arg;
 	struct pool_target *t = d->target;
@@ -228,6 +229,7 @@ on_dialled(void *arg, int fd, int status)
 	if (fd < 0) {
 		t->open--;
 		t->pool->failed++;
+		t->fault = why;
 		if (w != NULL)
 			serve(w, status, NULL);
 		dial_for_waiters(t);
@@ -523,6 +525,12 @@ baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char *ta
 	if (!dial_target_is_good(target))
 		return BATON_INVALID;
 	return wait_for(pool_target(pool, target), ctx, fn, arg, place, true);
+}
+
+const char *
+pool_fault(const struct pool_target *target)
+{
+	return target->fault;
 }
 
 bool

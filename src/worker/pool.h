@@ -22,8 +22,8 @@ void pool_keepalive(struct baton_pool *pool, int64_t ms);
 /* The target of that name; it lives as long as the pool. */
 struct pool_target *pool_target(struct baton_pool *pool, const char *name);
 
-/* An idle link at once, or NULL.  Its peer is still there, and nothing that it has said waits: it
- * was asked nothing. */
+/* An idle link at once, or NULL.  Its peer is still there, and nothing that it has said waits:
+ * it was asked nothing. */
 #define pool_take(target) pool_take_at((target), BATON_HERE)
 struct baton_link *pool_take_at(struct pool_target *target, const char *place);
 
@@ -32,6 +32,9 @@ struct baton_link *pool_take_at(struct pool_target *target, const char *place);
 int pool_wait_at(struct pool_target *target, struct baton_ctx *ctx,
                  void (*fn)(void *arg, int status, struct baton_link *link), void *arg,
                  const char *place);
+
+/* Why the last connection could not be made, in words that last; NULL: none has failed. */
+const char *pool_fault(const struct pool_target *target);
 
 /* Are there as many links as may be? */
 bool pool_is_full(const struct pool_target *target);

@@ -31,6 +31,7 @@
 #include "worker/overdue.h"
 #include "worker/runtime.h"
 #include "worker/take.h"
+#include "worker/trust.h"
 #include "worker/vanish.h"
 #include "worker/waitgroup.h"
 
@@ -441,6 +442,7 @@ start(const struct heritage *h)
 	listing_start();
 	overdue_start();
 	vanish_start();
+	trust_start(w.heritage->conf);
 	start_heartbeat();
 	evtimer_assign(&w.lack, w.base, on_lack, NULL);
 }
@@ -460,6 +462,7 @@ stop(void)
 	listing_stop();
 	overdue_stop();
 	vanish_stop();
+	trust_stop();
 	accept_close_all();
 	give_stop();
 	conn_stop();

@@ -15,6 +15,7 @@
 #include "service/http/upstream.h"
 #include "worker/conn.h"
 #include "worker/pool.h"
+#include "worker/trust.h"
 
 void
 piece_add(struct piece *p, const void *bytes, size_t n)
@@ -181,7 +182,8 @@ write_head(struct relay *r)
 	struct exchange *x = r->x;
 	struct http *h = http_of(x->conn);
 	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)h->conf->forwarded,
-	                              .trusted = h->conf->trust_forwarded,
+	                              .trusted =
+	                                  h->conf->trust_forwarded || trust_peer(x->conn),
 	                              .host = host_for(r),
 	                              .own_host = r->upstream->host,
 	                              .upgrade = r->upgrade,

@@ -1,14 +1,17 @@
 #include "service/http/exchange.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "service/http/call.h"
+#include "service/http/client.h"
 #include "service/http/relay.h"
 #include "worker/access.h"
 #include "worker/conn.h"
+#include "worker/trust.h"
 
 #define UNUSED_MAX 128          /* exchanges kept for re-use, per service */
 #define IN_FIRST   2048         /* bytes of `in`: enough for most heads, and kept for re-use */
@@ -44,6 +47,20 @@ header(const struct exchange *x, const char *name)
 	return (struct accessline_text){t.p, t.n};
 }
 
+/* As one tells who is trusted; into text. */
+static const char *
+told_client(const struct exchange *x, char *text)
+{
+	const char *head = x->in + x->body_at - x->head_len;
+	struct net_addr addr;
+
+	if (x->request.target.p == NULL || !trust_peer(x->conn) ||
+	    !client_address(head, x->head_len, trust_of(x->conn->listener), &addr))
+		return NULL;
+	net_addr_text(&addr, text);
+	return text;
+}
+
 /* Of what was no request nothing is known but what was answered. */
 static void
 describe(const struct exchange *x, struct accessline *line)
@@ -64,7 +81,10 @@ exchange_log(struct exchange *x)
 	const struct conn *c = x->conn;
 	struct accessline line = {.status = x->status,
 	                          .upstream = x->upstream,
+	                          .fault = x->fault,
 	                          .bytes_in = c->bytes_in - x->in_before};
+
+	char client[INET6_ADDRSTRLEN];
 
 	if (!x->unlogged || x->phase == PHASE_HEAD)
 		return;
@@ -72,6 +92,8 @@ exchange_log(struct exchange *x)
 	if (line.target.p != NULL)
 		line.bytes_in -= x->to - x->from; /* the next request's */
 	line.bytes_out = c->bytes_out - x->out_before;
+	line.body_out = line.bytes_out > x->heads_out ? line.bytes_out - x->heads_out : 0;
+	line.client = told_client(x, client);
 	line.us = clock_us() - x->began_us;
 	access_request(c, &line);
 	x->unlogged = false;
@@ -92,7 +114,8 @@ exchange_next(struct exchange *x)
 	x->slow = false;
 	memset(&x->chunked, 0, sizeof x->chunked);
 	x->status = 0;
-	x->upstream = NULL;
+	x->upstream = x->fault = NULL;
+	x->heads_out = 0;
 	x->unlogged = false;
 	if (access_on(x->conn->listener))
 		log_begin(x);

@@ -100,7 +100,9 @@ struct exchange {
 	uint16_t status;    /* of the answer; 0: none yet */
 	uint64_t in_before; /* the connection's bytes when it began */
 	uint64_t out_before;
+	uint64_t heads_out;   /* of its answer: all that is no body */
 	const char *upstream; /* NULL: none */
+	const char *fault;    /* of it, in words that last; NULL: none */
 	/* what is unsent */
 	const char *out;
 	size_t out_len;

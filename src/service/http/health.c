@@ -102,7 +102,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_dialled(void *arg, int fd, int status)
+on_dialled(void *arg, int fd, int status, const char *why)
 {
 	struct health *h = arg;
 	size_t n = strlen(h->request);
@@ -113,7 +113,7 @@ on_dialled(void *arg, int fd, int status)
 		return;
 	}
 	if (fd < 0) {
-		conclude(h, baton_status_text(status));
+		conclude(h, why);
 		return;
 	}
 	h->fd = fd;

@@ -140,6 +140,7 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	rules.chunked = (chunked || to_close) && !x->request.http10;
 	piece_add(&p, h->scratch,
 	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
+	x->heads_out += p.n > 0 ? p.iov[0].iov_len : 0;
 	if (p.n == 0) {
 		refuse_answer(r, "its answer's head grows too long, or has too many lines of "
 		                 "Connection");
@@ -173,6 +174,7 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 
 	down[0].n = rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size);
 	x->status = 101;
+	x->heads_out += down[0].n;
 	upstream_good(r->upstream);
 	fd = link_steal(r->link);
 	r->link = NULL;
@@ -186,6 +188,7 @@ relay_continue(struct relay *r)
 
 	r->expects = false;
 	piece_add(&p, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	r->x->heads_out += 25;
 	relay_start_limits(r);
 	send_down(r, &p);
 }
@@ -208,6 +211,7 @@ pass_early(struct relay *r, const char *head, size_t len)
 		return;
 	piece_add(&p, h->scratch,
 	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
+	x->heads_out += p.n > 0 ? p.iov[0].iov_len : 0;
 	send_down(r, &p);
 }
 
@@ -341,9 +345,9 @@ ended(struct relay *r, int error)
 	struct piece p = {.n = 0};
 
 	if (r->state == ASKING) {
-		relay_failed(r, 502,
-		             error != 0 ? strerror(error) : "it closed without an answer",
-		             baton_link_reused(r->link) && r->head.n == 0);
+		relay_failed(
+		    r, 502, error != 0 ? strerrordesc_np(error) : "it closed without an answer",
+		    baton_link_reused(r->link) && r->head.n == 0);
 	} else if (r->reply.body == REPLY_TO_CLOSE && error == 0) {
 		r->state = ANSWERED;
 		if (r->wrapped)

@@ -24,6 +24,7 @@ receive_continue(struct exchange *x)
 		return;
 	x->out = continue_text;
 	x->out_len = sizeof continue_text - 1;
+	x->heads_out += x->out_len;
 	x->phase = PHASE_CONTINUE;
 }
 

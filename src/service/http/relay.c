@@ -99,6 +99,9 @@ relay_gone(struct exchange *x)
 	baton_freelist_put(&h->relays, r);
 }
 
+/* After each of them has failed for a reason of its own. */
+static const char no_other[] = "there is no other to be asked";
+
 static void
 tell(struct relay *r, const char *why)
 {
@@ -107,11 +110,13 @@ tell(struct relay *r, const char *why)
 	uint64_t now = clock_tick_ms();
 	char peer[64];
 
+	if (why != no_other || r->x->fault == NULL)
+		r->x->fault = why;
 	if (h->told_ms != 0 && now - h->told_ms < LOG_EVERY_MS)
 		return;
 	h->told_ms = now;
-	log_warn("service %s: upstream %s: %s (client %s)", h->conf->name,
-	         r->upstream != NULL ? r->upstream->text : "none", why,
+	log_warn("service %s: upstream %s, attempt %u: %s (client %s)", h->conf->name,
+	         r->upstream != NULL ? r->upstream->text : "none", r->attempts, why,
 	         conn_peer(c, peer, sizeof peer));
 }
 
@@ -247,6 +252,7 @@ static void
 unreachable(struct relay *r, int status)
 {
 	bool full = pool_is_full(r->upstream->target);
+	const char *why = baton_status_text(status);
 
 	if (status == BATON_DRAIN || status == BATON_FULL ||
 	    (status == BATON_DEADLINE && full)) {
@@ -255,8 +261,11 @@ unreachable(struct relay *r, int status)
 		return;
 	}
 	upstream_bad(r->upstream, true);
-	tell(r, status == BATON_DEADLINE ? "no connection within connect_timeout"
-	                                 : baton_status_text(status));
+	if (status == BATON_UNREACHABLE && pool_fault(r->upstream->target) != NULL)
+		why = pool_fault(r->upstream->target);
+	else if (status == BATON_DEADLINE)
+		why = "no connection within connect_timeout";
+	tell(r, why);
 	next_upstream(r);
 }
 
@@ -320,10 +329,11 @@ next_upstream(struct relay *r)
 		return;
 	}
 	if (u == NULL) {
-		relay_give_up(r, r->late ? 504 : 502, "there is no other to be asked");
+		relay_give_up(r, r->late ? 504 : 502, no_other);
 		return;
 	}
 	r->upstream = u;
+	r->attempts++;
 	r->x->upstream = u->text;
 	link = pool_take(u->target);
 	if (link != NULL)

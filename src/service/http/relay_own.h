@@ -37,6 +37,7 @@ struct relay {
 	struct baton_link *link;
 	struct want *want; /* CONNECTING */
 	uint64_t tried;
+	unsigned attempts; /* how many were asked, or dialled */
 	bool upgrade;   /* another protocol is asked for */
 	bool expects;   /* the client waits for 100 before it sends its body */
 	bool begun;     /* the answer is, with the client */

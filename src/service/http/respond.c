@@ -98,11 +98,23 @@ respond_connection(struct exchange *x)
 	return x->request.http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
 }
 
+/* For the access log, which tells what was sent without it. */
+static void
+count_head(struct exchange *x)
+{
+	const char *end;
+
+	if (x->unlogged && x->out_len > 0 &&
+	    (end = memmem(x->out, x->out_len, "\r\n\r\n", 4)) != NULL)
+		x->heads_out += (uint64_t)(end + 4 - x->out);
+}
+
 void
 respond_text(struct exchange *x, size_t len)
 {
 	x->out = x->text;
 	x->out_len = len;
+	count_head(x);
 	x->more_len = 0;
 	x->phase = PHASE_ANSWER;
 }
@@ -155,6 +167,7 @@ answer_canned(struct conn *c, struct exchange *x)
 	x->status = 200;
 	x->out = a->text;
 	x->out_len = x->request.method == HTTP_HEAD ? a->head : a->len;
+	x->heads_out += a->head;
 	x->more_len = 0;
 	x->phase = PHASE_ANSWER;
 }

@@ -37,6 +37,7 @@ upstreams_new(const struct conf_service *conf)
 	    .max_open = (unsigned)conf->upstream_connections,
 	    .max_waiting = (unsigned)conf->upstream_queue,
 	    .idle_ms = (uint64_t)conf->upstream_idle,
+	    .life_ms = (uint64_t)conf->upstream_life,
 	    /* who waits has the limit; a late connection is kept for the next one */
 	    .connect_ms = (uint64_t)conf->connect_timeout + 1000,
 	};

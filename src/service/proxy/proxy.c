@@ -23,6 +23,7 @@
 #include "wire/handoff.h"
 #include "worker/access.h"
 #include "worker/conn.h"
+#include "worker/trust.h"
 
 #define LOG_EVERY_MS 1000
 #define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */
@@ -47,9 +48,10 @@ struct dialing {
 	struct target target; /* that is tried */
 	struct target_wait wait;
 	size_t tries;
-	int fd;      /* -1: not yet */
-	bool greets; /* its PROXY header is to come */
-	bool waited; /* for names; not twice */
+	int fd;            /* -1: not yet */
+	bool greets;       /* its PROXY header is to come */
+	const char *fault; /* of the last one that was tried; NULL: none was */
+	bool waited;       /* for names; not twice */
 	size_t nbegun;
 	size_t rest; /* of its PROXY header, which is not kept */
 	char begun[GREETING_MAX];
@@ -110,19 +112,28 @@ on_idle(struct timed *t)
 
 static void dial(struct conn *c, struct client *cl);
 
+/* cause: of why, in words that last; NULL: it says all. */
 static void
-fail(struct conn *c, const char *why)
+fail_for(struct conn *c, const char *why, const char *cause)
 {
 	struct proxy *px = proxy_of(c);
 	uint64_t now = clock_tick_ms();
 	char peer[64];
 
 	if (px->logged_ms == 0 || now - px->logged_ms >= LOG_EVERY_MS) {
-		log_warn("service %s: client %s is turned away: %s", px->conf->name,
-		         conn_peer(c, peer, sizeof peer), why);
+		log_warn("service %s: client %s is turned away: %s%s%s", px->conf->name,
+		         conn_peer(c, peer, sizeof peer), why, cause != NULL ? ": " : "",
+		         cause != NULL ? cause : "");
 		px->logged_ms = now;
 	}
+	access_fault(c, cause != NULL ? cause : why);
 	conn_refuse(c, why);
+}
+
+static void
+fail(struct conn *c, const char *why)
+{
+	fail_for(c, why, NULL);
 }
 
 static void
@@ -148,6 +159,8 @@ fail_target(struct conn *c, struct client *cl, int fault)
 	if (target->down_until_ms <= clock_tick_ms())
 		log_warn("service %s: upstream %s: %s", px->conf->name, target->text,
 		         fault != 0 ? strerror(fault) : "no connection within connect_timeout");
+	cl->dialing->fault =
+	    fault != 0 ? strerrordesc_np(fault) : "no connection within connect_timeout";
 	targets_down(px->targets, target);
 	hang_up(cl->dialing);
 	dial(c, cl);
@@ -212,7 +225,8 @@ dial_in_vain(struct conn *c, struct dialing *d)
 	d->wait.over = on_names;
 	d->wait.arg = d;
 	if (d->waited || !targets_wait(px->targets, &d->wait)) {
-		fail(c, "no upstream could be reached");
+		fail_for(c, "no upstream could be reached",
+		         d->fault != NULL ? d->fault : targets_fault(px->targets));
 		return;
 	}
 	d->waited = true;
@@ -235,7 +249,7 @@ dial(struct conn *c, struct client *cl)
 	targets_next(px->targets, &d->target);
 	d->fd = socket(d->target.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (d->fd < 0) {
-		fail(c, strerror(errno));
+		fail(c, strerrordesc_np(errno));
 		return;
 	}
 	setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -288,6 +302,18 @@ skip_rest(struct conn *c, struct client *cl)
 		admit(c, cl);
 }
 
+static void
+log_client(struct conn *c, const struct sockaddr_storage *from)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct net_addr addr;
+
+	if (!net_addr_of(from, &addr))
+		return;
+	net_addr_text(&addr, text);
+	access_client(c, text);
+}
+
 /* Behind the header stands what is the upstream's, and stays where it is.  What is a part of
  * the header only is taken: the loop would turn for it, without a rest, until more comes. */
 static void
@@ -318,8 +344,10 @@ read_greeting(struct conn *c, struct client *cl)
 	d->nbegun = whole;
 	if (used == 0)
 		return;
-	if (told.from.ss_family != AF_UNSPEC) /* else the one before us speaks for itself */
+	if (told.from.ss_family != AF_UNSPEC) { /* else the one before us speaks for itself */
 		d->client = told;
+		log_client(c, &told.from);
+	}
 	d->rest = (size_t)used - whole;
 	if (d->rest == 0)
 		admit(c, cl);
@@ -366,6 +394,8 @@ opened(struct conn *c)
 	getsockname(c->fd, (struct sockaddr *)&d->client.to, &to);
 	if (max != 0 && px->clients > max)
 		fail(c, "there are max_clients already");
+	else if (d->greets && trust_of(c->listener) != NULL && !trust_peer(c))
+		fail(c, "it is none of those whose PROXY header is trusted");
 	else if (d->greets)
 		timelist_join(px->connect, &c->timed);
 	else

@@ -34,6 +34,7 @@ struct name {
 	struct lookup *lookup; /* under way */
 	uint64_t asked_ms;     /* when the last one began; 0: never */
 	bool failed;           /* which is in the log */
+	const char *fault;     /* of the last one, in words that last; NULL: none */
 };
 
 struct targets {
@@ -139,11 +140,20 @@ looked_up(void *arg, int status)
 	list->lookups--;
 	if (status == 0)
 		replace(list, l);
-	tell(list, l->upstream,
-	     status == 0                   ? NULL
-	     : status == BATON_UNREACHABLE ? gai_strerror(l->fault)
-	                                   : "it was given up");
+	list->name[l->upstream].fault = status == 0                   ? NULL
+	                                : status == BATON_UNREACHABLE ? gai_strerror(l->fault)
+	                                                              : "it was given up";
+	tell(list, l->upstream, list->name[l->upstream].fault);
 	wake(list);
+}
+
+const char *
+targets_fault(const struct targets *list)
+{
+	for (size_t i = 0; i < list->conf->nupstream; i++)
+		if (list->name[i].fault != NULL)
+			return list->name[i].fault;
+	return NULL;
 }
 
 static void

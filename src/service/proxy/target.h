@@ -44,6 +44,9 @@ void targets_free(struct targets **list);
 /* How many addresses there are, at present. */
 size_t targets_count(const struct targets *list);
 
+/* Why the first name that has no address has none, in words that last; NULL: all have. */
+const char *targets_fault(const struct targets *list);
+
 /* In turn; one that is down only when all are.  There must be one.  A copy: it stays what
  * it is when a lookup ends. */
 void targets_next(struct targets *list, struct target *t);

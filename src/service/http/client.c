@@ -1,0 +1,84 @@
+#include "service/http/client.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "service/http/head.h"
+#include "service/http/request.h"
+
+/* The nearest hops, the nearest one last. */
+struct hops {
+	struct request_text hop[CLIENT_HOPS_MAX];
+	size_t n; /* that there were */
+};
+
+static void
+add(struct hops *h, struct request_text list)
+{
+	struct request_text member;
+
+	while (request_next_member(&list, &member))
+		h->hop[h->n++ % CLIENT_HOPS_MAX] = member;
+}
+
+static bool
+gather(const char *head, size_t len, const char *name, struct hops *h)
+{
+	struct head_walk walk;
+	struct head_line line;
+
+	h->n = 0;
+	head_begin(&walk, head, len);
+	while (head_next(&walk, &line))
+		if (head_is(&line.name, name))
+			add(h, line.value);
+	return h->n > 0;
+}
+
+/* for="[::1]:80";proto=http (RFC 7239, 4); an element without it names nobody. */
+static struct request_text
+forwarded_for(struct request_text element)
+{
+	const char *end = element.p + element.n, *p = element.p;
+
+	while (p < end) {
+		const char *semi = memchr(p, ';', (size_t)(end - p));
+		struct request_text pair = {p, (size_t)((semi != NULL ? semi : end) - p)};
+
+		pair = head_trim(pair);
+		if (pair.n > 4 && strncasecmp(pair.p, "for=", 4) == 0) {
+			pair = (struct request_text){pair.p + 4, pair.n - 4};
+			if (pair.n >= 2 && *pair.p == '"' && pair.p[pair.n - 1] == '"')
+				pair = (struct request_text){pair.p + 1, pair.n - 2};
+			return pair;
+		}
+		p = semi != NULL ? semi + 1 : end;
+	}
+	return (struct request_text){NULL, 0};
+}
+
+bool
+client_address(const char *head, size_t len, const struct nets *trusted, struct net_addr *addr)
+{
+	struct hops h;
+	bool x = gather(head, len, "X-Forwarded-For", &h), found = false;
+	size_t kept;
+
+	if (!x && !gather(head, len, "Forwarded", &h))
+		return false;
+	kept = h.n < CLIENT_HOPS_MAX ? h.n : CLIENT_HOPS_MAX;
+	for (size_t i = 1; i <= kept; i++) {
+		struct request_text hop = h.hop[(h.n - i) % CLIENT_HOPS_MAX];
+		struct net_addr next;
+
+		if (!x)
+			hop = forwarded_for(hop);
+		if (!net_addr_read(hop.p, hop.n, &next))
+			return found;
+		*addr = next;
+		found = true;
+		if (!nets_have(trusted, &next))
+			return true;
+	}
+	return found;
+}
