@@ -271,6 +271,7 @@ stats_page_fold(struct stats *stats, struct stats_page *page)
 	h->total[STATS_CUT] += lost;
 	if (stats->seat[i] == NULL || !stats->seat[i]->lied) {
 		stats_fold_named(stats, page);
+		stats_fold_flags(stats, page);
 		latency_fold(stats, page);
 	}
 	stats_clear_annex(stats, page);

@@ -24,6 +24,10 @@ annex_of(const struct stats *stats, const struct stats_page *page, size_t *rows)
 	return a;
 }
 
+_Static_assert((2 * STATS_PAGE_SIZE - sizeof(struct annex)) % sizeof(struct latency) >=
+                   STATS_FLAGS * sizeof(struct stats_flag),
+               "behind the rows of a worker there is room for its flags");
+
 static uint64_t
 bounded(uint64_t n, uint64_t max)
 {

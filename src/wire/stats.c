@@ -86,7 +86,8 @@ attach(int fd, int protection, char **cause)
 	}
 	if ((stats = map(fd, protection, cause)) == NULL)
 		return NULL;
-	if (stats_head(stats)->magic != STATS_MAGIC || stats_head(stats)->version != STATS_VERSION) {
+	if (stats_head(stats)->magic != STATS_MAGIC ||
+	    stats_head(stats)->version != STATS_VERSION) {
 		cause_set(cause, "the statistics memory is of another version");
 		munmap(stats->map, STATS_SIZE);
 		mem_free(&stats);
@@ -290,6 +291,124 @@ stats_breakers(const struct stats *stats, uint64_t hash, const struct stats_brea
 	}
 	return n;
 }
+
+/* --- flags --- */
+
+#define FLAGS_OF_DEAD (FLAGS_PAGES * STATS_PAGE_SIZE / sizeof(struct stats_flag))
+
+uint64_t
+stats_hash(const char *name)
+{
+	uint64_t hash = 14695981039346656037ull;
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 1099511628211ull;
+	return hash != 0 ? hash : 1;
+}
+
+/* Behind the rows of latencies, which leave so much. */
+static struct stats_flag *
+flags_of(const struct stats *stats, const struct stats_page *page)
+{
+	size_t size;
+	char *annex = stats_annex(stats, page, &size);
+
+	return (struct stats_flag *)(void *)(annex + size) - STATS_FLAGS;
+}
+
+static struct stats_flag *
+flags_of_dead(const struct stats *stats)
+{
+	return (struct stats_flag *)(void *)(stats->map + FLAGS_FIRST * STATS_PAGE_SIZE);
+}
+
+struct stats_flag *
+stats_flag(const struct stats *stats, struct stats_page *own, uint64_t hash)
+{
+	struct stats_flag *flag = flags_of(stats, own);
+
+	for (size_t i = 0; i < STATS_FLAGS; i++) {
+		if (flag[i].hash == 0)
+			flag[i].hash = hash;
+		if (flag[i].hash == hash)
+			return &flag[i];
+	}
+	return NULL;
+}
+
+void
+stats_flag_set(struct stats_flag *flag, bool so, uint64_t now_ms)
+{
+	flag->value = now_ms << 1 | so;
+}
+
+/* The latest of those that are not of the future; 0: there is none. */
+static uint64_t
+latest(const struct stats_flag *flag, size_t n, uint64_t hash, uint64_t now_ms)
+{
+	uint64_t best = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t value = flag[i].hash == hash ? flag[i].value : 0;
+
+		if (value > best && value >> 1 <= now_ms)
+			best = value;
+	}
+	return best;
+}
+
+bool
+stats_flag_is_set(const struct stats *stats, uint64_t hash, uint64_t now_ms)
+{
+	uint64_t best = latest(flags_of_dead(stats), FLAGS_OF_DEAD, hash, now_ms);
+
+	for (size_t i = 1; i <= stats_pages(stats); i++) {
+		uint64_t value;
+
+		if (!is_living(stats, i))
+			continue;
+		value =
+		    latest(flags_of(stats, stats_page_at(stats, i)), STATS_FLAGS, hash, now_ms);
+		best = value > best ? value : best;
+	}
+	return (best & 1) != 0;
+}
+
+/* Its own place, else a free one, else that of whom nobody has spoken for longest. */
+static struct stats_flag *
+place_for(struct stats_flag *dead, uint64_t hash)
+{
+	struct stats_flag *oldest = dead;
+
+	for (size_t i = 0; i < FLAGS_OF_DEAD; i++) {
+		if (dead[i].hash == hash || dead[i].hash == 0)
+			return &dead[i];
+		if (dead[i].value < oldest->value)
+			oldest = &dead[i];
+	}
+	oldest->value = 0;
+	return oldest;
+}
+
+void
+stats_fold_flags(struct stats *stats, const struct stats_page *page)
+{
+	const struct stats_flag *from = flags_of(stats, page);
+
+	for (size_t i = 0; i < STATS_FLAGS; i++) {
+		uint64_t hash = from[i].hash, value = from[i].value;
+		struct stats_flag *to;
+
+		if (hash == 0 || value == 0)
+			continue;
+		to = place_for(flags_of_dead(stats), hash);
+		to->hash = hash;
+		if (value > to->value)
+			to->value = value;
+	}
+}
+
+/* --- readers beside the master --- */
 
 void
 stats_read_begin(const struct stats *stats, struct stats_reading *r)

@@ -98,6 +98,14 @@ struct stats_breaker {
 	_Atomic uint32_t good_before, bad_before; /* of the window before it */
 };
 
+/* Something that is so or not, by name, as a worker says. */
+struct stats_flag {
+	_Atomic uint64_t hash;  /* of its name; 0: none */
+	_Atomic uint64_t value; /* clock_ms, times 2, and whether it is so */
+};
+
+#define STATS_FLAGS 25 /* of a worker */
+
 /* What may be older than its limit. */
 enum stats_overdue_kind {
 	STATS_OVERDUE_CONN,       /* busy, and nothing moves */
@@ -244,6 +252,17 @@ void stats_named_each(const struct stats *stats, stats_named_fn *fn, void *arg);
 /* The cells of a breaker in the pages of the living: at most max, into cell; how many. */
 size_t stats_breakers(const struct stats *stats, uint64_t hash,
                       const struct stats_breaker **cell, size_t max);
+
+/* The hash of a name; never 0. */
+uint64_t stats_hash(const char *name);
+
+/* The worker's own flag, made if need be; NULL: no room. */
+struct stats_flag *stats_flag(const struct stats *stats, struct stats_page *own, uint64_t hash);
+void stats_flag_set(struct stats_flag *flag, bool so, uint64_t now_ms);
+
+/* Is it so, as who spoke last of it says, the dead included?  Who speaks of the future isn't
+ * heard.  False: nobody has spoken. */
+bool stats_flag_is_set(const struct stats *stats, uint64_t hash, uint64_t now_ms);
 
 /*
  * For readers beside the master: while a page is folded its numbers stand in two places.

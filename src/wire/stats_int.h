@@ -17,18 +17,24 @@
  *
  *	0             the head
  *	1..1339       births
+ *	1340..1343    flags of the dead
  *	1346..4023    their annexes, two pages each
  *	4024..4087    the board
  *	4088..4095    the annex of the dead
  */
 #define ANNEX_PAGES 2
 #define ANNEX_FIRST 1344 /* of page 0, so to speak */
+#define FLAGS_FIRST 1340 /* of the dead; of a living worker they are the end of its annex */
+#define FLAGS_PAGES 4
 #define BOARD_FIRST 4024
 #define BOARD_PAGES 64
 #define DEAD_FIRST  (BOARD_FIRST + BOARD_PAGES)
 #define READ_TRIES  1000 /* of a page that seems to be folded */
 
 _Static_assert(ANNEX_FIRST > STATS_BIRTHS, "births end before the annexes");
+_Static_assert(FLAGS_FIRST > STATS_BIRTHS &&
+                   FLAGS_FIRST + FLAGS_PAGES <= ANNEX_FIRST + ANNEX_PAGES,
+               "the flags of the dead lie between births and annexes");
 _Static_assert(ANNEX_FIRST + ANNEX_PAGES * (STATS_BIRTHS + 1) <= BOARD_FIRST,
                "the annexes end before the board");
 _Static_assert(DEAD_FIRST < STATS_PAGES, "and all of it in the memory");
@@ -80,6 +86,9 @@ stats_page_at(const struct stats *stats, size_t i)
 
 /* The counters of modules: add those of a page to the dead's. */
 void stats_fold_named(struct stats *stats, const struct stats_page *page);
+
+/* The flags of a page to those of the dead. */
+void stats_fold_flags(struct stats *stats, const struct stats_page *page);
 
 /* A counter of page number i, as far as it is believed. */
 uint64_t stats_believed(const struct stats *stats, size_t i, int counter);

@@ -159,16 +159,6 @@ struct baton_breaker {
 	struct stats_breaker *own;
 };
 
-static uint64_t
-hash_of(const char *name)
-{
-	uint64_t hash = 14695981039346656037ull;
-
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 1099511628211ull;
-	return hash != 0 ? hash : 1;
-}
-
 static void
 gather(uint64_t hash, struct breaker_cells *cells)
 {
@@ -200,7 +190,7 @@ find_own(uint64_t hash)
 struct baton_breaker *
 baton_breaker_new(const char *name, const struct baton_breaker_rules *rules)
 {
-	struct stats_breaker *own = find_own(hash_of(name));
+	struct stats_breaker *own = find_own(stats_hash(name));
 	struct baton_breaker *b;
 
 	if (own == NULL)

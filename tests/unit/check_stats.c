@@ -140,6 +140,56 @@ START_TEST(named_counters_are_found_by_their_names)
 }
 END_TEST
 
+/* Who spoke last is right, alive or dead; the future is not heard; room is bounded. */
+START_TEST(flags_are_what_was_said_last)
+{
+	struct stats_page *a = stats_page_open(stats, 1, 1, 0);
+	struct stats_page *b = stats_page_open(stats, 2, 1, 1);
+	uint64_t x = stats_hash("x"), y = stats_hash("y");
+
+	ck_assert(!stats_flag_is_set(stats, x, 1000));
+	stats_flag_set(stats_flag(stats, a, x), true, 100);
+	ck_assert(stats_flag_is_set(stats, x, 1000));
+	ck_assert(!stats_flag_is_set(stats, y, 1000));
+	ck_assert(!stats_flag_is_set(stats, x, 99));
+	stats_flag_set(stats_flag(stats, b, x), false, 200);
+	ck_assert(!stats_flag_is_set(stats, x, 1000));
+	stats_flag_set(stats_flag(stats, a, x), true, 300);
+	stats_page_fold(stats, a);
+	ck_assert(stats_flag_is_set(stats, x, 1000));
+	stats_page_fold(stats, b); /* what it said is older */
+	ck_assert(stats_flag_is_set(stats, x, 1000));
+	a = stats_page_open(stats, 3, 2, 0);
+	stats_flag_set(stats_flag(stats, a, x), false, 400);
+	stats_page_fold(stats, a);
+	ck_assert(!stats_flag_is_set(stats, x, 1000));
+}
+END_TEST
+
+START_TEST(flags_have_room_for_who_is_named_lately)
+{
+	struct stats_page *page = NULL;
+	char name[32];
+
+	for (int i = 0; i < 2000; i++) {
+		if (i % STATS_FLAGS == 0) {
+			if (page != NULL)
+				stats_page_fold(stats, page);
+			page = stats_page_open(stats, (uint64_t)i + 1, 1, 0);
+		}
+		snprintf(name, sizeof name, "n%d", i);
+		stats_flag_set(stats_flag(stats, page, stats_hash(name)), true,
+		               (uint64_t)i + 1);
+	}
+	ck_assert_ptr_null(stats_flag(stats, page, stats_hash("one more")));
+	ck_assert_ptr_nonnull(stats_flag(stats, page, stats_hash("n1999")));
+	stats_page_fold(stats, page);
+	ck_assert(stats_flag_is_set(stats, stats_hash("n1999"), 9999));
+	ck_assert(stats_flag_is_set(stats, stats_hash("n1000"), 9999));
+	ck_assert(!stats_flag_is_set(stats, stats_hash("n0"), 9999)); /* 1,024 fit */
+}
+END_TEST
+
 struct names {
 	int n;
 	char name[STATS_NAMED][STATS_NAME_MAX + 1];
@@ -351,7 +401,8 @@ START_TEST(a_page_is_claimed_once_by_its_number)
 	a->birth = 2; /* it says to be another, but has another pid, or number */
 	ck_assert_ptr_null(stats_page_claim(other, 0, &claim));
 	claim.started = 5;
-	ck_assert_ptr_eq(stats_page_claim(other, index, &claim), stats_page_number(other, index));
+	ck_assert_ptr_eq(stats_page_claim(other, index, &claim),
+	                 stats_page_number(other, index));
 	ck_assert_ptr_null(stats_page_claim(other, index, &claim));
 	ck_assert_ptr_eq(stats_page_unclaimed(other, NULL),
 	                 stats_page_number(other, stats_page_index(stats, a)));
@@ -401,6 +452,8 @@ main(void)
 	tcase_add_test(t, what_a_dead_worker_had_offered_is_not_cut);
 	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
 	tcase_add_test(t, named_counters_are_found_by_their_names);
+	tcase_add_test(t, flags_are_what_was_said_last);
+	tcase_add_test(t, flags_have_room_for_who_is_named_lately);
 	tcase_add_test(t, every_named_counter_is_told_once_with_its_sum);
 	tcase_add_test(t, tasks_of_a_dead_worker_are_no_connections);
 	tcase_add_test(t, pages_end);

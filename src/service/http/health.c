@@ -10,13 +10,16 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "service/http/reply.h"
+#include "wire/stats.h"
 #include "worker/dial.h"
 #include "worker/runtime.h"
+#include "worker/worker.h"
 
 #define HEAD_MAX   8192
 #define FAILED_MAX 2 /* failures in a row */
@@ -32,6 +35,8 @@ struct health {
 	struct event ev;
 	size_t n;
 	unsigned failed; /* in a row */
+	bool hearsay;    /* another worker says that it is ill; we have not looked yet */
+	struct stats_flag *flag; /* what we say of it to others; NULL: no room */
 	char head[HEAD_MAX];
 };
 
@@ -39,6 +44,12 @@ bool
 health_is_good(const struct health *h)
 {
 	return h->failed < FAILED_MAX;
+}
+
+bool
+health_is_hearsay(const struct health *h)
+{
+	return h->hearsay;
 }
 
 static void
@@ -57,12 +68,15 @@ conclude(struct health *h, const char *why)
 	bool before = health_is_good(h);
 
 	end_look(h);
+	h->hearsay = false;
 	h->failed = why == NULL ? 0 : h->failed < FAILED_MAX ? h->failed + 1 : FAILED_MAX;
 	if (before && !health_is_good(h))
 		log_warn("service %s: upstream %s fails its check: %s", h->conf->name,
 		         h->target, why);
 	else if (!before && health_is_good(h))
 		log_info("service %s: upstream %s is well again", h->conf->name, h->target);
+	if (h->flag != NULL)
+		stats_flag_set(h->flag, !health_is_good(h), clock_ms());
 	baton_timer_set(h->next, (uint64_t)h->conf->check_interval);
 }
 
@@ -137,6 +151,22 @@ on_timer(void *arg)
 	baton_timer_set(h->next, (uint64_t)h->conf->check_timeout);
 }
 
+/* What a generation before us, a sibling or whoever had our slot has found out. */
+static void
+remember(struct health *h)
+{
+	char *name = mem_printf("%s %s %s", h->conf->name, h->target, h->conf->check);
+	uint64_t hash = stats_hash(name);
+
+	h->hearsay = stats_flag_is_set(worker_stats(), hash, clock_ms());
+	h->failed = h->hearsay ? FAILED_MAX : 0;
+	h->flag = stats_flag(worker_stats(), worker_page(), hash);
+	if (h->hearsay)
+		log_info("service %s: upstream %s was ill when it was asked last",
+		         h->conf->name, h->target);
+	mem_free(&name);
+}
+
 struct health *
 health_new(const struct conf_service *conf, const char *target, const char *host)
 {
@@ -148,6 +178,7 @@ health_new(const struct conf_service *conf, const char *target, const char *host
 	h->request = mem_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton\r\n"
 	                        "Connection: close\r\n\r\n",
 	                        conf->check, host);
+	remember(h);
 	h->next = baton_timer_new(on_timer, h);
 	baton_timer_set(h->next, 0);
 	return h;

@@ -119,6 +119,21 @@ is_let(const struct upstream *u)
 	return u->breaker == NULL || baton_breaker_ask(u->breaker) == 0;
 }
 
+/* Whom others call ill may be asked if there is nobody else: who knows whether they are right.
+ */
+static struct upstream *
+look_again(struct upstreams *us, uint64_t tried)
+{
+	for (size_t k = 0; k < us->n; k++) {
+		size_t i = (us->next + k) % us->n;
+		const struct health *h = us->v[i].health;
+
+		if ((tried & bit_of(i)) == 0 && h != NULL && health_is_hearsay(h))
+			return &us->v[i];
+	}
+	return NULL;
+}
+
 /* With nobody else to ask, to ask is better than to refuse: the first of those whose breakers
  * are open is asked then. */
 struct upstream *
@@ -135,7 +150,7 @@ upstreams_choose(struct upstreams *us, uint64_t *tried)
 			refused = u;
 	}
 	if (u == NULL)
-		u = refused;
+		u = refused != NULL ? refused : look_again(us, *tried);
 	if (u != NULL) {
 		us->next = (size_t)(u - us->v + 1) % us->n;
 		*tried |= bit_of((size_t)(u - us->v));
