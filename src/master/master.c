@@ -578,6 +578,7 @@ start_first(void)
 	    pidfile_set(conf->server.pid_file, &cause) < 0)
 		log_fatal("%s", cause);
 	store_put("stats", 0, stats_fd(master.stats));
+	store_put("figures", 0, stats_figures_fd(master.stats));
 	snapshot_start(-1);
 	adopt_sockets();
 	listener_start();
@@ -642,6 +643,7 @@ stop_parts(void)
 	publish_stop();
 	snapshot_stop();
 	store_drop("stats", 0);
+	store_drop("figures", 0);
 	stats_free(&master.stats);
 	signals_stop();
 	stop_loop();

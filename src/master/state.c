@@ -22,6 +22,7 @@
 #include "master/pidfile.h"
 #include "master/record.h"
 #include "master/snapshot.h"
+#include "master/store.h"
 #include "wire/stats.h"
 
 #define FORMAT  "baton-state"
@@ -38,13 +39,14 @@ static json_t *
 save_master(struct fdlist *fds)
 {
 	return json_pack(
-	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "image",
+	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "image",
 	    (int)master.image, "scale", (int)master.scale, "stop", (int)master.stop,
 	    "stop_since_ms", (json_int_t)master.stop_since_ms, "cut_at_stop",
 	    (json_int_t)master.cut_at_stop, "started_ms", (json_int_t)master.started_ms,
 	    "exe_path", record_text(master.exe_path), "conf_path",
 	    record_text(master.conf_path), "stats", fdlist_put(fds, stats_fd(master.stats)),
-	    "pid_file", pidfile_save(), "snapshot", snapshot_save(fds));
+	    "figures", fdlist_put(fds, stats_figures_fd(master.stats)), "pid_file",
+	    pidfile_save(), "snapshot", snapshot_save(fds));
 }
 
 json_t *
@@ -154,6 +156,7 @@ static int
 restore_master(const json_t *j, char **cause)
 {
 	int image, scale, stop, fd = fdlist_get(json_object_get(j, "stats"));
+	int figures = fdlist_get(json_object_get(j, "figures"));
 	json_int_t since, cut, started;
 	char *exe;
 
@@ -175,7 +178,13 @@ restore_master(const json_t *j, char **cause)
 	if (fd < 0)
 		return cause_set(cause, "the statistics memory did not come over");
 	master.stats = stats_attach(fd, cause);
-	return master.stats != NULL ? 0 : -1;
+	if (master.stats == NULL)
+		return -1;
+	if (stats_attach_figures(master.stats, figures, cause) < 0)
+		return -1;
+	if (figures < 0) /* of a build that had none */
+		store_put("figures", 0, stats_figures_fd(master.stats));
+	return 0;
 }
 
 int

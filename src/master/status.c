@@ -1,6 +1,7 @@
 #include "master/status.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "master/master.h"
 #include "master/record.h"
 #include "master/warnings.h"
+#include "wire/figures.h"
 #include "wire/stats.h"
 
 struct counts {
@@ -88,6 +90,25 @@ generations(void)
 }
 
 static json_t *
+answers(const char *kind, const char *name)
+{
+	struct figures_sum sum;
+
+	figures_sum(master.stats, (struct figures_name){kind, name, NULL}, &sum);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "1xx", (json_int_t)sum.v[FIGURES_1XX],
+	                 "2xx", (json_int_t)sum.v[FIGURES_2XX], "3xx",
+	                 (json_int_t)sum.v[FIGURES_3XX], "4xx", (json_int_t)sum.v[FIGURES_4XX],
+	                 "5xx", (json_int_t)sum.v[FIGURES_5XX]);
+}
+
+static bool
+speaks_http(const struct conf_service *s)
+{
+	return strcmp(s->type, "http") == 0 || strcmp(s->type, "admin") == 0 ||
+	       strcmp(s->type, "module") == 0;
+}
+
+static json_t *
 listeners(void)
 {
 	const struct generation *g = generation_active();
@@ -98,11 +119,67 @@ listeners(void)
 
 		if (g->use[i].listener != NULL)
 			json_array_append_new(
-			    list, json_pack("{s:s, s:o, s:s}", "name", l->name, "address",
+			    list, json_pack("{s:s, s:o, s:s, s:o}", "name", l->name, "address",
 			                    record_shown(listener_address(g->use[i].listener),
 			                                 SIZE_MAX),
-			                    "service", l->service));
+			                    "service", l->service, "answers",
+			                    speaks_http(&g->conf->service[l->service_ix])
+			                        ? answers("listener", l->name)
+			                        : json_null()));
 	}
+	return list;
+}
+
+/* By service: of those that speak HTTP. */
+static json_t *
+all_answers(void)
+{
+	const struct generation *g = generation_active();
+	json_t *list = json_array();
+
+	for (size_t i = 0; g != NULL && i < g->conf->nservice; i++) {
+		const struct conf_service *s = &g->conf->service[i];
+		json_t *one = speaks_http(s) ? answers("service", s->name) : NULL;
+
+		if (one == NULL)
+			continue;
+		json_object_set_new(one, "service", json_string(s->name));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+/* One is ill if any worker finds it so. */
+static json_t *
+upstream(const struct conf_service *s, const char *text)
+{
+	bool http = strcmp(s->type, "http") == 0;
+	struct figures_sum sum;
+
+	figures_sum(master.stats, (struct figures_name){"upstream", s->name, text}, &sum);
+	return json_pack(
+	    "{s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "service", s->name, "address",
+	    record_shown(text, SIZE_MAX), "check",
+	    s->check == NULL ? json_null() : json_string(sum.ill > 0 ? "ill" : "well"),
+	    "breaker",
+	    !http || !s->breaker ? json_null() : json_string(sum.open > 0 ? "open" : "closed"),
+	    "requests", (json_int_t)sum.v[FIGURES_ASKED], "failures",
+	    (json_int_t)sum.v[FIGURES_FAILED], "busy",
+	    http ? json_integer((json_int_t)sum.v[FIGURES_BUSY]) : json_null(), "idle",
+	    http ? json_integer((json_int_t)sum.v[FIGURES_IDLE]) : json_null());
+}
+
+static json_t *
+upstreams(void)
+{
+	const struct generation *g = generation_active();
+	json_t *list = json_array();
+
+	for (size_t i = 0; g != NULL && i < g->conf->nservice; i++)
+		for (size_t k = 0; k < g->conf->service[i].nupstream; k++)
+			json_array_append_new(list,
+			                      upstream(&g->conf->service[i],
+			                               g->conf->service[i].upstream[k].text));
 	return list;
 }
 
@@ -141,13 +218,14 @@ status_json(void)
 {
 	const struct generation *g = generation_active();
 
-	return json_pack("{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
-	                 (int)getpid(), "version", master.program->version, "uptime_ms",
-	                 (json_int_t)(clock_ms() - master.started_ms), "state",
-	                 master_state_name(), "generation", g != NULL ? (int)g->id : 0,
-	                 "generations", generations(), "listeners", listeners(), "last",
-	                 history_last(), "change", change_json(), "totals", totals(),
-	                 "counters", counters(), "warnings", warnings_json());
+	return json_pack(
+	    "{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
+	    (int)getpid(), "version", master.program->version, "uptime_ms",
+	    (json_int_t)(clock_ms() - master.started_ms), "state", master_state_name(),
+	    "generation", g != NULL ? (int)g->id : 0, "generations", generations(), "listeners",
+	    listeners(), "answers", all_answers(), "upstreams", upstreams(), "last",
+	    history_last(), "change", change_json(), "totals", totals(), "counters", counters(),
+	    "warnings", warnings_json());
 }
 
 const char *

@@ -72,6 +72,8 @@ stats_page_open(struct stats *stats, uint64_t birth, uint32_t generation, uint32
 			continue;
 		begin_fold(stats); /* a master of another version may have left it */
 		latency_fold(stats, page);
+		figures_fold(stats, i);
+		figures_clear(stats, i);
 		end_fold(stats);
 		if (i > stats_head(stats)->pages)
 			stats_head(stats)->pages = i;
@@ -272,9 +274,11 @@ stats_page_fold(struct stats *stats, struct stats_page *page)
 	if (stats->seat[i] == NULL || !stats->seat[i]->lied) {
 		stats_fold_named(stats, page);
 		stats_fold_flags(stats, page);
+		figures_fold(stats, i);
 		latency_fold(stats, page);
 	}
 	stats_clear_annex(stats, page);
+	figures_clear(stats, i);
 	memset(page, 0, sizeof *page);
 	end_fold(stats);
 	mem_free(&stats->seat[i]);

@@ -37,6 +37,47 @@ static const char *const state_names[] = {"free",   "starting", "ready",  "activ
 
 _Static_assert(sizeof state_names / sizeof *state_names == STATS_STATES_N, "a name each");
 
+/* A memfd that nobody can shrink; -1 with *cause. */
+static int
+make(const char *name, size_t size, char **cause)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		cause_set(cause, "cannot make the statistics memory: %s", strerror(errno));
+		fd_close(&fd);
+	}
+	return fd;
+}
+
+int
+stats_attach_figures(struct stats *stats, int fd, char **cause)
+{
+	struct stat st;
+	void *p;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || (size_t)st.st_size != FIGURES_ALL))
+		fd_close(&fd);
+	if (fd < 0 && (fd = make("baton-figures", FIGURES_ALL, cause)) < 0)
+		return -1;
+	p = mmap(NULL, FIGURES_ALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		cause_set(cause, "cannot map the statistics memory: %s", strerror(errno));
+		fd_close(&fd);
+		return -1;
+	}
+	stats->figures_fd = fd;
+	stats->figures = p;
+	return 0;
+}
+
+int
+stats_figures_fd(const struct stats *stats)
+{
+	return stats->figures_fd;
+}
+
 static struct stats *
 map(int fd, int protection, char **cause)
 {
@@ -50,27 +91,26 @@ map(int fd, int protection, char **cause)
 	stats = mem_alloc(sizeof *stats);
 	stats->fd = fd;
 	stats->map = p;
+	stats->figures_fd = -1;
 	return stats;
 }
 
 struct stats *
 stats_create(char **cause)
 {
-	int fd = memfd_create("baton-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = make("baton-stats", STATS_SIZE, cause);
 	struct stats *stats;
 
-	if (fd < 0 || ftruncate(fd, (off_t)STATS_SIZE) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		cause_set(cause, "cannot make the statistics memory: %s", strerror(errno));
-		fd_close(&fd);
+	if (fd < 0)
 		return NULL;
-	}
 	if ((stats = map(fd, PROT_READ | PROT_WRITE, cause)) == NULL) {
 		fd_close(&fd);
 		return NULL;
 	}
 	stats_head(stats)->version = STATS_VERSION;
 	stats_head(stats)->magic = STATS_MAGIC;
+	if (stats_attach_figures(stats, -1, cause) < 0)
+		stats_free(&stats);
 	return stats;
 }
 
@@ -124,7 +164,10 @@ stats_free(struct stats **stats)
 		return;
 	stats_free_seats(*stats);
 	munmap((*stats)->map, STATS_SIZE);
+	if ((*stats)->figures != NULL)
+		munmap((*stats)->figures, FIGURES_ALL);
 	fd_close(&(*stats)->fd);
+	fd_close(&(*stats)->figures_fd);
 	mem_free(stats);
 }
 
@@ -489,26 +532,27 @@ stats_board(const struct stats *stats, size_t *size)
 
 /* Without /proc it has to do with mprotect, which a worker can undo. */
 static bool
-read_only(const struct stats *stats)
+read_only(int memory, char *map, size_t size)
 {
 	char path[32];
 	int fd;
 	void *p;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", stats->fd);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return mprotect(stats->map, STATS_SIZE, PROT_READ) == 0;
-	p = mmap(stats->map, STATS_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+		return mprotect(map, size, PROT_READ) == 0;
+	p = mmap(map, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
 	fd_close(&fd);
 	return p != MAP_FAILED;
 }
 
+/* size bytes at that offset of the memory that is mapped. */
 static bool
-writable(const struct stats *stats, char *at, size_t size)
+writable(int memory, char *map, size_t offset, size_t size)
 {
-	return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, stats->fd,
-	            at - stats->map) != MAP_FAILED;
+	return mmap(map + offset, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory,
+	            (off_t)offset) != MAP_FAILED;
 }
 
 void
@@ -516,11 +560,14 @@ stats_protect(struct stats *stats, const struct stats_page *own)
 {
 	size_t size;
 	char *annex = stats_annex(stats, own, &size);
-	char *page = stats->map + stats_page_index(stats, own) * STATS_PAGE_SIZE;
+	size_t i = stats_page_index(stats, own);
 
 	stats_free_seats(stats); /* the master's knowledge, and soon out of date */
-	if (!read_only(stats) || !writable(stats, page, STATS_PAGE_SIZE) ||
-	    !writable(stats, annex, size))
+	if (!read_only(stats->fd, stats->map, STATS_SIZE) ||
+	    !writable(stats->fd, stats->map, i * STATS_PAGE_SIZE, STATS_PAGE_SIZE) ||
+	    !writable(stats->fd, stats->map, (size_t)(annex - stats->map), size) ||
+	    !read_only(stats->figures_fd, stats->figures, FIGURES_ALL) ||
+	    !writable(stats->figures_fd, stats->figures, i * FIGURES_SIZE, FIGURES_SIZE))
 		log_fatal("cannot protect the statistics memory: %s", strerror(errno));
 }
 

@@ -147,8 +147,14 @@ _Static_assert(STATS_COUNTERS_N <= STATS_SLOTS, "room for every counter");
 
 struct stats; /* the whole memory, as one process sees it */
 
-/* A fresh memory, in a memfd.  NULL with a sentence in *cause. */
+/* A fresh memory, in a memfd, and another for figures.  NULL with a sentence in *cause. */
 struct stats *stats_create(char **cause);
+
+/* What is counted by name (figures.h) comes along by a descriptor of its own: attach to it, after
+ * stats_attach.  fd, which the result owns, may be -1 or no such memory (from a build that
+ * had none): then it begins anew.  0, or -1 with *cause. */
+int stats_attach_figures(struct stats *stats, int fd, char **cause);
+int stats_figures_fd(const struct stats *stats);
 
 /* Attach to the memory behind fd, which the result owns.  NULL with *cause. */
 struct stats *stats_attach(int fd, char **cause);

@@ -5,6 +5,7 @@
 #ifndef BATON_WIRE_STATS_INT_H
 #define BATON_WIRE_STATS_INT_H
 
+#include "wire/figures.h"
 #include "wire/stats.h"
 
 #define STATS_MAGIC   0x6e6f7461622d7473ull /* "st-baton" */
@@ -39,6 +40,12 @@ _Static_assert(ANNEX_FIRST + ANNEX_PAGES * (STATS_BIRTHS + 1) <= BOARD_FIRST,
                "the annexes end before the board");
 _Static_assert(DEAD_FIRST < STATS_PAGES, "and all of it in the memory");
 
+/* The other memory (figures.h): so many bytes of each page's worker, by its number; then those
+ * of the dead. */
+#define FIGURES_SIZE      16384
+#define FIGURES_DEAD_SIZE (16 * FIGURES_SIZE)
+#define FIGURES_ALL       ((size_t)FIGURES_SIZE * (STATS_BIRTHS + 1) + FIGURES_DEAD_SIZE)
+
 /* Page 0.  Grows at the end only. */
 struct stats_head {
 	uint64_t magic;
@@ -69,6 +76,8 @@ struct seat {
 struct stats {
 	int fd;
 	char *map;
+	int figures_fd;
+	char *figures;
 	struct seat *seat[STATS_BIRTHS + 1]; /* by number of the page; NULL in readers */
 };
 
@@ -89,6 +98,10 @@ void stats_fold_named(struct stats *stats, const struct stats_page *page);
 
 /* The flags of a page to those of the dead. */
 void stats_fold_flags(struct stats *stats, const struct stats_page *page);
+
+/* What a page's worker has counted by name to the dead's; and its rows are free. */
+void figures_fold(struct stats *stats, size_t page);
+void figures_clear(struct stats *stats, size_t page);
 
 /* A counter of page number i, as far as it is believed. */
 uint64_t stats_believed(const struct stats *stats, size_t i, int counter);

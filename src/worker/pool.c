@@ -527,6 +527,12 @@ baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char *ta
 	return wait_for(pool_target(pool, target), ctx, fn, arg, place, true);
 }
 
+unsigned
+pool_idle(const struct pool_target *target)
+{
+	return target->nidle;
+}
+
 const char *
 pool_fault(const struct pool_target *target)
 {

@@ -42,6 +42,9 @@ bool pool_is_full(const struct pool_target *target);
 /* Links that are out or being made. */
 unsigned pool_busy(const struct pool_target *target);
 
+/* Links that are kept without use. */
+unsigned pool_idle(const struct pool_target *target);
+
 /* Call ready(arg, EV_READ or EV_WRITE) whenever it is, until baton_link_put or link_steal. */
 void link_attach(struct baton_link *link, void (*ready)(void *arg, short what), void *arg);
 

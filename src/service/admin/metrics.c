@@ -174,6 +174,95 @@ put_generations(FILE *f, const json_t *view)
 	json_array_foreach(list, i, g) put_workers(f, g);
 }
 
+static void
+put_classes(FILE *f, const char *metric, const char *label, const json_t *name,
+            const json_t *answers)
+{
+	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	for (unsigned c = 0; c < 5; c++) {
+		fprintf(f, "baton_%s{%s=", metric, label);
+		put_value(f, json_string_value(name));
+		fprintf(f, ",class=\"%s\"} %" JSON_INTEGER_FORMAT "\n", classes[c],
+		        number(answers, classes[c]));
+	}
+}
+
+static void
+put_answers(FILE *f, const json_t *view)
+{
+	json_t *services = json_object_get(view, "answers"), *one;
+	json_t *listeners = json_object_get(view, "listeners"), *answers;
+	size_t i;
+
+	if (!is_left_out(view, "answers")) {
+		begin(f, "answers_total", "counter", "Answers by service and class of status.");
+		json_array_foreach(services, i, one) put_classes(
+		    f, "answers_total", "service", json_object_get(one, "service"), one);
+	}
+	if (is_left_out(view, "listeners"))
+		return;
+	begin(f, "listener_answers_total", "counter",
+	      "Answers by listener and class of status.");
+	json_array_foreach(listeners, i, one)
+	{
+		answers = json_object_get(one, "answers");
+		if (json_is_object(answers))
+			put_classes(f, "listener_answers_total", "listener",
+			            json_object_get(one, "name"), answers);
+	}
+}
+/* --- upstreams --- */
+
+static bool
+is_up(const json_t *u)
+{
+	const char *check = json_string_value(json_object_get(u, "check"));
+	const char *breaker = json_string_value(json_object_get(u, "breaker"));
+
+	return (check == NULL || strcmp(check, "well") == 0) &&
+	       (breaker == NULL || strcmp(breaker, "closed") == 0);
+}
+
+static void
+put_upstream(FILE *f, const char *name, const json_t *u, const char *more, json_int_t value)
+{
+	fprintf(f, "baton_upstream_%s", name);
+	put_label(f, "{", u, "service");
+	fputs(",upstream=", f);
+	put_value(f, json_string_value(json_object_get(u, "address")));
+	fprintf(f, "%s} %" JSON_INTEGER_FORMAT "\n", more, value);
+}
+
+static void
+put_upstreams(FILE *f, const json_t *view)
+{
+	json_t *list = json_object_get(view, "upstreams"), *u;
+	size_t i;
+
+	if (is_left_out(view, "upstreams") || json_array_size(list) == 0)
+		return;
+	begin(f, "upstream_up", "gauge", "0: its check fails, or its breaker is open.");
+	json_array_foreach(list, i, u) put_upstream(f, "up", u, "", is_up(u));
+	begin(f, "upstream_requests_total", "counter",
+	      "Requests that it was asked; of a TCP proxy, connections.");
+	json_array_foreach(list, i, u)
+	    put_upstream(f, "requests_total", u, "", number(u, "requests"));
+	begin(f, "upstream_failures_total", "counter",
+	      "Requests that it failed, and connections that could not be made.");
+	json_array_foreach(list, i, u)
+	    put_upstream(f, "failures_total", u, "", number(u, "failures"));
+	begin(f, "upstream_connections", "gauge",
+	      "Connections to it: in use or being made, and kept.");
+	json_array_foreach(list, i, u)
+	{
+		if (json_is_null(json_object_get(u, "busy")))
+			continue;
+		put_upstream(f, "connections", u, ",state=\"busy\"", number(u, "busy"));
+		put_upstream(f, "connections", u, ",state=\"idle\"", number(u, "idle"));
+	}
+}
+
 /* --- counters --- */
 
 static void
@@ -300,6 +389,8 @@ metrics_text(void)
 	put_server(f, view);
 	put_generations(f, view);
 	put_listeners(f, view);
+	put_answers(f, view);
+	put_upstreams(f, view);
 	put_heartbeats(f);
 	put_counters(f, s->counter);
 	put_named(f, json_object_get(view, "counters"));

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "wire/board.h"
+#include "wire/figures.h"
 #include "wire/latency.h"
 #include "wire/stats.h"
 #include "worker/worker.h"
@@ -199,6 +200,69 @@ services(const struct latency *sum, size_t n)
 	return list;
 }
 
+/* --- figures: what the board tells of is as old as the board --- */
+
+static void
+refresh_answers(json_t *to, struct figures_name name)
+{
+	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+	struct figures_sum sum;
+
+	figures_sum(worker_stats(), name, &sum);
+	for (unsigned c = 0; c < 5; c++)
+		json_object_set_new(to, classes[c],
+		                    json_integer((json_int_t)sum.v[FIGURES_1XX + c]));
+}
+
+static void
+refresh_number(json_t *u, const char *name, uint64_t value)
+{
+	if (json_is_integer(json_object_get(u, name)))
+		json_object_set_new(u, name, json_integer((json_int_t)value));
+}
+
+static void
+refresh_upstream(json_t *u)
+{
+	struct figures_name name = {"upstream",
+	                            json_string_value(json_object_get(u, "service")),
+	                            json_string_value(json_object_get(u, "address"))};
+	struct figures_sum sum;
+
+	figures_sum(worker_stats(), name, &sum);
+	refresh_number(u, "requests", sum.v[FIGURES_ASKED]);
+	refresh_number(u, "failures", sum.v[FIGURES_FAILED]);
+	refresh_number(u, "busy", sum.v[FIGURES_BUSY]);
+	refresh_number(u, "idle", sum.v[FIGURES_IDLE]);
+	if (json_is_string(json_object_get(u, "check")))
+		json_object_set_new(u, "check", json_string(sum.ill > 0 ? "ill" : "well"));
+	if (json_is_string(json_object_get(u, "breaker")))
+		json_object_set_new(u, "breaker",
+		                    json_string(sum.open > 0 ? "open" : "closed"));
+}
+
+static void
+refresh_figures(json_t *j)
+{
+	json_t *one, *answers;
+	size_t i;
+
+	json_array_foreach(json_object_get(j, "upstreams"), i, one) refresh_upstream(one);
+	json_array_foreach(json_object_get(j, "answers"), i, one) refresh_answers(
+	    one, (struct figures_name){
+	             "service", json_string_value(json_object_get(one, "service")), NULL});
+	json_array_foreach(json_object_get(j, "listeners"), i, one)
+	{
+		answers = json_object_get(one, "answers");
+		if (json_is_object(answers))
+			refresh_answers(answers,
+			                (struct figures_name){
+			                    "listener",
+			                    json_string_value(json_object_get(one, "name")),
+			                    NULL});
+	}
+}
+
 json_t *
 view_json(void)
 {
@@ -211,6 +275,7 @@ view_json(void)
 	stats_read_begin(worker_stats(), &reading);
 	do {
 		count_generations(j);
+		refresh_figures(j);
 		json_object_set_new(j, "totals", totals());
 		json_object_set_new(j, "counters", counters());
 		n = latency_sums(worker_stats(), sum, SERVICES_MAX);

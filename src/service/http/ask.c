@@ -203,6 +203,7 @@ relay_ask(struct relay *r, struct baton_link *link)
 	struct exchange *x = r->x;
 	struct piece p = {.n = 0};
 
+	upstream_asked(r->upstream);
 	r->state = ASKING;
 	r->early = 0;
 	r->link = link;

@@ -37,6 +37,7 @@ struct canned {
 
 struct call;
 struct events;
+struct figures_row;
 struct latency;
 struct relay;
 struct tunnels;
@@ -53,7 +54,9 @@ struct http {
 	struct upstreams *upstreams;                /* of a proxy; NULL: it is none */
 	struct tunnels *tunnels;                    /* and these are its own, too */
 	struct events *events;                      /* of an admin: its streams */
-	struct latency *latency; /* its row in the statistics; NULL: no room */
+	struct latency *latency;       /* its row in the statistics; NULL: no room */
+	struct figures_row *answers;   /* likewise */
+	struct figures_row **answered; /* and those of listeners, by their index */
 	struct timelist *answer;
 	struct timelist *expect; /* an upstream is to say that it wants the body */
 	struct baton_freelist relays;

@@ -1,6 +1,7 @@
 #include "service/http/http.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -13,6 +14,7 @@
 #include "service/http/receive.h"
 #include "service/http/relay.h"
 #include "service/http/respond.h"
+#include "wire/figures.h"
 #include "wire/latency.h"
 #include "worker/conn.h"
 #include "worker/worker.h"
@@ -65,6 +67,21 @@ half_limit(const struct conf_service *conf)
 	return (uint64_t)(header == 0 || (request != 0 && request < header) ? request : header);
 }
 
+/* By index; of those that this service answers. */
+static struct figures_row **
+rows_of_listeners(const char *service)
+{
+	const struct conf *conf = worker_conf();
+	struct figures_row **rows = mem_alloc(conf->nlisten * sizeof *rows);
+
+	for (size_t i = 0; i < conf->nlisten; i++)
+		if (strcmp(conf->listen[i].service, service) == 0)
+			rows[i] = figures_row(
+			    worker_stats(), worker_page(),
+			    (struct figures_name){"listener", conf->listen[i].name, NULL});
+	return rows;
+}
+
 static int
 start(struct service *service, char **cause)
 {
@@ -82,6 +99,9 @@ start(struct service *service, char **cause)
 		log_warn("service %s: its latency is not measured, as there is no room for so "
 		         "many services",
 		         conf->name);
+	h->answers = figures_row(worker_stats(), worker_page(),
+	                         (struct figures_name){"service", conf->name, NULL});
+	h->answered = rows_of_listeners(conf->name);
 	respond_prepare(h);
 	h->header = timelist_new(service->base, (uint64_t)conf->header_timeout, on_header_late);
 	h->body = timelist_new(service->base, (uint64_t)conf->body_timeout, on_body_late);
@@ -114,6 +134,7 @@ stop(struct service *service)
 	timelist_free(&h->idle);
 	timelist_free(&h->half);
 	fd_close(&h->root);
+	free(h->answered);
 	free(h);
 }
 
@@ -133,13 +154,16 @@ want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew
 		timelist_join(http_of(c)->total, &x->total);
 }
 
-/* How long it took.  What has been sent ahead begins now. */
+/* Which answer it was, and how long it took.  What has been sent ahead begins now. */
 static void
-record_latency(struct conn *c, struct exchange *x)
+record(struct conn *c, struct exchange *x)
 {
-	struct latency *row = http_of(c)->latency;
+	struct http *h = http_of(c);
+	struct latency *row = h->latency;
 	uint64_t now = clock_us();
 
+	figures_answer(h->answers, x->status);
+	figures_answer(h->answered[c->listener], x->status);
 	if (row != NULL)
 		latency_record(row, now - x->began_us);
 	x->began_us = now;
@@ -156,7 +180,7 @@ all_sent(struct conn *c, struct exchange *x)
 	if (x->call != NULL && call_continues(x))
 		return true;
 	exchange_log(x);
-	record_latency(c, x);
+	record(c, x);
 	file_close(&x->file);
 	if (x->last && x->from == x->to) {
 		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */

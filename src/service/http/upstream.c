@@ -9,8 +9,11 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "service/http/health.h"
+#include "wire/figures.h"
 #include "worker/pool.h"
+#include "worker/worker.h"
 
+#define LOOK_MS 1000
 #define DOWN_MS 1000 /* after a failed connect, while there are others */
 
 static struct baton_breaker *
@@ -28,6 +31,26 @@ new_breaker(const struct conf_service *conf, const char *text)
 		         conf->name, text);
 	mem_free(&name);
 	return b;
+}
+
+static void
+on_look(void *arg)
+{
+	struct upstreams *us = arg;
+
+	for (size_t i = 0; i < us->n; i++) {
+		const struct upstream *u = &us->v[i];
+		bool ill = u->health != NULL && !health_is_good(u->health);
+		bool open = u->breaker != NULL &&
+		            baton_breaker_state(u->breaker) != BATON_BREAKER_CLOSED;
+
+		if (u->figures == NULL)
+			continue;
+		u->figures->v[FIGURES_BUSY] = pool_busy(u->target);
+		u->figures->v[FIGURES_IDLE] = pool_idle(u->target);
+		u->figures->v[FIGURES_ILL] = (uint64_t)ill | (uint64_t)open << 1;
+	}
+	baton_timer_set(us->look, LOOK_MS);
 }
 
 struct upstreams *
@@ -58,7 +81,12 @@ upstreams_new(const struct conf_service *conf)
 			u->breaker = new_breaker(conf, u->text);
 		if (conf->check != NULL)
 			u->health = health_new(conf, u->text, u->host);
+		u->figures =
+		    figures_row(worker_stats(), worker_page(),
+		                (struct figures_name){"upstream", conf->name, u->text});
 	}
+	us->look = baton_timer_new(on_look, us);
+	baton_timer_set(us->look, 0);
 	return us;
 }
 
@@ -71,6 +99,7 @@ upstreams_free(struct upstreams **us)
 		baton_breaker_free(&(*us)->v[i].breaker);
 		health_free(&(*us)->v[i].health);
 	}
+	baton_timer_free(&(*us)->look);
 	baton_pool_free(&(*us)->pool);
 	free((*us)->v);
 	mem_free(us);
@@ -159,6 +188,12 @@ upstreams_choose(struct upstreams *us, uint64_t *tried)
 }
 
 void
+upstream_asked(struct upstream *u)
+{
+	figures_count(u->figures, FIGURES_ASKED);
+}
+
+void
 upstream_good(struct upstream *u)
 {
 	if (u->breaker != NULL)
@@ -168,6 +203,7 @@ upstream_good(struct upstream *u)
 void
 upstream_bad(struct upstream *u, bool down)
 {
+	figures_count(u->figures, FIGURES_FAILED);
 	if (down)
 		u->down_until_ms = clock_tick_ms() + DOWN_MS;
 	if (u->breaker != NULL)

@@ -14,6 +14,7 @@
 struct baton_breaker;
 struct baton_pool;
 struct conf_service;
+struct figures_row;
 struct health;
 struct pool_target;
 
@@ -22,6 +23,7 @@ struct upstream {
 	const char *host; /* as a Host header names it */
 	struct pool_target *target;
 	struct baton_breaker *breaker; /* NULL: there are too many */
+	struct figures_row *figures;   /* NULL: no room */
 	struct health *health;         /* NULL: not checked */
 	uint64_t down_until_ms;        /* clock_tick_ms */
 };
@@ -32,6 +34,7 @@ struct upstreams {
 	size_t next;
 	bool least_busy; /* else in turn */
 	struct baton_pool *pool;
+	struct baton_timer *look; /* what is so now, for the statistics */
 };
 
 /* The runtime has started.  The conf_service outlives them. */
@@ -41,6 +44,9 @@ void upstreams_free(struct upstreams **us);
 /* The next one that is not in `tried` (a bit for each; the 64th and later share one), which
  * it joins: if need be one whose breaker is open.  NULL: there is none that may be asked. */
 struct upstream *upstreams_choose(struct upstreams *us, uint64_t *tried);
+
+/* A request goes to it. */
+void upstream_asked(struct upstream *u);
 
 /* How an attempt has ended: with an answer, or without; down: it could not be reached. */
 void upstream_good(struct upstream *u);

@@ -20,10 +20,12 @@
 #include "service/proxy/greeting.h"
 #include "service/proxy/source.h"
 #include "service/proxy/target.h"
+#include "wire/figures.h"
 #include "wire/handoff.h"
 #include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/trust.h"
+#include "worker/worker.h"
 
 #define LOG_EVERY_MS 1000
 #define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */
@@ -36,6 +38,7 @@ struct proxy {
 	struct targets *targets;
 	struct sources *sources; /* NULL: they are not counted */
 	struct timelist *connect;
+	struct figures_row **figures; /* of each upstream; NULL: no room */
 	uint64_t clients;
 	uint64_t logged_ms;
 };
@@ -161,6 +164,7 @@ fail_target(struct conn *c, struct client *cl, int fault)
 		         fault != 0 ? strerror(fault) : "no connection within connect_timeout");
 	cl->dialing->fault =
 	    fault != 0 ? strerrordesc_np(fault) : "no connection within connect_timeout";
+	figures_count(px->figures[target->upstream], FIGURES_FAILED);
 	targets_down(px->targets, target);
 	hang_up(cl->dialing);
 	dial(c, cl);
@@ -176,6 +180,7 @@ connected(struct conn *c, struct client *cl)
 	event_del(&d->ev);
 	pair_init(&cl->pair, c, &px->home, d->fd);
 	access_upstream(c, d->fd);
+	figures_count(px->figures[d->target.upstream], FIGURES_ASKED);
 	fd_keepalive(d->fd, px->conf->keepalive);
 	d->fd = -1;
 	if (px->conf->send_proxy != CONF_PROXY_NO)
@@ -484,6 +489,11 @@ start(struct service *service, char **cause)
 	(void)cause;
 	px->conf = conf;
 	px->targets = targets_new(conf, service->base);
+	px->figures = mem_alloc(conf->nupstream * sizeof(struct figures_row *));
+	for (size_t i = 0; i < conf->nupstream; i++)
+		px->figures[i] = figures_row(
+		    worker_stats(), worker_page(),
+		    (struct figures_name){"upstream", conf->name, conf->upstream[i].text});
 	px->home.base = service->base;
 	if (conf->max_per_source > 0)
 		px->sources = sources_new();
@@ -500,6 +510,7 @@ stop(struct service *service)
 	struct proxy *px = service->data;
 
 	targets_free(&px->targets);
+	free(px->figures);
 	sources_free(&px->sources);
 	timelist_free(&px->connect);
 	timelist_free(&px->home.idle);
