@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "base/title.h"
 #include "conf/conf.h"
 #include "master/master.h"
 #include "master/preflight.h"
@@ -322,6 +323,7 @@ main(int argc, char **argv)
 	struct options o = {.conf = SYSCONFDIR "/" CONF_DEFAULT_PATH_NAME};
 	int status = 1;
 
+	title_begin(argv);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a worker of our user cannot open our memory */
 	block_signals();
 	open_standard_descriptors();

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/spawn.h"
+#include "base/title.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
@@ -422,6 +423,7 @@ start(const struct heritage *h)
 	log_set_worker(h->generation, h->slot, h->birth);
 	log_set_counter(count_dropped);
 	prctl(PR_SET_NAME, "baton-worker");
+	title_set("baton: worker %u, generation %u", h->slot, h->generation);
 	h->page->started = process_started(getpid()); /* nobody else may look it up */
 	keep_heritage(h);
 	spawn_scrub_environment();
