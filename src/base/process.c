@@ -9,26 +9,67 @@
 
 #include "base/fd.h"
 
-#define STARTED 20 /* the field, counted from the one behind the name */
+/* Fields of stat, counted from the one behind the name. */
+#define PARENT  2
+#define STARTED 20
+
+#define FILE_MAX_BYTES 1024 /* what is read of a file of /proc */
+
+/* The beginning of /proc/PID/NAME; empty: there is none, or it is hidden from us. */
+struct text {
+	char bytes[FILE_MAX_BYTES];
+};
+
+static struct text
+read_file(pid_t pid, const char *name)
+{
+	struct text text = {{0}};
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return text;
+	text.bytes[fread(text.bytes, 1, sizeof text.bytes - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+static uint64_t
+stat_field(pid_t pid, int field)
+{
+	struct text text = read_file(pid, "stat");
+	const char *p = strrchr(text.bytes, ')'); /* a name may hold anything */
+
+	for (int i = 0; i < field && p != NULL; i++)
+		p = strchr(p + 1, ' ');
+	return p != NULL ? strtoull(p, NULL, 10) : 0;
+}
 
 uint64_t
 process_started(pid_t pid)
 {
-	char path[32], text[1024], *p;
-	FILE *f;
-	size_t n;
+	return stat_field(pid, STARTED);
+}
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	n = fread(text, 1, sizeof text - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	p = strrchr(text, ')'); /* a name may hold anything */
-	for (int i = 0; i < STARTED && p != NULL; i++)
-		p = strchr(p + 1, ' ');
-	return p != NULL ? strtoull(p, NULL, 10) : 0;
+bool
+process_login(pid_t pid, uid_t *uid)
+{
+	struct text text = read_file(pid, "loginuid");
+	unsigned long n = strtoul(text.bytes, NULL, 10);
+
+	*uid = (uid_t)n;
+	return *text.bytes != '\0' && n < UINT32_MAX;
+}
+
+bool
+process_is_beside(pid_t pid)
+{
+	struct text its = read_file(pid, "cgroup"), ours = read_file(getpid(), "cgroup");
+
+	return *its.bytes != '\0' && strcmp(its.bytes, ours.bytes) == 0 &&
+	       stat_field(pid, PARENT) == (uint64_t)getppid();
 }
 
 int

@@ -14,6 +14,13 @@
  * hidden from us. */
 uint64_t process_started(pid_t pid);
 
+/* Who had logged in where this process came from: su and sudo leave it as it is.  False:
+ * nobody, or the kernel does not tell. */
+bool process_login(pid_t pid, uid_t *uid);
+
+/* Was it started by our parent, and is it in our cgroup?  False also when it is hidden. */
+bool process_is_beside(pid_t pid);
+
 /* A pidfd of the process with that pid, if it was started at that time; else -1.  Where /proc
  * hides it (ProtectProc=, and it cannot be traced) alive decides: another sign of its life. */
 int process_open(pid_t pid, uint64_t started, bool alive);

@@ -15,17 +15,25 @@
 
 /* --- who --- */
 
+/* As `name`, beside the number that is named `id`. */
 static void
-name_user(json_t *asker)
+name_number(json_t *asker, const char *id, const char *name)
 {
-	const json_t *uid = json_object_get(asker, "uid");
+	const json_t *uid = json_object_get(asker, id);
 	const struct passwd *pw = NULL;
 
 	if (json_is_integer(uid))
 		pw = getpwuid((uid_t)json_integer_value(uid));
-	if (json_is_object(asker))
-		json_object_set_new(asker, "user",
-		                    pw != NULL ? json_string(pw->pw_name) : json_null());
+	json_object_set_new(asker, name, pw != NULL ? json_string(pw->pw_name) : json_null());
+}
+
+static void
+name_user(json_t *asker)
+{
+	if (!json_is_object(asker))
+		return;
+	name_number(asker, "uid", "user");
+	name_number(asker, "login", "login_user");
 }
 
 void
@@ -38,16 +46,36 @@ history_name_users(json_t *data)
 	    json_array_foreach(json_object_get(entry, "by"), k, asker) name_user(asker);
 }
 
-/* "root", or "uid 1000" when it has no name. */
+/* "root", or "uid 1000" when it has no name; NULL: it is not known. */
+static char *
+named(const json_t *asker, const char *id, const char *name)
+{
+	const char *text = json_string_value(json_object_get(asker, name));
+	int64_t uid = field_integer(asker, id);
+
+	if (text != NULL)
+		return mem_strdup(text);
+	return uid >= 0 ? mem_printf("uid %lld", (long long)uid) : NULL;
+}
+
+/* "systemd", "root", and "root (login alice)" for who came by sudo. */
 static char *
 user_of(const json_t *asker)
 {
-	const char *name = json_string_value(json_object_get(asker, "user"));
-	int64_t uid = field_integer(asker, "uid");
+	char *user, *login, *both;
 
-	if (name != NULL)
-		return mem_strdup(name);
-	return uid >= 0 ? mem_printf("uid %lld", (long long)uid) : NULL;
+	if (json_is_true(json_object_get(asker, "manager")))
+		return mem_strdup("systemd");
+	user = named(asker, "uid", "user");
+	login = named(asker, "login", "login_user");
+	if (user == NULL || login == NULL || strcmp(user, login) == 0) {
+		free(login);
+		return user;
+	}
+	both = mem_printf("%s (login %s)", user, login);
+	free(user);
+	free(login);
+	return both;
 }
 
 static char *

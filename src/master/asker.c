@@ -1,22 +1,52 @@
 #include "master/asker.h"
 
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/process.h"
 
 static const char *const names[] = {"start", "signal", "control", "unknown"};
 
 #define COUNT (sizeof names / sizeof *names)
 
+/* Our parent is a service manager that hears of us. */
+static bool
+is_managed(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 struct asker
 asker_peer(int fd, struct control_client *client)
 {
 	struct ucred peer = {0};
+	struct asker a = {.how = ASKER_CONTROL, .client = client};
 	socklen_t len = sizeof peer;
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-	return (struct asker){
-	    .how = ASKER_CONTROL, .uid = peer.uid, .pid = peer.pid, .client = client};
+	a.uid = peer.uid;
+	a.pid = peer.pid;
+	a.manager = a.pid > 0 && is_managed() && process_is_beside(a.pid);
+	a.has_login = a.pid > 0 && process_login(a.pid, &a.login);
+	return a;
+}
+
+/* Its process may be gone by now, and the pid another's: of its login nothing is said. */
+struct asker
+asker_sender(const struct signalfd_siginfo *si)
+{
+	struct asker a = {.how = ASKER_SIGNAL};
+
+	if (si->ssi_code > 0)
+		return a;
+	a.uid = (uid_t)si->ssi_uid;
+	a.pid = (pid_t)si->ssi_pid;
+	a.manager = is_managed() && a.pid == getppid();
+	return a;
 }
 
 json_t *
@@ -25,9 +55,11 @@ asker_json(const struct asker *a)
 	bool pid = a->how != ASKER_START && a->pid > 0;
 	bool uid = a->how == ASKER_CONTROL || pid; /* who is beyond our pid namespace has one */
 
-	return json_pack("{s:s, s:o, s:o, s:b}", "how", names[a->how], "uid",
+	return json_pack("{s:s, s:o, s:o, s:b, s:b, s:o}", "how", names[a->how], "uid",
 	                 uid ? json_integer((json_int_t)a->uid) : json_null(), "pid",
-	                 pid ? json_integer(a->pid) : json_null(), "abort", a->abort);
+	                 pid ? json_integer(a->pid) : json_null(), "abort", a->abort, "manager",
+	                 a->manager, "login",
+	                 a->has_login ? json_integer((json_int_t)a->login) : json_null());
 }
 
 struct asker
@@ -42,5 +74,8 @@ asker_read(const json_t *j)
 	a.uid = (uid_t)json_integer_value(json_object_get(j, "uid"));
 	a.pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
 	a.abort = json_is_true(json_object_get(j, "abort"));
+	a.manager = json_is_true(json_object_get(j, "manager"));
+	a.has_login = json_is_integer(json_object_get(j, "login"));
+	a.login = (uid_t)json_integer_value(json_object_get(j, "login"));
 	return a;
 }

@@ -28,23 +28,10 @@ static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,
  * waits for the next image.  A handler would have taken it with it. */
 static struct event *watch;
 
-/* 0 when the kernel does not tell. */
-static struct asker
-sender(const struct signalfd_siginfo *si)
-{
-	struct asker by = {.how = ASKER_SIGNAL};
-
-	if (si->ssi_code <= 0) {
-		by.uid = (uid_t)si->ssi_uid;
-		by.pid = (pid_t)si->ssi_pid;
-	}
-	return by;
-}
-
 static void
 handle(const struct signalfd_siginfo *si)
 {
-	struct asker by = sender(si);
+	struct asker by = asker_sender(si);
 	char *cause = NULL;
 
 	switch ((int)si->ssi_signo) {

@@ -566,9 +566,25 @@ def history_for_people():
 
 
 @case
+def history_tells_whom_it_can_behind_sudo_and_systemctl():
+    peer = {"how": "control", "uid": 0, "pid": 12, "abort": False, "manager": False, "login": None}
+    for change, words in (({}, "root"),
+                          ({"login": 0}, "root"),
+                          ({"login": 123456}, "root (login uid 123456)"),
+                          ({"login": 1, "abort": True}, "abort by root (login daemon)"),
+                          ({"uid": 1, "manager": True}, "systemd"),
+                          ({"how": "signal", "pid": 1, "manager": True}, "signal of systemd (pid 1)")):
+        data = {"history": [dict(ENTRY, by=[dict(peer, **change)], reason="why")]}
+        within(f"  {words}  why\n", with_master(says(last(0, "x", data)), "history").out)
+
+
+@case
 def history_names_the_users_in_json_too():
     run = with_master(says(last(0, "x", {"history": [ENTRY]})), "history", "--json")
     equal([a["user"] for a in run.json["history"][0]["by"]], ["root", None])
+    entry = dict(ENTRY, by=[dict(ENTRY["by"][0], login=1)])
+    run = with_master(says(last(0, "x", {"history": [entry]})), "history", "--json")
+    equal(run.json["history"][0]["by"][0]["login_user"], "daemon")
     run = with_master(says(last(2, "this baton (0.0.9) does not know the verb 'history'")),
                       "history")
     equal((run.code, run.out), (2, ""))

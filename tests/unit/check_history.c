@@ -230,6 +230,9 @@ same_again(struct asker a)
 	ck_assert_int_eq(b.abort, a.abort);
 	ck_assert_uint_eq(b.uid, a.uid);
 	ck_assert_int_eq(b.pid, a.pid);
+	ck_assert_int_eq(b.manager, a.manager);
+	ck_assert_int_eq(b.has_login, a.has_login);
+	ck_assert_uint_eq(b.login, a.login);
 	ck_assert_ptr_null(b.client);
 	json_decref(j);
 }
@@ -243,6 +246,10 @@ START_TEST(askers)
 	same_again((struct asker){.how = ASKER_SIGNAL, .uid = 1000, .pid = 17});
 	same_again((struct asker){.how = ASKER_CONTROL, .uid = 4294967294u, .pid = 1});
 	same_again((struct asker){.how = ASKER_CONTROL, .abort = true}); /* root, elsewhere */
+	same_again((struct asker){.how = ASKER_CONTROL, .uid = 7, .pid = 1, .manager = true});
+	same_again((struct asker){.how = ASKER_CONTROL, .pid = 1, .has_login = true});
+	same_again((struct asker){
+	    .how = ASKER_CONTROL, .pid = 1, .has_login = true, .login = 4294967294u});
 	j = asker_json(&(struct asker){.how = ASKER_SIGNAL, .uid = 3});  /* of the kernel */
 	ck_assert(json_is_null(json_object_get(j, "uid")));
 	ck_assert(json_is_null(json_object_get(j, "pid")));
