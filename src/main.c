@@ -23,12 +23,14 @@
 #include "base/spawn.h"
 #include "base/title.h"
 #include "conf/conf.h"
+#include "conf/flaw.h"
 #include "master/master.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
 #include "worker/confine.h"
+#include "worker/eyes.h"
 #include "worker/service.h"
 #include "worker/worker.h"
 
@@ -58,17 +60,29 @@ struct options {
 static int
 confine(const struct conf *conf, char **cause)
 {
-	struct heritage h;
+	return confine_reach(conf, cause) < 0 ? -1 : confine_calls(conf, cause);
+}
 
-	if (privileges_of(conf, &h, cause) < 0 || confine_user(&h, cause) < 0 ||
-	    confine_reach(conf, cause) < 0)
-		return -1;
-	return confine_calls(conf, cause);
+/* False: this process is not as a worker is, and looks with its own eyes.  Of a user that is
+ * not there privileges_look tells. */
+static bool
+become_worker(const struct conf *conf, struct flaws *flaws)
+{
+	struct heritage h;
+	char *cause = NULL;
+	bool is_known = privileges_of(conf, &h, &cause) == 0, done = is_known;
+
+	if (is_known && confine_user(&h, &cause) < 0) {
+		flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "user"), "%s", cause);
+		done = false;
+	}
+	free(cause);
+	return done;
 }
 
 /* A master holds every listening socket, and a worker its own. */
 static void
-check_descriptors(const struct conf *conf, struct conf_errors *errors)
+check_descriptors(const struct conf *conf, struct flaws *flaws)
 {
 	uint64_t slots = master_workers(conf), n = 0, limit = fd_raise_limit();
 
@@ -79,40 +93,58 @@ check_descriptors(const struct conf *conf, struct conf_errors *errors)
 			         ? slots
 			         : 1;
 	if (n + slots * FDS_OF_WORKER + FDS_OF_MASTER > limit)
-		conf_error(errors,
-		           "%s: %llu listening sockets of %llu workers do not fit into %llu "
-		           "descriptors (RLIMIT_NOFILE)",
-		           conf->path, (unsigned long long)n, (unsigned long long)slots,
-		           (unsigned long long)limit);
+		flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "workers"),
+		         "%llu listening sockets of %llu workers do not fit into %llu "
+		         "descriptors (RLIMIT_NOFILE)",
+		         (unsigned long long)n, (unsigned long long)slots,
+		         (unsigned long long)limit);
+}
+
+/* Those whose files are there. */
+static void
+check_services(const struct conf *conf, const bool *seen, struct conf_errors *errors)
+{
+	for (size_t i = 0; i < conf->nservice; i++) {
+		const struct service_type *type = service_type_find(conf->service[i].type);
+
+		if (seen[i] && type != NULL && type->examine != NULL)
+			type->examine(conf, &conf->service[i], errors);
+	}
+}
+
+static void
+check_type(const struct conf *conf, size_t service, struct flaws *flaws)
+{
+	if (service_type_find(conf->service[service].type) == NULL)
+		flaw_add(flaws, conf_line(conf, CONF_SERVICE, service, "type"),
+		         "type '%s' is not in this binary", conf->service[service].type);
 }
 
 /* What --check says beyond the syntax: do the things exist that the file names, for the
- * workers' eyes?  In a process that does nothing else: it can do little afterwards. */
+ * master's eyes and for the workers'?  In a process that does nothing else: it can do little
+ * afterwards. */
 static void
 check_world(const struct conf *conf, struct conf_errors *errors)
 {
+	struct flaws flaws = {.n = 0};
+	bool *seen = mem_alloc((conf->nservice + 1) * sizeof *seen), is_worker;
 	char *cause = NULL;
 
-	check_descriptors(conf, errors);
-	if (confine(conf, &cause) < 0) {
-		conf_error(errors, "%s: %s", conf->path, cause);
-		free(cause);
-		return;
-	}
+	check_descriptors(conf, &flaws);
+	is_worker = become_worker(conf, &flaws);
 	for (size_t i = 0; i < conf->nservice; i++) {
-		const struct conf_service *s = &conf->service[i];
-		const struct service_type *type = service_type_find(s->type);
-
-		if (type == NULL)
-			conf_error(errors, "%s:%d: type '%s' is not in this binary", conf->path,
-			           s->line, s->type);
-		else if (type->check != NULL && type->check(s, &cause) < 0)
-			conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line,
-			           s->name, cause);
-		else if (type->examine != NULL)
-			type->examine(conf, s, errors);
+		check_type(conf, i, &flaws);
+		seen[i] = eyes_look(conf, i, &flaws);
 	}
+	if (is_worker && confine(conf, &cause) < 0) {
+		flaw_add(&flaws, FLAW_NO_LINE, "%s", cause);
+		is_worker = false;
+	}
+	conf_tell(conf, &flaws, errors);
+	if (is_worker)
+		check_services(conf, seen, errors);
 	free(cause);
+	free(seen);
 }
 
 static const struct program program = {
@@ -216,7 +248,7 @@ static struct conf *
 load_or_complain(const char *path, bool world)
 {
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_load(path, &errors);
+	struct conf *conf = conf_examine(path, NULL, 0, world ? preflight_look : NULL, &errors);
 
 	if (conf != NULL && world)
 		check_world(conf, &errors);
@@ -260,7 +292,7 @@ static _Noreturn void
 preflight(const char *path, int state)
 {
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_load(path, &errors);
+	struct conf *conf = conf_examine(path, NULL, 0, privileges_look, &errors);
 	char *cause = NULL;
 	int state_is_good;
 

@@ -526,6 +526,67 @@ place_open_lines(const char *path)
 	return fd;
 }
 
+/* --- looking only --- */
+
+/* May something new be made there? */
+static int
+may_make(const struct place *p, char **why)
+{
+	if (faccessat(p->dir, ".", W_OK | X_OK, 0) == 0)
+		return 0;
+	return cause_set(why, "%s", strerror(errno));
+}
+
+int
+place_may_write(const char *path, char **why)
+{
+	struct place p;
+	struct stat old;
+	int way = look_for_file(&p, path, &old, why);
+
+	if (way >= 0)
+		way = may_make(&p, why);
+	place_close(&p);
+	return way;
+}
+
+int
+place_may_open_lines(const char *path, char **why)
+{
+	struct place p;
+	struct way w;
+	struct stat st;
+	int result = way_begin(&w, &p, path);
+
+	if (result == 0)
+		result = way_on(&w);
+	if (result < 0)
+		cause_set(why, "%s", place_error(errno));
+	else if (fstatat(p.dir, p.name, &st, 0) < 0)
+		result = may_make(&p, why);
+	else if (S_ISDIR(st.st_mode))
+		result = cause_set(why, "%s", strerror(EISDIR));
+	else if (faccessat(p.dir, p.name, S_ISFIFO(st.st_mode) ? R_OK | W_OK : W_OK, 0) < 0)
+		result = cause_set(why, "%s", strerror(errno));
+	place_close(&p);
+	return result;
+}
+
+char *
+place_barrier(const char *path)
+{
+	char *way = mem_strdup(path);
+
+	for (char *end = strchr(way + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
+		*end = '\0';
+		if (access(way, X_OK) < 0)
+			return way;
+		*end = '/';
+	}
+	mem_free(&way);
+	return NULL;
+}
+
 /* --- directories --- */
 
 int

@@ -46,7 +46,8 @@ int place_look(const struct place *p, struct stat *st);
 /*
  * A unix stream socket that listens at path with that mode; with a backlog below 0 it does
  * not listen yet.  It replaces nothing but a socket that nobody answers at.  The socket and
- * *own; or -1 with half a sentence in *why, and errno EADDRINUSE if it is that somebody answers.
+ * *own; or -1 with half a sentence in *why, and errno EADDRINUSE if it is that somebody
+ * answers.
  */
 int place_listen(const char *path, mode_t mode, int backlog, struct place_id *own, char **why);
 
@@ -67,8 +68,8 @@ bool place_is_own(const char *path, const struct place_id *own, mode_t kind);
 /* Remove it, if it does and is. */
 void place_remove(const char *path, const struct place_id *own, mode_t kind);
 
-/* Put our own socket where nobody connects to it, and back; remove it from there.  0, or -1 with
- * errno: EEXIST, another thing stands in its place. */
+/* Put our own socket where nobody connects to it, and back; remove it from there.  0, or -1
+ * with errno: EEXIST, another thing stands in its place. */
 int place_hide(const char *path, const struct place_id *own);
 int place_show(const char *path, const struct place_id *own);
 bool place_is_hidden(const char *path, const struct place_id *own);
@@ -82,6 +83,15 @@ int place_chmod(const char *path, const struct place_id *own, mode_t mode, char 
  * FIFO is opened for both: so it is there without a reader, and breaks with none.  -1 with
  * errno. */
 int place_open_lines(const char *path);
+
+/* Could place_write put a file there, or place_open_lines open one?  Looks only, and makes
+ * nothing.  0, or -1 with half a sentence in *why. */
+int place_may_write(const char *path, char **why);
+int place_may_open_lines(const char *path, char **why);
+
+/* The first directory on the way to path that may not be entered; malloc'd, NULL: there is
+ * none. */
+char *place_barrier(const char *path);
 
 /* Open the directory at path, which is made for nobody but us if nothing is there; *made tells
  * whether it was.  links: it may be a link to one.  -1 with errno. */

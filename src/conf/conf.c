@@ -150,11 +150,13 @@ conf_read(const char *path, size_t *len, struct conf_errors *errors)
 	return text;
 }
 
-struct conf *
-conf_parse(const char *path, const char *text, size_t len, struct conf_errors *errors)
+static struct conf *
+parse(const char *path, const char *text, size_t len, conf_look_fn *look,
+      struct conf_errors *errors)
 {
 	struct conf *conf = mem_alloc(sizeof *conf);
 	struct flaws flaws = {.n = 0};
+	bool sound;
 
 	conf->path = mem_strdup(path);
 	conf->text = mem_alloc(len + 1);
@@ -166,23 +168,47 @@ conf_parse(const char *path, const char *text, size_t len, struct conf_errors *e
 		build_tree(conf, &flaws);
 		check_tree(conf, &flaws);
 	}
-	if (flaws.n > 0)
+	sound = flaws.n == 0;
+	if (look != NULL && len > 0)
+		look(conf, &flaws);
+	if (!sound)
 		conf_free(&conf);
 	tell_flaws(&flaws, path, errors);
 	return conf;
 }
 
 struct conf *
+conf_parse(const char *path, const char *text, size_t len, struct conf_errors *errors)
+{
+	return parse(path, text, len, NULL, errors);
+}
+
+struct conf *
 conf_load(const char *path, struct conf_errors *errors)
 {
+	return conf_examine(path, NULL, 0, NULL, errors);
+}
+
+struct conf *
+conf_examine(const char *path, const char *text, size_t len, conf_look_fn *look,
+             struct conf_errors *errors)
+{
 	struct conf *conf = NULL;
-	size_t len;
-	char *text = conf_read(path, &len, errors);
+	char *read;
 
 	if (text != NULL)
-		conf = conf_parse(path, text, len, errors);
-	mem_free(&text);
+		return parse(path, text, len, look, errors);
+	read = conf_read(path, &len, errors);
+	if (read != NULL)
+		conf = parse(path, read, len, look, errors);
+	mem_free(&read);
 	return conf;
+}
+
+void
+conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *errors)
+{
+	tell_flaws(flaws, conf->path, errors);
 }
 
 static void
@@ -282,6 +308,30 @@ conf_find_origin(const struct conf *conf, enum conf_section section, size_t inde
 			return o;
 	}
 	return NULL;
+}
+
+int
+conf_line(const struct conf *conf, enum conf_section section, size_t index, const char *key)
+{
+	const struct conf_origin *o = conf_find_origin(conf, section, index, key);
+
+	return o != NULL && o->line > 0 ? o->line : FLAW_NO_LINE;
+}
+
+int
+conf_blame(const struct conf *conf, enum conf_section section, size_t index, const char *key,
+           char **cause)
+{
+	int line = conf_line(conf, section, index, key);
+	char *where, *said = *cause;
+
+	if (line == FLAW_NO_LINE)
+		return -1;
+	where = flaw_escape(conf->path);
+	*cause = mem_printf("%s:%d: %s", where, line, said);
+	mem_free(&where);
+	mem_free(&said);
+	return -1;
 }
 
 /* One line `before key = value    ; remark`. */

@@ -28,6 +28,8 @@
 
 enum conf_section { CONF_SERVER, CONF_DRAIN, CONF_LISTEN, CONF_SERVICE };
 
+struct flaws;
+
 /* All flaws of a file, one sentence each, in the order of the lines. */
 struct conf_errors {
 	char **text;
@@ -208,6 +210,12 @@ struct conf *conf_load(const char *path, struct conf_errors *errors);
 struct conf *conf_parse(const char *path, const char *text, size_t len,
                         struct conf_errors *errors);
 
+/* The same, from the file when text is NULL, with the flaws that look finds beside them; those
+ * cost no tree. */
+typedef void conf_look_fn(const struct conf *conf, struct flaws *flaws);
+struct conf *conf_examine(const char *path, const char *text, size_t len, conf_look_fn *look,
+                          struct conf_errors *errors);
+
 /* Read the bytes of a configuration file, with the checks that need no parser
  * (a directory, too large).  malloc'd text, or NULL with a sentence added. */
 char *conf_read(const char *path, size_t *len, struct conf_errors *errors);
@@ -236,12 +244,23 @@ unsigned conf_types(const struct conf *conf, enum conf_section section, size_t i
 struct conf_origin *conf_find_origin(const struct conf *conf, enum conf_section section,
                                      size_t index, const char *key);
 
+/* The line of a key that is set; FLAW_NO_LINE: none is. */
+int conf_line(const struct conf *conf, enum conf_section section, size_t index,
+              const char *key);
+
+/* Put file and line of a key, if it is set, before *cause, which is malloc'd.  -1. */
+int conf_blame(const struct conf *conf, enum conf_section section, size_t index,
+               const char *key, char **cause);
+
 void conf_free(struct conf **conf);
 
 /* Add a sentence to errors. */
 void conf_error(struct conf_errors *errors, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void conf_errors_free(struct conf_errors *errors);
+
+/* Add what is wrong with a file, each with its line, and forget it. */
+void conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *errors);
 
 /* The sentences joined by newlines, malloc'd. */
 char *conf_errors_join(const struct conf_errors *errors);

@@ -15,13 +15,15 @@
 #include "wire/chan.h"
 
 static int
-open_one(const char *path, char **cause)
+open_one(const struct conf *conf, size_t i, char **cause)
 {
+	const char *path = conf->listen[i].access_log;
 	int fd = place_open_lines(path);
 
-	if (fd < 0)
-		cause_set(cause, "cannot open access log %s: %s", path, place_error(errno));
-	return fd;
+	if (fd >= 0)
+		return fd;
+	cause_set(cause, "cannot open access log %s: %s", path, place_error(errno));
+	return conf_blame(conf, CONF_LISTEN, i, "access_log", cause);
 }
 
 /* The first listener with that path has the file. */
@@ -46,7 +48,7 @@ accesslog_open(const struct conf *conf, char **cause)
 		if (conf->listen[i].access_log != NULL)
 			files = mem_alloc(conf->nlisten * sizeof *files);
 	for (size_t i = 0; files != NULL && i < conf->nlisten; i++)
-		files[i] = is_first(conf, i) ? open_one(conf->listen[i].access_log, cause) : -1;
+		files[i] = is_first(conf, i) ? open_one(conf, i, cause) : -1;
 	return files;
 }
 

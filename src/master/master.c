@@ -154,7 +154,8 @@ gather(struct facts *f)
 	f->view.stop_since_ms = master.stop_since_ms;
 	f->view.max_generations = UINT32_MAX;
 	list_generations(f);
-	f->view.half_open = (master.stop == STOP_FILTER || f->unordered) && listener_half_open();
+	f->view.half_open =
+	    (master.stop == STOP_FILTER || f->unordered) && listener_half_open();
 	f->view.gen = f->gens;
 	f->view.ngen = f->n;
 	if (newest == NULL)
@@ -572,11 +573,19 @@ start_first(void)
 	                       EVENT_TEXT("CONFIGURATION", master.conf_path)),
 	          "baton %s starts, pid %d, configuration %s", master.program->version,
 	          (int)getpid(), master.conf_path);
-	store_refuse("socket"); /* there is no state: but clients may be in the sockets' queues */
+	store_refuse(
+	    "socket"); /* there is no state: but clients may be in the sockets' queues */
 	master.stats = stats_create(&cause);
-	if (master.stats == NULL || control_start(conf->server.control, &cause) < 0 ||
-	    pidfile_set(conf->server.pid_file, &cause) < 0)
+	if (master.stats == NULL)
 		log_fatal("%s", cause);
+	if (control_start(conf->server.control, &cause) < 0) {
+		conf_blame(conf, CONF_SERVER, 0, "control", &cause);
+		log_fatal("%s", cause);
+	}
+	if (pidfile_set(conf->server.pid_file, &cause) < 0) {
+		conf_blame(conf, CONF_SERVER, 0, "pid_file", &cause);
+		log_fatal("%s", cause);
+	}
 	store_put("stats", 0, stats_fd(master.stats));
 	store_put("figures", 0, stats_figures_fd(master.stats));
 	snapshot_start(-1);

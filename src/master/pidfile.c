@@ -28,12 +28,18 @@ number(char text[16])
 	snprintf(text, 16, "%d\n", (int)getpid());
 }
 
+bool
+pidfile_is(const char *path)
+{
+	return current != NULL && strcmp(path, current) == 0;
+}
+
 int
 pidfile_try(const char *path, char **cause)
 {
 	char text[16], *why = NULL;
 
-	if (path == NULL || (current != NULL && strcmp(path, current) == 0))
+	if (path == NULL || pidfile_is(path))
 		return 0;
 	number(text);
 	return place_try_file(path, text, &why) < 0 ? cannot(path, why, cause) : 0;
@@ -46,13 +52,13 @@ pidfile_set(const char *path, char **cause)
 	struct place_id made = {0};
 	char text[16], *why = NULL;
 
-	if (path != NULL && current != NULL && strcmp(path, current) == 0 && told == getpid() &&
+	if (path != NULL && pidfile_is(path) && told == getpid() &&
 	    place_is_own(current, &own, S_IFREG))
 		return 0;
 	number(text);
 	if (path != NULL && place_write(path, text, 0644, &made, &why) < 0)
 		return cannot(path, why, cause);
-	if (current != NULL && (path == NULL || strcmp(path, current) != 0))
+	if (path == NULL || !pidfile_is(path))
 		pidfile_stop();
 	if (path != NULL && current == NULL)
 		current = mem_strdup(path);

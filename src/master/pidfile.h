@@ -7,9 +7,14 @@
 
 #include <jansson.h>
 
+#include <stdbool.h>
+
 /* Before a reload: could it be written at path (NULL: no file)?  0, or -1 with *cause; what has
  * come in the way of the one that we have is no reason. */
 int pidfile_try(const char *path, char **cause);
+
+/* Is ours at path? */
+bool pidfile_is(const char *path);
 
 /* path NULL: no file.  One written before elsewhere is removed.  0; or -1 with *cause, and all
  * is as before. */

@@ -20,6 +20,8 @@
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "master/master.h"
+#include "master/places.h"
+#include "master/privileges.h"
 #include "master/upgrade.h"
 
 #define YES      "baton-preflight: yes "
@@ -160,12 +162,20 @@ begin(struct preflight **p, int state, uint64_t limit_ms, preflight_fn *fn, void
 	return 1;
 }
 
+void
+preflight_look(const struct conf *conf, struct flaws *flaws)
+{
+	privileges_look(conf, flaws);
+	places_look(conf, flaws);
+}
+
+/* What a change makes, the change itself tries (settings_try). */
 static _Noreturn void
 check_conf(const char *path, const char *text, size_t len)
 {
 	struct conf_errors errors = {0};
-	struct conf *conf =
-	    text != NULL ? conf_parse(path, text, len, &errors) : conf_load(path, &errors);
+	struct conf *conf = conf_examine(
+	    path, text, len, text != NULL ? privileges_look : preflight_look, &errors);
 
 	if (conf != NULL)
 		master.program->check(conf, &errors);

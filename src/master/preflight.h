@@ -13,11 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct conf;
+struct flaws;
 struct preflight;
 
 /* text: on no, the reason (one or more sentences); on yes what the child said.
  * The preflight is over and freed. */
 typedef void preflight_fn(void *arg, bool yes, const char *text);
+
+/* What a check by hand sees of the master's affairs: the users, and where it writes. */
+void preflight_look(const struct conf *conf, struct flaws *flaws);
 
 /* Is this text, or the file when text is NULL, a configuration that this binary
  * can serve?  NULL with *cause. */

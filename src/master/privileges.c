@@ -11,13 +11,21 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/flaw.h"
 #include "wire/heritage.h"
+
+static int
+line_of(const struct conf *conf, const char *key)
+{
+	return conf_line(conf, CONF_SERVER, 0, key);
+}
 
 /* Is it not there, or could nobody look?  For a name that is not there errno is 0 or
  * one of those (getpwnam(3)); and where a further source is asked after a file that could
  * not be opened (nss-systemd), errno is 0 as well: so the file is asked. */
-static int
-not_found(const char *what, const char *name, const char *file, char **cause)
+static bool
+not_found(const struct conf *conf, const char *what, const char *name, const char *file,
+          struct flaws *flaws)
 {
 	int error = errno, fd = open(file, O_RDONLY | O_CLOEXEC);
 
@@ -25,10 +33,13 @@ not_found(const char *what, const char *name, const char *file, char **cause)
 		error = errno;
 	fd_close(&fd);
 	if (error == 0 || error == ENOENT || error == ESRCH || error == EPERM)
-		return cause_set(cause, "there is no %s '%s' (%s in [server])", what, name,
-		                 what);
-	return cause_set(cause, "cannot look up %s '%s' (%s in [server]): %s", what, name, what,
-	                 strerror(error));
+		flaw_add(flaws, line_of(conf, what), "there is no %s '%s' (%s in [server])",
+		         what, flaw_word(name).text, what);
+	else
+		flaw_add(flaws, line_of(conf, what),
+		         "cannot look up %s '%s' (%s in [server]): %s", what,
+		         flaw_word(name).text, what, strerror(error));
+	return false;
 }
 
 static bool
@@ -43,9 +54,9 @@ is_number(const char *name, unsigned *number)
 	return *name >= '0' && *name <= '9' && *end == '\0' && errno == 0 && n < UINT32_MAX;
 }
 
-/* By name, or by a number that need not be anybody's.  group: he has one. */
-static int
-find_user(const char *name, struct heritage *h, bool *group, char **cause)
+/* By name, or by a number that need not be anybody's.  False: there is none. */
+static bool
+find_user(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
 {
 	unsigned number = 0;
 	bool numeric = is_number(name, &number);
@@ -56,15 +67,18 @@ find_user(const char *name, struct heritage *h, bool *group, char **cause)
 	if (pw == NULL && numeric)
 		pw = getpwuid((uid_t)number);
 	if (pw == NULL && !numeric)
-		return not_found("user", name, "/etc/passwd", cause);
-	*group = pw != NULL;
+		return not_found(conf, "user", name, "/etc/passwd", flaws);
 	h->uid = pw != NULL ? pw->pw_uid : (uid_t)number;
 	h->gid = pw != NULL ? pw->pw_gid : h->gid;
-	return 0;
+	if (pw != NULL || conf->server.group != NULL)
+		return true;
+	flaw_add(flaws, line_of(conf, "user"),
+	         "user %s is in no list, so say which group it has (group in [server])", name);
+	return false;
 }
 
-static int
-find_group(const char *name, struct heritage *h, char **cause)
+static bool
+find_group(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
 {
 	unsigned number = 0;
 	const struct group *gr;
@@ -72,39 +86,66 @@ find_group(const char *name, struct heritage *h, char **cause)
 	errno = 0;
 	gr = getgrnam(name);
 	if (gr == NULL && !is_number(name, &number))
-		return not_found("group", name, "/etc/group", cause);
+		return not_found(conf, "group", name, "/etc/group", flaws);
 	h->gid = gr != NULL ? gr->gr_gid : (gid_t)number;
-	return 0;
+	return true;
 }
 
-int
-privileges_of(const struct conf *conf, struct heritage *h, char **cause)
+/* Whom they run as is known: may we make them so? */
+static void
+judge(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
+{
+	bool other_user = h->uid != geteuid();
+	const char *key = other_user && conf->server.user != NULL ? "user" : "group";
+
+	h->drop = geteuid() == 0;
+	if (h->drop)
+		return;
+	if (other_user || (conf->server.group != NULL && h->gid != getegid()))
+		flaw_add(flaws, line_of(conf, key),
+		         "only root can make its workers run as '%s'", name);
+	h->gid = getegid();
+}
+
+static void
+find(const struct conf *conf, struct heritage *h, struct flaws *flaws)
 {
 	const char *name = conf->server.user, *group = conf->server.group;
-	bool has_group = true;
+	bool user_is_good, group_is_good;
 
 	h->drop = false;
 	h->uid = geteuid();
 	h->gid = getegid();
 	if (name == NULL && group == NULL && h->uid != 0)
-		return 0;
+		return;
 	if (name == NULL)
 		name = "nobody";
-	if (find_user(name, h, &has_group, cause) < 0 ||
-	    (group != NULL && find_group(group, h, cause) < 0))
-		return -1;
-	if (group == NULL && !has_group)
-		return cause_set(cause,
-		                 "user %s is in no list, so say which group it has (group "
-		                 "in [server])",
-		                 name);
-	if (geteuid() == 0) {
-		h->drop = true;
+	user_is_good = find_user(conf, name, h, flaws);
+	group_is_good = group == NULL || find_group(conf, group, h, flaws);
+	if (user_is_good && group_is_good)
+		judge(conf, name, h, flaws);
+}
+
+void
+privileges_look(const struct conf *conf, struct flaws *flaws)
+{
+	struct heritage unused;
+
+	find(conf, &unused, flaws);
+}
+
+int
+privileges_of(const struct conf *conf, struct heritage *h, char **cause)
+{
+	struct conf_errors errors = {0};
+	struct flaws flaws = {.n = 0};
+
+	find(conf, h, &flaws);
+	if (flaws.n == 0)
 		return 0;
-	}
-	if (h->uid == geteuid() && (group == NULL || h->gid == getegid())) {
-		h->gid = getegid();
-		return 0;
-	}
-	return cause_set(cause, "only root can make its workers run as '%s'", name);
+	conf_tell(conf, &flaws, &errors);
+	free(*cause);
+	*cause = conf_errors_join(&errors);
+	conf_errors_free(&errors);
+	return -1;
 }

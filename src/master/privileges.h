@@ -5,6 +5,7 @@
 #define BATON_MASTER_PRIVILEGES_H
 
 struct conf;
+struct flaws;
 struct heritage;
 
 /*
@@ -13,5 +14,8 @@ struct heritage;
  * -1 with *cause: no such user, or no right to become it.
  */
 int privileges_of(const struct conf *conf, struct heritage *h, char **cause);
+
+/* Add all that is wrong with user and group; also of a tree that has flaws of its own. */
+void privileges_look(const struct conf *conf, struct flaws *flaws);
 
 #endif

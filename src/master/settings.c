@@ -17,8 +17,10 @@ int
 settings_try(const struct conf *conf, char **cause)
 {
 	if (socketfile_try(conf->server.control, cause) < 0)
-		return -1;
-	return pidfile_try(conf->server.pid_file, cause);
+		return conf_blame(conf, CONF_SERVER, 0, "control", cause);
+	if (pidfile_try(conf->server.pid_file, cause) < 0)
+		return conf_blame(conf, CONF_SERVER, 0, "pid_file", cause);
+	return 0;
 }
 
 void
@@ -36,8 +38,10 @@ settings_apply(const struct conf *conf)
 int
 settings_open_log(const struct conf *conf, char **cause)
 {
-	return log_open(conf->server.log, (enum log_level)conf->server.log_level,
-	                (enum log_format)conf->server.log_format, cause);
+	if (log_open(conf->server.log, (enum log_level)conf->server.log_level,
+	             (enum log_format)conf->server.log_format, cause) < 0)
+		return conf_blame(conf, CONF_SERVER, 0, "log", cause);
+	return 0;
 }
 
 void

@@ -38,11 +38,9 @@ struct service_type {
 	 * request; of any other there is one per connection. */
 	bool logs_requests;
 
-	/* Does what the section names exist, as this process sees it?  Called in
-	 * `baton --check`, where nothing may be changed.  0, or -1 with *cause. */
-	int (*check)(const struct conf_service *conf, char **cause);
-
-	/* The same, with as many sentences as there are, each with its path and line. */
+	/* Is what the section names good, as this process sees it?  Called in `baton --check`,
+	 * where nothing may be changed, and only if eyes.h has seen its files.  As many
+	 * sentences as there are flaws, each with its path and line. */
 	void (*examine)(const struct conf *conf, const struct conf_service *service,
 	                struct conf_errors *errors);
 
@@ -116,7 +114,8 @@ struct service_type {
 	 */
 	uint64_t (*patience)(const struct conn *c);
 
-	/* Optional: the socket that the connection leads on to, for as long as it lives (-1: none). */
+	/* Optional: the socket that the connection leads on to, for as long as it lives (-1:
+	 * none). */
 	int (*far)(const struct conn *c);
 
 	/* The connection ends or is another's: give back c->data.  The descriptor is not its

@@ -21,12 +21,14 @@
 #include "base/process.h"
 #include "base/spawn.h"
 #include "base/title.h"
+#include "conf/flaw.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/access.h"
 #include "worker/confine.h"
 #include "worker/drain.h"
+#include "worker/eyes.h"
 #include "worker/give.h"
 #include "worker/listing.h"
 #include "worker/overdue.h"
@@ -359,6 +361,24 @@ start_heartbeat(void)
 	on_heartbeat(-1, 0, NULL);
 }
 
+/* What start would tell of them has no line. */
+static int
+see_files(char **cause)
+{
+	const struct conf *conf = w.heritage->conf;
+	struct conf_errors errors = {0};
+	struct flaws flaws = {.n = 0};
+
+	for (size_t i = 0; i < conf->nservice; i++)
+		eyes_look(conf, i, &flaws);
+	if (flaws.n == 0)
+		return 0;
+	conf_tell(conf, &flaws, &errors);
+	*cause = conf_errors_join(&errors);
+	conf_errors_free(&errors);
+	return -1;
+}
+
 static int
 start_services(char **cause)
 {
@@ -490,8 +510,8 @@ worker_main(const struct heritage *heritage)
 
 	start(heritage);
 	FAULT("worker-start");
-	if (confine_reach(heritage->conf, &cause) < 0 || start_services(&cause) < 0 ||
-	    confine_calls(heritage->conf, &cause) < 0) {
+	if (see_files(&cause) < 0 || confine_reach(heritage->conf, &cause) < 0 ||
+	    start_services(&cause) < 0 || confine_calls(heritage->conf, &cause) < 0) {
 		say_failed(cause);
 		free(cause);
 		return 1;

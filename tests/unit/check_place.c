@@ -420,6 +420,57 @@ START_TEST(lines_go_where_they_went)
 }
 END_TEST
 
+/* What may be done, and that nothing was. */
+static void
+may(int (*fn)(const char *, char **), const char *path, const char * not )
+{
+	size_t before = count();
+
+	free(why);
+	why = NULL;
+	ck_assert_int_eq(fn(path, &why) >= 0, not == NULL);
+	if (not != NULL)
+		ck_assert_str_eq(why, not );
+	ck_assert_uint_eq(count(), before);
+}
+
+START_TEST(a_look_makes_nothing)
+{
+	ck_assert_int_eq(mkdir("d", 0755), 0);
+	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+	make_file("file", "x");
+	may(place_may_write, "new", NULL);
+	may(place_may_write, "file", NULL);
+	may(place_may_write, "d", "a directory stands there already");
+	may(place_may_write, "none/new", "No such file or directory");
+	may(place_may_write, "file/new", "Not a directory");
+	may(place_may_open_lines, "new", NULL);
+	may(place_may_open_lines, "file", NULL);
+	may(place_may_open_lines, "fifo", NULL);
+	may(place_may_open_lines, "/dev/null", NULL);
+	may(place_may_open_lines, "d", "Is a directory");
+	may(place_may_open_lines, "none/new", "No such file or directory");
+}
+END_TEST
+
+START_TEST(a_look_is_with_ones_own_eyes)
+{
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(mkdir("d", 0755), 0);
+	ck_assert_int_eq(mkdir("d/secret", 0700), 0);
+	make_file("file", "x");
+	ck_assert_int_eq(chmod(".", 0755), 0);
+	ck_assert_int_eq(setresuid(STRANGER, STRANGER, STRANGER), 0);
+	may(place_may_write, "new", "Permission denied");
+	may(place_may_write, "d/secret/new", "Permission denied");
+	may(place_may_open_lines, "new", "Permission denied");
+	may(place_may_open_lines, "file", "Permission denied");
+	ck_assert_str_eq(place_barrier("d/secret/deep/file"), "d/secret");
+	ck_assert_ptr_null(place_barrier("d/secret"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -439,6 +490,8 @@ main(void)
 	tcase_add_test(tc, a_link_of_roots_or_ours_is_followed);
 	tcase_add_test(tc, a_link_given_away_is_followed);
 	tcase_add_test(tc, lines_go_where_they_went);
+	tcase_add_test(tc, a_look_makes_nothing);
+	tcase_add_test(tc, a_look_is_with_ones_own_eyes);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

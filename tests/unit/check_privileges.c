@@ -43,9 +43,46 @@ says(const char *lines, const char *sentence)
 
 START_TEST(a_name_that_is_not_there)
 {
-	says("user = no-such-user\n", "there is no user 'no-such-user' (user in [server])");
+	says("user = no-such-user\n",
+	     "x:2: there is no user 'no-such-user' (user in [server])");
 	says("user = nobody\ngroup = no-such-group\n",
-	     "there is no group 'no-such-group' (group in [server])");
+	     "x:3: there is no group 'no-such-group' (group in [server])");
+}
+END_TEST
+
+/* Each with its line, in the order of the lines. */
+START_TEST(both_are_told)
+{
+	says("group = no-such-group\nuser = no-such-user\n",
+	     "x:2: there is no group 'no-such-group' (group in [server])\n"
+	     "x:3: there is no user 'no-such-user' (user in [server])");
+}
+END_TEST
+
+/* Beside the flaws that the file has of itself. */
+START_TEST(of_a_file_with_other_flaws)
+{
+	const char *text = "[server]\nworker = 1\nuser = no-such-user\nlog_level = x\n";
+	struct conf_errors errors = {0};
+
+	ck_assert_ptr_null(conf_examine("x", text, strlen(text), privileges_look, &errors));
+	ck_assert_uint_eq(errors.n, 4);
+	ck_assert_str_eq(errors.text[1],
+	                 "x:3: there is no user 'no-such-user' (user in [server])");
+	ck_assert_ptr_nonnull(strstr(errors.text[2], "x:4: "));
+	conf_errors_free(&errors);
+}
+END_TEST
+
+START_TEST(only_root_can)
+{
+	if (geteuid() == 0)
+		ck_assert_int_eq(setresuid(61238, 61238, 61238), 0);
+	says("user = daemon\n", "x:2: only root can make its workers run as 'daemon'");
+	says("group = daemon\n", "x:2: only root can make its workers run as 'nobody'");
+	says("user = 61237\n",
+	     "x:2: user 61237 is in no list, so say which group it has (group "
+	     "in [server])");
 }
 END_TEST
 
@@ -53,7 +90,8 @@ START_TEST(a_list_that_cannot_be_read)
 {
 	struct rlimit none = {0}, some;
 
-	says("user = no-such-user\n", "there is no user 'no-such-user' (user in [server])");
+	says("user = no-such-user\n",
+	     "x:2: there is no user 'no-such-user' (user in [server])");
 	getrlimit(RLIMIT_NOFILE, &some);
 	none = some;
 	none.rlim_cur = (rlim_t)open("/dev/null", O_RDONLY);
@@ -61,7 +99,7 @@ START_TEST(a_list_that_cannot_be_read)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	/* Not nobody: nss-systemd knows him by heart. */
 	says("user = daemon\n",
-	     "cannot look up user 'daemon' (user in [server]): Too many open files");
+	     "x:2: cannot look up user 'daemon' (user in [server]): Too many open files");
 	setrlimit(RLIMIT_NOFILE, &some); /* for a sanitizer's last look */
 }
 END_TEST
@@ -75,6 +113,9 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, a_name_that_is_not_there);
+	tcase_add_test(tc, both_are_told);
+	tcase_add_test(tc, of_a_file_with_other_flaws);
+	tcase_add_test(tc, only_root_can);
 	tcase_add_test(tc, a_list_that_cannot_be_read); /* forked: its limit is its own */
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -33,20 +33,6 @@ static void on_send_late(struct timed *t);
 static void on_total_late(struct timed *t);
 static void on_idle_late(struct timed *t);
 
-static int
-check(const struct conf_service *conf, char **cause)
-{
-	int root;
-
-	if (conf->root == NULL)
-		return 0;
-	root = file_open_root(conf->root, cause);
-	if (root < 0)
-		return -1;
-	fd_close(&root);
-	return 0;
-}
-
 static const struct service_type relay_service;
 
 /* A module's is the default of a stream unless it is set. */
@@ -552,7 +538,6 @@ const struct service_type http_service = {
     .name = "http",
     .logs_requests = true,
     .needs = needs,
-    .check = check,
     .start = start,
     .stop = stop,
     .open = opened,
