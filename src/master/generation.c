@@ -339,8 +339,9 @@ generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms, co
 		s->deaths = 0;
 	s->deaths++;
 	s->retry_ms = clock_ms() + policy_backoff_ms(s->deaths);
-	log_warn("generation %u: %s%s", g->id, cause,
-	         s->deaths > 1 ? "; its slot waits before the next try" : "");
+	if (g->state != GEN_STARTING) /* else it fails, and why is told there */
+		log_warn("generation %u: %s%s", g->id, cause,
+		         s->deaths > 1 ? "; its slot waits before the next try" : "");
 }
 
 void

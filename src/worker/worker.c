@@ -424,13 +424,16 @@ new_base(void)
 	return base;
 }
 
+/* The master tells it, once, of however many workers; but not what a message has no room for.
+ */
 static void
 say_failed(const char *cause)
 {
-	size_t len = strlen(cause);
+	size_t len = strlen(cause), told = len < MSG_TEXT_MAX ? len : MSG_TEXT_MAX;
 
-	log_error("%s", cause);
-	worker_tell(MSG_FAILED, cause, len < MSG_TEXT_MAX ? len : MSG_TEXT_MAX);
+	if (told < len)
+		log_error("%s", cause);
+	worker_tell(MSG_FAILED, cause, told);
 	chan_flush(w.chan, 1000);
 }
 
