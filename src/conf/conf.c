@@ -588,7 +588,6 @@ conf_sample(void)
 	FILE *out = open_text(&text, &len);
 
 	fprintf(out, "; server.ini: what baton serves, and how.  Try it: baton -c server.ini\n"
-	             ";\n"
 	             "; Lines that begin with ';' are comments: most keys stand here as one,\n"
 	             "; with their default or an example.  After a change: batonctl reload\n");
 	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)

@@ -105,7 +105,8 @@ struct conf_service {
 	int64_t answer_timeout;
 	int64_t tunnel_timeout; /* 0: none */
 	int64_t balance;        /* enum conf_balance */
-	char *host;             /* "keep", "upstream", or the name that upstreams are told */
+	char *host;             /* "keep", "upstream", or the name that upstreams are told; of an
+	                         * admin: its own name, NULL: none */
 	int64_t forwarded;      /* enum rewrite_forwarded */
 	bool via;               /* heads are told who has passed them on */
 	bool trust_forwarded;   /* what clients say of that kind is passed on */

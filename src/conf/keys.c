@@ -156,6 +156,8 @@ const struct keys_row keys_table[] = {
 	  .help = "which upstream is next: round_robin or least_busy" },
 	{ IN_SERVICE(host), .type = KEYS_HOST, .types = HTTP, .flags = KEYS_BEHIND, .words = host_words, .dflt = "keep",
 	  .help = "upstreams are told: keep (the client's), upstream or a name" },
+	{ IN_SERVICE(host), .type = KEYS_HOST, .types = ADMIN, .example = "baton.example.net",
+	  .help = "a name that it is asked by, beside addresses and localhost" },
 	{ IN_SERVICE(forwarded), .type = KEYS_ENUM, .types = HTTP, .flags = KEYS_BEHIND, .words = forwarded_words,
 	  .dflt = "x-forwarded",
 	  .help = "who asks is told by x-forwarded, forwarded, both or no" },

@@ -5,7 +5,8 @@
  * field in conf.h.
  *
  * Rows of one name in one section (a default may depend on the service's type)
- * agree in all but `types`, `dflt` and `help`.
+ * agree in all but `types`, `dflt`, `example` and `help`, and in what is not asked before the
+ * type is known: KEYS_BEHIND, and the words beside a host's name.
  */
 #ifndef BATON_CONF_KEYS_H
 #define BATON_CONF_KEYS_H

@@ -103,9 +103,10 @@ START_TEST(row_agrees_with_namesakes)
 
 	ck_assert_uint_eq(a->offset, b->offset);
 	ck_assert_int_eq(a->type, b->type);
-	ck_assert_uint_eq(a->flags, b->flags);
+	ck_assert_uint_eq(a->flags | KEYS_BEHIND, b->flags | KEYS_BEHIND);
 	ck_assert(a->min == b->min && a->max == b->max);
-	ck_assert_ptr_eq(a->words, b->words);
+	if (a->type != KEYS_HOST)
+		ck_assert_ptr_eq(a->words, b->words);
 	ck_assert_pstr_eq(a->cap, b->cap);
 	ck_assert(a == b || (a->types & b->types) == 0);
 	if (a->cap != NULL)

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "baton.h"
 #include "service/admin/events.h"
+#include "service/admin/host.h"
 #include "service/admin/metrics.h"
 #include "service/admin/page.h"
 #include "service/admin/view.h"
@@ -13,6 +15,7 @@
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "wire/handoff.h"
+#include "worker/conn.h"
 #include "worker/runtime.h"
 
 /* --- what is asked for --- */
@@ -106,18 +109,60 @@ answer_events(baton_request r)
 	events_begin(r);
 }
 
-static const struct baton_route routes[] = {
-    {.method = "GET", .path = "/", .handle = answer_file},
-    {.method = "GET", .path = "/page.css", .handle = answer_file},
-    {.method = "GET", .path = "/page.js", .handle = answer_file},
-    {.method = "GET", .path = "/icon.svg", .handle = answer_file},
-    {.method = "GET", .path = "/events", .handle = answer_events},
-    {.method = "GET", .path = "/metrics", .handle = answer_metrics},
-    {.method = "GET", .path = "/status.json", .handle = answer_status},
-    {.method = "GET", .path = "/healthz", .handle = answer_alive},
-    {.method = "GET", .path = "/readyz", .handle = answer_ready},
-    {.path = NULL},
+static const struct {
+	const char *path;
+	void (*answer)(baton_request r);
+	bool for_all; /* whatever it is asked by: it tells nothing but that it is there */
+} pages[] = {
+    {"/", answer_file, false},
+    {"/page.css", answer_file, false},
+    {"/page.js", answer_file, false},
+    {"/icon.svg", answer_file, false},
+    {"/events", answer_events, false},
+    {"/metrics", answer_metrics, false},
+    {"/status.json", answer_status, false},
+    {"/healthz", answer_alive, true},
+    {"/readyz", answer_ready, true},
 };
+
+#define PAGES (sizeof pages / sizeof *pages)
+
+static struct baton_route routes[PAGES + 1];
+
+static void
+refuse_host(baton_request r, const char *host, const char *name)
+{
+	char *text = mem_printf("this page is asked by an address or as localhost%s%s, not as "
+	                        "%s; another name is given by host in [service:%s]\n",
+	                        name != NULL ? " or " : "", name != NULL ? name : "", host,
+	                        call_connection(r)->service->conf->name);
+
+	answer_text(r, 403, "text/plain; charset=utf-8", text);
+	free(text);
+}
+
+static void
+on_request(baton_request r)
+{
+	const char *path = baton_request_path(r), *host = baton_request_header(r, "Host");
+	const char *name = call_connection(r)->service->conf->host;
+	size_t i = 0;
+
+	while (strcmp(pages[i].path, path) != 0)
+		i++;
+	if (pages[i].for_all || host_is_ours(host, name))
+		pages[i].answer(r);
+	else
+		refuse_host(r, host, name);
+}
+
+static void
+make_routes(void)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		routes[i] = (struct baton_route){
+		    .method = "GET", .path = pages[i].path, .handle = on_request};
+}
 
 /* --- the service_type: http's own, but for its ends and its streams --- */
 
@@ -148,6 +193,7 @@ start(struct service *service, char **cause)
 	if (http_service.start(service, cause) < 0)
 		return -1;
 	h = service->data;
+	make_routes();
 	h->routes = routes;
 	runtime_start(service->base, &limits);
 	call_start();
