@@ -299,9 +299,9 @@ show_drain(const json_t *data, FILE *out)
 	    {{"CONNECTION", 'r'}, "id", NUMBER},   {{"PEER", 'l'}, "peer", TEXT},
 	    {{"LISTENER", 'l'}, "listener", TEXT}, {{"GENERATION", 'r'}, "generation", NUMBER},
 	    {{"PID", 'r'}, "pid", NUMBER},         {{"AGE", 'r'}, "age_ms", DURATION},
-	    {{"STATE", 'l'}, "state", STATE},      {{"IN", 'r'}, "bytes_in", BYTES},
-	    {{"OUT", 'r'}, "bytes_out", BYTES},    {{"LEFT", 'r'}, "left_ms", DURATION},
-	    {{"WHY", 'l'}, "why", TEXT},
+	    {{"STATE", 'l'}, "state", STATE},      {{"QUIET", 'r'}, "quiet_ms", DURATION},
+	    {{"IN", 'r'}, "bytes_in", BYTES},      {{"OUT", 'r'}, "bytes_out", BYTES},
+	    {{"LEFT", 'r'}, "left_ms", DURATION},  {{"WHY", 'l'}, "why", TEXT},
 	};
 
 	show_list(fields, COUNT(fields), json_object_get(data, "connections"), data,
@@ -312,13 +312,21 @@ void
 show_conns(const json_t *data, FILE *out)
 {
 	static const struct field fields[] = {
-	    {{"CONNECTION", 'r'}, "id", NUMBER},   {{"GENERATION", 'r'}, "generation", NUMBER},
-	    {{"SLOT", 'r'}, "slot", NUMBER},       {{"PID", 'r'}, "pid", NUMBER},
-	    {{"LISTENER", 'l'}, "listener", TEXT}, {{"SERVICE", 'l'}, "service", TEXT},
-	    {{"PEER", 'l'}, "peer", TEXT},         {{"AGE", 'r'}, "age_ms", DURATION},
-	    {{"STATE", 'l'}, "state", STATE},      {{"REQUESTS", 'r'}, "requests", NUMBER},
-	    {{"IN", 'r'}, "bytes_in", BYTES},      {{"OUT", 'r'}, "bytes_out", BYTES},
-	    {{"BORN", 'l'}, "born", BORN},         {{"WARNING", 'l'}, "warning", TEXT},
+	    {{"CONNECTION", 'r'}, "id", NUMBER},
+	    {{"GENERATION", 'r'}, "generation", NUMBER},
+	    {{"SLOT", 'r'}, "slot", NUMBER},
+	    {{"PID", 'r'}, "pid", NUMBER},
+	    {{"LISTENER", 'l'}, "listener", TEXT},
+	    {{"SERVICE", 'l'}, "service", TEXT},
+	    {{"PEER", 'l'}, "peer", TEXT},
+	    {{"AGE", 'r'}, "age_ms", DURATION},
+	    {{"STATE", 'l'}, "state", STATE},
+	    {{"QUIET", 'r'}, "quiet_ms", DURATION},
+	    {{"REQUESTS", 'r'}, "requests", NUMBER},
+	    {{"IN", 'r'}, "bytes_in", BYTES},
+	    {{"OUT", 'r'}, "bytes_out", BYTES},
+	    {{"BORN", 'l'}, "born", BORN},
+	    {{"WARNING", 'l'}, "warning", TEXT},
 	};
 
 	const json_t *list = json_object_get(data, "connections");

@@ -304,18 +304,25 @@ named(const struct conf *conf, const struct msg_conn *m, bool service)
 	return record_shown(service ? l->service : l->name, SIZE_MAX);
 }
 
+/* null: an older worker does not say it. */
+static json_t *
+quiet(const struct msg_conn *m)
+{
+	return m->flags & MSG_CONN_QUIET ? json_integer((json_int_t)m->quiet_ms) : json_null();
+}
+
 static json_t *
 holder(const struct worker *w, const struct msg_conn *m)
 {
 	return json_pack(
-	    "{s:I, s:o, s:o, s:i, s:i, s:i, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:I}", "id",
+	    "{s:I, s:o, s:o, s:i, s:i, s:i, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o}", "id",
 	    (json_int_t)m->id, "peer", record_shown(m->peer, sizeof m->peer), "listener",
 	    named(w->gen->conf, m, false), "generation", (int)w->gen->id, "pid", (int)w->pid,
 	    "slot", (int)w->slot, "age_ms", (json_int_t)m->age_ms, "state",
 	    record_shown(m->state, sizeof m->state), "state_ms", (json_int_t)m->state_ms,
 	    "bytes_in", (json_int_t)m->bytes_in, "bytes_out", (json_int_t)m->bytes_out,
 	    "requests", (json_int_t)m->requests, "why", record_shown(m->why, sizeof m->why),
-	    "left_ms", (json_int_t)m->left_ms);
+	    "left_ms", (json_int_t)m->left_ms, "quiet_ms", quiet(m));
 }
 
 static json_t *
@@ -334,8 +341,8 @@ conn(const struct worker *w, const struct msg_conn *m)
 	const char *state = state_of(m);
 
 	return json_pack(
-	    "{s:I, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "id",
-	    (json_int_t)m->id, "generation", (int)w->gen->id, "slot", (int)w->slot, "pid",
+	    "{s:I, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+	    "id", (json_int_t)m->id, "generation", (int)w->gen->id, "slot", (int)w->slot, "pid",
 	    (int)w->pid, "listener", named(w->gen->conf, m, false), "service",
 	    named(w->gen->conf, m, true), "peer", record_shown(m->peer, sizeof m->peer),
 	    "state",
@@ -343,7 +350,7 @@ conn(const struct worker *w, const struct msg_conn *m)
 	    "age_ms", (json_int_t)m->age_ms, "state_ms", (json_int_t)m->state_ms, "requests",
 	    (json_int_t)m->requests, "bytes_in", (json_int_t)m->bytes_in, "bytes_out",
 	    (json_int_t)m->bytes_out, "born", birth_place(w, m), "warning",
-	    record_shown(m->why, sizeof m->why));
+	    record_shown(m->why, sizeof m->why), "quiet_ms", quiet(m));
 }
 
 static json_t *

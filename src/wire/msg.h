@@ -97,6 +97,7 @@ enum {
 	MSG_CONN_MOVING = 1,
 	MSG_CONN_HELD = 2, /* by the one it comes from, too */
 	MSG_CONN_LINGERING = 4,
+	MSG_CONN_QUIET = 8, /* quiet_ms is told */
 };
 
 struct msg_conn {
@@ -116,6 +117,7 @@ struct msg_conn {
 	uint32_t flags;
 	uint32_t from_generation;
 	uint64_t from_birth; /* who has handed it over; 0: it was accepted here */
+	uint64_t quiet_ms;   /* since a byte came or went; not told of a unix socket */
 };
 
 #define MSG_CONN_MIN offsetof(struct msg_conn, flags)

@@ -1,7 +1,10 @@
 #include "worker/listing.h"
 
 #include <sys/queue.h>
+#include <sys/socket.h>
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +115,21 @@ flags_of(const struct conn *c)
 	       (c->lingering ? MSG_CONN_LINGERING : 0);
 }
 
+/* The kernel knows, whoever has moved the bytes, over every hand-off. */
+static void
+tell_quiet(const struct conn *c, struct msg_conn *line)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return;
+	line->flags |= MSG_CONN_QUIET;
+	line->quiet_ms = info.tcpi_last_data_recv < info.tcpi_last_data_sent
+	                     ? info.tcpi_last_data_recv
+	                     : info.tcpi_last_data_sent;
+}
+
 static void
 tell_conn(const struct listing *l, struct conn *c)
 {
@@ -129,6 +147,7 @@ tell_conn(const struct listing *l, struct conn *c)
 	                        .from_generation = c->from_generation,
 	                        .from_birth = c->from_birth};
 
+	tell_quiet(c, &line);
 	copy(line.state, sizeof line.state, conn_state_name(c->state));
 	conn_peer(c, line.peer, sizeof line.peer);
 	if (l->order.what == MSG_LIST_HOLDERS)

@@ -52,7 +52,7 @@ STATUS = {
 
 HOLDER = {"id": 77, "peer": "10.0.0.9:55555", "listener": "web", "generation": 2, "pid": 90,
           "slot": 0, "age_ms": 7200000, "state": "busy", "state_ms": 3200, "bytes_in": 10,
-          "bytes_out": 20480, "why": "in a request", "left_ms": 12000}
+          "bytes_out": 20480, "why": "in a request", "left_ms": 12000, "quiet_ms": 40}
 
 
 class Master:
@@ -489,12 +489,12 @@ def drain_for_people():
     empty = {"connections": [], "silent": []}
     equal(with_master(says(last(0, "x", empty)), "drain").out, "nothing holds a drain\n")
     data = {"connections": [HOLDER, dict(HOLDER, id=12345, peer="[2001:db8::1]:1", left_ms=-1,
-                                         age_ms=86400000 * 12 + 3600000 * 3)],
+                                         age_ms=86400000 * 12 + 3600000 * 3, quiet_ms=None)],
             "silent": [{"generation": 1, "slot": 2, "pid": 33}]}
     equal(with_master(says(last(0, "x", data)), "drain").out, """\
-CONNECTION  PEER             LISTENER  GENERATION  PID     AGE  STATE      IN  OUT  LEFT  WHY
-        77  10.0.0.9:55555   web                2   90   2h 0m  busy 3.2s  10  20k   12s  in a request
-     12345  [2001:db8::1]:1  web                2   90  12d 3h  busy 3.2s  10  20k     -  in a request
+CONNECTION  PEER             LISTENER  GENERATION  PID     AGE  STATE      QUIET  IN  OUT  LEFT  WHY
+        77  10.0.0.9:55555   web                2   90   2h 0m  busy 3.2s   40ms  10  20k   12s  in a request
+     12345  [2001:db8::1]:1  web                2   90  12d 3h  busy 3.2s      -  10  20k     -  in a request
 the worker in slot 2 of generation 1 (pid 33) did not answer; what it holds is unknown
 """)
     silent = {"connections": [], "silent": data["silent"]}
@@ -505,15 +505,15 @@ the worker in slot 2 of generation 1 (pid 33) did not answer; what it holds is u
 def conns_for_people():
     one = {"id": 7, "generation": 2, "slot": 1, "pid": 90, "listener": "web", "service": "site",
            "peer": "10.0.0.9:55555", "state": "idle", "age_ms": 65000, "state_ms": 3200,
-           "requests": 12, "bytes_in": 10, "bytes_out": 20480, "warning": "",
+           "requests": 12, "bytes_in": 10, "bytes_out": 20480, "warning": "", "quiet_ms": 1500,
            "born": {"how": "accepted", "generation": 2, "birth": 5}}
-    moved = dict(one, id=12345, state="busy", born={"how": "handed off", "generation": 1,
-                                                    "birth": 4})
+    moved = dict(one, id=12345, state="busy", quiet_ms=None,
+                 born={"how": "handed off", "generation": 1, "birth": 4})
     data = {"connections": [one, moved], "left_off": 0, "silent": []}
     equal(with_master(says(last(0, "x", data)), "conns").out, """\
-CONNECTION  GENERATION  SLOT  PID  LISTENER  SERVICE  PEER              AGE  STATE      REQUESTS  IN  OUT  BORN
-         7           2     1   90  web       site     10.0.0.9:55555  1m 5s  idle 3.2s        12  10  20k  accepted
-     12345           2     1   90  web       site     10.0.0.9:55555  1m 5s  busy 3.2s        12  10  20k  handed off by 1/4
+CONNECTION  GENERATION  SLOT  PID  LISTENER  SERVICE  PEER              AGE  STATE      QUIET  REQUESTS  IN  OUT  BORN
+         7           2     1   90  web       site     10.0.0.9:55555  1m 5s  idle 3.2s   1.5s        12  10  20k  accepted
+     12345           2     1   90  web       site     10.0.0.9:55555  1m 5s  busy 3.2s      -        12  10  20k  handed off by 1/4
 """)
     data = {"connections": [dict(one, warning="stuck", born=5)], "left_off": 3,
             "silent": [{"generation": 1, "slot": 2, "pid": 33}]}

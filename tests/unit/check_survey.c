@@ -275,6 +275,23 @@ START_TEST(an_older_worker_says_less)
 	say(&workers[0], MSG_LIST_END, &order.token, sizeof order.token);
 	ck_assert_str_eq(string(row(0), "state"), "busy");
 	ck_assert_str_eq(string(json_object_get(row(0), "born"), "how"), "accepted");
+	ck_assert(json_is_null(json_object_get(row(0), "quiet_ms")));
+}
+END_TEST
+
+START_TEST(when_the_last_byte_came_is_told_where_it_is_known)
+{
+	struct msg_conn c = {.flags = MSG_CONN_QUIET, .quiet_ms = 40};
+
+	workers[1].ready = workers[2].ready = false;
+	survey_begin(client(), MSG_LIST_CONNS);
+	c.token = order.token;
+	say(&workers[0], MSG_CONN, &c, sizeof c);
+	c.flags = 0; /* a unix socket */
+	say(&workers[0], MSG_CONN, &c, sizeof c);
+	say(&workers[0], MSG_LIST_END, &order.token, sizeof order.token);
+	ck_assert_int_eq(number(row(0), "quiet_ms"), 40);
+	ck_assert(json_is_null(json_object_get(row(1), "quiet_ms")));
 }
 END_TEST
 
@@ -355,6 +372,7 @@ main(void)
 	tcase_add_test(t, what_nobody_has_asked_for_is_dropped);
 	tcase_add_test(t, any_bytes_are_told_as_text);
 	tcase_add_test(t, an_older_worker_says_less);
+	tcase_add_test(t, when_the_last_byte_came_is_told_where_it_is_known);
 	tcase_add_test(t, what_the_dead_have_told_goes_with_them);
 	tcase_add_test(t, who_says_nothing_is_named);
 	tcase_add_test(t, who_hung_up_gets_nothing);
