@@ -16,6 +16,9 @@
 #define REASON_LINES 3
 #define BAR_MAX      60
 #define WARNINGS_MAX 3
+#define INDENT       8  /* of what a line of a section goes on in */
+#define BREAK_BACK   24 /* columns: so far from the end a line is broken at a blank */
+#define ALL          SIZE_MAX
 
 enum { REQUESTS, CONNECTIONS, BYTES_IN, BYTES_OUT };
 
@@ -62,21 +65,48 @@ put_text(struct page *p, char *text)
 	put(p, text, false);
 }
 
-/* On several lines when it does not fit on one; takes text over. */
+/* Where the line ends that text begins: at a blank, if there is one near the width. */
+static size_t
+line_length(const char *text, size_t width)
+{
+	char *line = mem_strdup(text), *blank;
+	size_t n;
+
+	words_cut(line, width);
+	n = strlen(line);
+	blank = strrchr(line, ' ');
+	if (text[n] != '\0' && text[n] != ' ' && blank != NULL &&
+	    words_width(blank) <= BREAK_BACK && words_width(blank) < width)
+		n = (size_t)(blank - line);
+	free(line);
+	return n;
+}
+
+/* On at most so many lines when it does not fit on one, all but the first indented; takes text
+ * over. */
 static void
-put_wrapped(struct page *p, char *text, size_t lines, bool title)
+put_wrapped(struct page *p, char *text, size_t lines, size_t indent, bool title)
 {
 	char *clean = words_clean(text, ""), *rest = clean;
+	size_t before = 0;
 
 	do {
-		char *line = mem_strdup(rest);
+		size_t n = line_length(rest, p->width - before);
 
-		words_cut(line, p->width);
-		rest += strlen(line);
-		put(p, line, title);
+		put(p, mem_printf("%*s%.*s", (int)before, "", (int)n, rest), title);
+		rest += n;
+		rest += *rest == ' ' && n > 0;
+		before = p->width > 2 * indent ? indent : 0;
 	} while (*rest != '\0' && --lines > 0 && p->width > 0);
 	free(clean);
 	free(text);
+}
+
+/* Nothing is lost of it where there is room for more than what is said in short. */
+static void
+put_whole(struct page *p, char *text)
+{
+	put_wrapped(p, text, p->width < NARROW ? 1 : ALL, INDENT, false);
 }
 
 /* What is said with a reason in it: the reason may be long, and a small terminal has no room
@@ -216,8 +246,9 @@ put_rates(struct page *p, const struct screen *s)
 		put_text(p, mem_printf("per s: req %s conn %s in %s out %s", requests, conns,
 		                       in, out));
 	else
-		put_text(p, mem_printf("per second: requests %s  connections %s  in %s  out %s",
-		                       requests, conns, in, out));
+		put_whole(p,
+		          mem_printf("per second: requests %s  connections %s  in %s  out %s",
+		                     requests, conns, in, out));
 	free(requests);
 	free(conns);
 	free(in);
@@ -237,7 +268,7 @@ put_totals(struct page *p, const struct screen *s)
 		put_text(p,
 		         mem_printf("so far: acc %s cut %s deaths %s", accepted, cut, deaths));
 	else
-		put_text(
+		put_whole(
 		    p,
 		    mem_printf("so far: accepted %s  handed off %s  cut %s  refused %s  worker "
 		               "deaths %s",
@@ -281,10 +312,10 @@ put_change(struct page *p, const json_t *change)
 		percent = 100;
 	filled = mem_strndup(full, (size_t)(width * percent / 100));
 	b = bar(filled, width);
-	put(p,
-	    mem_printf("%s %s %s, %s", b, field_string(change, "what"),
-	               field_string(change, "text"), took),
-	    true);
+	put_wrapped(p,
+	            mem_printf("%s %s %s, %s", b, field_string(change, "what"),
+	                       field_string(change, "text"), took),
+	            p->width < NARROW ? 1 : ALL, INDENT, true);
 	free(took);
 	free(filled);
 	free(b);
@@ -306,7 +337,7 @@ put_last(struct page *p, const json_t *last)
 	put_wrapped(p,
 	            mem_printf("last %s: %s after %s%s%s", what, outcome, took,
 	                       *reason != '\0' ? ": " : "", reason),
-	            lines_of_reason(p), false);
+	            lines_of_reason(p), 0, false);
 	free(what);
 	free(outcome);
 	free(took);
@@ -321,7 +352,7 @@ put_warnings(struct page *p, const json_t *list)
 	for (size_t i = 0; i < shown; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
-		put_text(p, mem_printf("warning: %s", text != NULL ? text : "-"));
+		put_whole(p, mem_printf("warning: %s", text != NULL ? text : "-"));
 	}
 	if (shown < n)
 		put_text(p,
@@ -338,26 +369,71 @@ struct section {
 	const char *none; /* instead of an empty list */
 };
 
-static size_t
-section_lines(const struct section *c)
+static void
+free_lines(struct screen_line *line, size_t n)
 {
-	size_t n = json_array_size(c->list);
+	for (size_t i = 0; i < n; i++)
+		free(line[i].text);
+	free(line);
+}
 
-	return 1 + (n > 0 ? n : 1);
+static void
+put_item(struct page *p, const struct screen *s, const struct section *c, size_t i)
+{
+	size_t last = json_array_size(c->list) - 1;
+
+	c->put(p, s, json_array_get(c->list, c->newest_first ? last - i : i));
+}
+
+/* What the i-th of the list takes. */
+static size_t
+item_lines(const struct page *p, const struct screen *s, const struct section *c, size_t i)
+{
+	struct page item = {.width = p->width, .height = p->height};
+
+	put_item(&item, s, c, i);
+	free_lines(item.f.line, item.f.n);
+	return item.f.n;
+}
+
+static size_t
+section_lines(const struct page *p, const struct screen *s, const struct section *c)
+{
+	size_t n = json_array_size(c->list), sum = 1;
+
+	for (size_t i = 0; i < n && sum < p->height; i++)
+		sum += item_lines(p, s, c, i);
+	return n > 0 ? sum : 2;
+}
+
+/* How many of its items fit into so many lines below the title, with one for what is left. */
+static size_t
+items_that_fit(const struct page *p, const struct screen *s, const struct section *c,
+               size_t lines)
+{
+	size_t n = json_array_size(c->list), used = 0, fit = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		used += item_lines(p, s, c, i);
+		if (used > lines)
+			return fit;
+		if (used < lines)
+			fit = i + 1;
+	}
+	return n;
 }
 
 static void
 put_section(struct page *p, const struct screen *s, const struct section *c, size_t lines)
 {
-	size_t n = json_array_size(c->list), shown = n;
+	size_t n = json_array_size(c->list), shown;
 
 	if (lines < 2)
 		return;
-	if (n + 1 > lines)
-		shown = lines - 2;
+	shown = items_that_fit(p, s, c, lines - 1);
 	put(p, mem_strdup(c->title), true);
 	for (size_t i = 0; i < shown; i++)
-		c->put(p, s, json_array_get(c->list, c->newest_first ? n - 1 - i : i));
+		put_item(p, s, c, i);
 	if (n == 0)
 		put_text(p, mem_printf("  %s", c->none));
 	else if (shown < n)
@@ -451,9 +527,9 @@ put_generation(struct page *p, const struct screen *s, const json_t *g)
 		put_text(p, mem_printf("%3s %-8s %s %lld %s", id, state, b,
 		                       (long long)connections(g), words));
 	else
-		put_text(p, mem_printf("%5s  %-9s %7s  %s %5lld %s; %s, age %s", id, state,
-		                       workers, b, (long long)connections(g), words,
-		                       field_string(g, "version"), age));
+		put_whole(p, mem_printf("%5s  %-9s %7s  %s %5lld %s; %s, age %s", id, state,
+		                        workers, b, (long long)connections(g), words,
+		                        field_string(g, "version"), age));
 	free(id);
 	free(state);
 	free(workers);
@@ -472,7 +548,7 @@ put_listener(struct page *p, const struct screen *s, const json_t *l)
 	if (p->width < NARROW)
 		put_text(p, mem_printf("  %s %s %s", name, address, service));
 	else
-		put_text(p, mem_printf("  %-14s %-28s %s", name, address, service));
+		put_whole(p, mem_printf("  %-14s %-28s %s", name, address, service));
 }
 
 static void
@@ -490,8 +566,10 @@ put_entry(struct page *p, const struct screen *s, const json_t *e)
 		put_text(p, mem_printf("  %s %s %s %s%s%s", when, what, outcome, took, colon,
 		                       reason));
 	else
-		put_text(p, mem_printf("  %s  %-7s  %-11s  %6s  %s%s%s", when, what, outcome,
-		                       took, by, colon, reason));
+		put_wrapped(p,
+		            mem_printf("  %s  %-7s  %-11s  %6s  %s%s%s", when, what, outcome,
+		                       took, by, colon, reason),
+		            lines_of_reason(p), INDENT, false);
 	free(when);
 	free(what);
 	free(by);
@@ -536,17 +614,17 @@ put_sections(struct page *p, const struct screen *s)
 	                                .put = put_entry,
 	                                .newest_first = true,
 	                                .none = "none yet"};
-	size_t wanted = section_lines(&generations) + section_lines(&listeners) +
-	                least(section_lines(&changes), CHANGES_MIN) + 3;
+	size_t wanted = section_lines(p, s, &generations) + section_lines(p, s, &listeners) +
+	                least(section_lines(p, s, &changes), CHANGES_MIN) + 3;
 	bool roomy = room(p) >= wanted;
-	size_t kept = least(section_lines(&changes), CHANGES_MIN);
+	size_t kept = least(section_lines(p, s, &changes), CHANGES_MIN);
 	size_t lines;
 
 	put_blank(p, roomy);
-	put_section(p, s, &generations, least(room(p), section_lines(&generations)));
+	put_section(p, s, &generations, least(room(p), section_lines(p, s, &generations)));
 	put_blank(p, roomy);
 	lines = room(p) > kept ? room(p) - kept : 0;
-	put_section(p, s, &listeners, least(lines, section_lines(&listeners)));
+	put_section(p, s, &listeners, least(lines, section_lines(p, s, &listeners)));
 	put_blank(p, roomy);
 	put_section(p, s, &changes, room(p));
 }
@@ -566,7 +644,7 @@ put_all(struct page *p, const struct screen *s, const char *clock)
 
 	put_head(p, s, clock);
 	if (s->notice != NULL)
-		put_wrapped(p, mem_strdup(s->notice), lines_of_reason(p), true);
+		put_wrapped(p, mem_strdup(s->notice), lines_of_reason(p), 0, true);
 	if (json_is_object(change))
 		put_change(p, change);
 	else
@@ -625,10 +703,8 @@ screen_notice(struct screen *s, const char *text)
 void
 screen_frame_free(struct screen_frame *f)
 {
-	for (size_t i = 0; i < f->n; i++)
-		free(f->line[i].text);
-	mem_free(&f->line);
-	f->n = 0;
+	free_lines(f->line, f->n);
+	*f = (struct screen_frame){0};
 }
 
 void

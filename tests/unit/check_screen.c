@@ -185,6 +185,64 @@ START_TEST(a_long_reason)
 }
 END_TEST
 
+/* What goes on in a next line, in one. */
+static char *
+joined(char *all)
+{
+	char *to = all;
+
+	for (const char *from = all; *from != '\0'; from++) {
+		if (strncmp(from, "\n        ", 9) == 0) {
+			*to++ = ' ';
+			from += 8;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	return all;
+}
+
+/* At 80 columns, and wherever it is not said in short. */
+START_TEST(nothing_is_lost)
+{
+	static const char path[] = "unix:/run/baton/a/very/long/path/of/a/socket/that/fills/it";
+	static const char *const facts[] = {
+	    "2  draining   1 of 2  [",
+	    " 12345 of 12345, 0% done, 12s left; 0.0.9, age 9.9s\n",
+	    " 40 new 1 idle 30 busy 9; 0.1.0, age 1m 5s\n",
+	    "worker deaths 4000000000\n",
+	    "unix:/run/baton/a/very/long/path",
+	    " site\n",
+	    " root: why it is as it is, and what is to be done about it\n"};
+	struct screen *s = screen_new();
+	json_t *j = loaded(mem_printf(STATUS, 1000, "draining", 12345, 1000000000, 1));
+	json_t *entry = json_pack(
+	    "{s:s, s:s, s:i, s:i, s:[{s:s, s:s, s:i}], s:s}", "what", "upgrade", "outcome",
+	    "rolled_back", "took_ms", 1200, "at_ms", 1000, "by", "how", "control", "user",
+	    "root", "uid", 0, "reason", "why it is as it is, and what is to be done about it");
+
+	json_object_set_new(json_object_get(j, "totals"), "worker_deaths",
+	                    json_integer(4000000000));
+	json_object_set_new(json_array_get(json_object_get(j, "listeners"), 0), "address",
+	                    json_string(path));
+	screen_set_status(s, j);
+	json_decref(j);
+	j = json_pack("{s:[o]}", "history", entry);
+	screen_set_history(s, j);
+	json_decref(j);
+	for (size_t width = 80; width < 130; width++) {
+		char *all = joined(drawn(s, width, 40));
+
+		for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+			ck_assert_msg(strstr(all, facts[i]) != NULL, "at %zu no '%s' in\n%s",
+			              width, facts[i], all);
+		free(all);
+	}
+	screen_free(&s);
+}
+END_TEST
+
 START_TEST(every_size)
 {
 	struct screen *s = screen_new();
@@ -328,6 +386,7 @@ main(void)
 	tcase_add_test(t, a_drain_goes_on);
 	tcase_add_test(t, a_change_is_under_way);
 	tcase_add_test(t, a_long_reason);
+	tcase_add_test(t, nothing_is_lost);
 	tcase_add_test(t, every_size);
 	tcase_add_test(t, the_newest_first);
 	tcase_add_test(t, what_is_missing_or_strange);
