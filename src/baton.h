@@ -614,8 +614,9 @@ typedef struct baton_request {
 /*
  * A method and a path.  `{name}` stands for one segment, which is not empty; `{name...}`,
  * as the last, for all that follows.  Of several that fit, the one with the earlier
- * literal segment is meant.  GET answers HEAD as well.  A path that no route has is 404;
- * one that has it for other methods is 405 with Allow.
+ * literal segment is meant.  GET answers HEAD as well.  The method "*" is each of them; of two
+ * routes with paths that fit alike, the one that names the method is meant.  A path that no
+ * route has is 404; one that has it for other methods is 405 with Allow.
  */
 struct baton_route {
 	const char *method;

@@ -62,6 +62,12 @@ me(baton_request r)
 }
 
 static void
+any(baton_request r)
+{
+	tell(r, "any");
+}
+
+static void
 files(baton_request r)
 {
 	tell(r, "files");
@@ -635,6 +641,8 @@ static const struct baton_route routes[] = {
     {"GET", "/users/{v}", user, 0, false},
     {"GET", "/users/me", me, 0, false},
     {"GET", "/files/{v...}", files, 0, false},
+    {"*", "/any/{v}", any, 0, false},
+    {"PUT", "/any/{v}", user, 0, false},
     {"GET", "/big", big, 0, false},
     {"GET", "/hello", hello, 0, false},
     {"POST", "/hello", hello, 0, false},

@@ -21,6 +21,9 @@ static const struct baton_route routes[] = {
     {"GET", "/files/{path...}", handler, 0, false},
     {"GET", "/files/{name}/info", handler, 0, false},
     {"DELETE", "/a b", handler, 0, false},
+    {"*", "/any/{id}", handler, 0, false},
+    {"GET", "/any/{name}", handler, 0, false},
+    {"PUT", "/any/{name...}", handler, 0, false},
     {.path = NULL},
 };
 
@@ -55,6 +58,12 @@ static const struct {
     {"GET", "/files", -404, ""},
     {"DELETE", "/a%20b", 9, ""},
     {"GET", "/a%20b", -405, ""},
+    {"PUT", "/any/1", 10, "id=1;"},
+    {"PATCH", "/any/1", 10, "id=1;"},
+    {"GET", "/any/1", 11, "name=1;"},
+    {"HEAD", "/any/1", 11, "name=1;"},
+    {"PUT", "/any/1/2", 12, "name=1/2;"},
+    {"GET", "/any/1/2", -405, ""},
     {"GET", "*", -404, ""},
     {"GET", "", -404, ""},
     {"GET", "//users", -404, ""},
@@ -130,6 +139,9 @@ START_TEST(fault)
 	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
 	r.handle = NULL;
 	ck_assert_str_eq(route_fault(&r), "it has no handler");
+	r.handle = handler;
+	r.method = "*";
+	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
 	r.method = "get";
 	ck_assert_str_eq(route_fault(&r), "its method is none of HTTP's, like GET");
 	r.method = NULL;

@@ -78,9 +78,23 @@ says_more(const struct baton_route *a, const struct baton_route *b)
 }
 
 static bool
+is_for_all(const struct baton_route *route)
+{
+	return strcmp(route->method, "*") == 0;
+}
+
+/* Of two that fit and are for the method: is a meant?  By its path or, with paths that say
+ * as much, as the one that names methods. */
+static bool
+is_meant(const struct baton_route *a, const struct baton_route *b)
+{
+	return says_more(a, b) || (!says_more(b, a) && is_for_all(b) && !is_for_all(a));
+}
+
+static bool
 is_for(const struct baton_route *route, const char *method)
 {
-	return strcmp(route->method, method) == 0 ||
+	return is_for_all(route) || strcmp(route->method, method) == 0 ||
 	       (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
@@ -100,7 +114,7 @@ route_find(const struct baton_route *routes, const char *method,
 		path_there = true;
 		if (!is_for(r, method))
 			continue;
-		if (match->route == NULL || says_more(r, match->route))
+		if (match->route == NULL || is_meant(r, match->route))
 			*match = m;
 	}
 	if (match->route != NULL)
@@ -200,7 +214,7 @@ route_fault(const struct baton_route *route)
 
 	if (route->method == NULL || *route->method == '\0')
 		return "it has no method";
-	if (!is_method(route->method))
+	if (!is_for_all(route) && !is_method(route->method))
 		return "its method is none of HTTP's, like GET";
 	if (route->handle == NULL)
 		return "it has no handler";
