@@ -647,6 +647,7 @@ static const struct baton_route routes[] = {
     {"GET", "/hello", hello, 0, false},
     {"POST", "/hello", hello, 0, false},
     {"GET", "/later", after_return, 0, false},
+    {"POST", "/later", after_return, 0, false},
     {"GET", "/whenever", whenever, BATON_NEVER, false},
     {"GET", "/never", never, 100, false},
     {"GET", "/twice", twice, 0, false},

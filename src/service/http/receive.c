@@ -176,7 +176,7 @@ read_chunked(struct conn *c, struct exchange *x)
 		respond_refuse(c, x, 413);
 	else if (r == CHUNKED_DONE)
 		respond(c, x);
-	return x->phase == PHASE_ANSWER;
+	return x->phase != PHASE_BODY;
 }
 
 bool
