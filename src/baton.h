@@ -617,6 +617,9 @@ typedef struct baton_request {
  * literal segment is meant.  GET answers HEAD as well.  The method "*" is each of them; of two
  * routes with paths that fit alike, the one that names the method is meant.  A path that no
  * route has is 404; one that has it for other methods is 405 with Allow.
+ *
+ * The path "*" is for what no route has: such a route answers 404, 405 and 413 in the
+ * module's own form (baton_request_refused), the first of them that is for the method.
  */
 struct baton_route {
 	const char *method;
@@ -642,6 +645,12 @@ struct baton_ctx *baton_request_ctx(baton_request r);
 
 /* "GET" and the like; a literal. */
 const char *baton_request_method(baton_request r);
+
+/* In the handler of the route "*": why it is this one's: 404, no route has the path; 405, none
+ * for the method, and an answer with that status gets its Allow by itself; 413, the body is
+ * longer than max_body: nothing of it is there, and the connection ends with the answer.  0: it
+ * is the route's own request, or over. */
+int baton_request_refused(baton_request r);
 
 /* The path as it was sent; the value of a variable, of a parameter of the query, decoded;
  * the first header of that name.  NULL: there is none.  A request with more than 256 parameters

@@ -73,6 +73,22 @@ files(baton_request r)
 	tell(r, "files");
 }
 
+#ifdef OWN_FORM
+/* What no route has, in our own form. */
+static void
+refused(baton_request r)
+{
+	char text[512];
+	size_t n;
+
+	baton_request_body(r, &n);
+	snprintf(text, sizeof text, "%d %s %s %zu", baton_request_refused(r),
+	         baton_request_method(r), baton_request_path(r), n);
+	baton_answer_header(r, "X-Ours", "yes");
+	answer_text(r, baton_request_refused(r), text);
+}
+#endif
+
 static void
 big(baton_request r)
 {
@@ -643,6 +659,9 @@ static const struct baton_route routes[] = {
     {"GET", "/files/{v...}", files, 0, false},
     {"*", "/any/{v}", any, 0, false},
     {"PUT", "/any/{v}", user, 0, false},
+#ifdef OWN_FORM
+    {"*", "*", refused, 0, false},
+#endif
     {"GET", "/big", big, 0, false},
     {"GET", "/hello", hello, 0, false},
     {"POST", "/hello", hello, 0, false},

@@ -69,6 +69,14 @@ static const struct {
     {"GET", "//users", -404, ""},
 };
 
+static const struct baton_route of_none[] = {
+    {"GET", "/", handler, 0, false},
+    {"POST", "*", handler, 0, false},
+    {"*", "*", handler, 0, false},
+    {"GET", "*", handler, 0, false},
+    {.path = NULL},
+};
+
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 
 START_TEST(found)
@@ -111,6 +119,8 @@ static const struct {
     {"/{a}/{ab}/a/{aa...}", NULL},
     {"/", NULL},
     {"/a/{b}/{c...}", NULL},
+    {"*", NULL},
+    {"**", "its path begins with '/'"},
     {"a", "its path begins with '/'"},
     {"/a{b}", "a variable is a whole segment, like {id}"},
     {"/{b", "a variable is a whole segment, like {id}"},
@@ -119,6 +129,21 @@ static const struct {
     {"/{a...}/b", "{name...} is the last segment"},
     {"/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", "it has too many variables"},
 };
+
+START_TEST(what_no_route_has)
+{
+	struct request_text star = {"*", 1}, root = {"/", 1};
+	struct route_match m;
+
+	ck_assert_ptr_null(route_of_none(routes, "GET"));
+	ck_assert_ptr_eq(route_of_none(of_none, "POST"), &of_none[1]);
+	ck_assert_ptr_eq(route_of_none(of_none, "GET"), &of_none[2]);
+	ck_assert_int_eq(route_find(of_none, "OPTIONS", &star, &m), 404);
+	ck_assert_int_eq(route_find(of_none, "GET", &root, &m), 0);
+	ck_assert_ptr_eq(m.route, &of_none[0]);
+	ck_assert_int_eq(route_find(of_none, "POST", &root, &m), 405);
+}
+END_TEST
 
 START_TEST(twice)
 {
@@ -159,6 +184,7 @@ main(void)
 
 	tcase_add_loop_test(tc, found, 0, COUNT(cases));
 	tcase_add_test(tc, allowed);
+	tcase_add_test(tc, what_no_route_has);
 	tcase_add_test(tc, twice);
 	tcase_add_loop_test(tc, fault, 0, COUNT(faults));
 	suite_add_tcase(s, tc);

@@ -91,10 +91,14 @@ static size_t
 begin_head(struct call *call, int code, const char *type)
 {
 	struct exchange *x = call->x;
+	char allow[CALL_ALLOW_MAX];
 	size_t len = respond_head(x->conn, x, code);
 
 	if (type != NULL)
 		len = answer_header(x->text, len, "Content-Type: %s\r\n", type);
+	if (code == 405 && call->refused == 405)
+		len = answer_header(x->text, len, "Allow: %s\r\n",
+		                    call_allow(call, allow, sizeof allow));
 	if (call->nheaders > 0)
 		len = answer_header(x->text, len, "%s", call->headers);
 	return len;

@@ -52,6 +52,14 @@ baton_request_method(baton_request r)
 	return call != NULL ? http_method_str((enum http_method)call->x->request.method) : NULL;
 }
 
+int
+baton_request_refused(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+
+	return call != NULL ? call->refused : 0;
+}
+
 const char *
 baton_request_path(baton_request r)
 {

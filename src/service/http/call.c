@@ -421,8 +421,13 @@ give_up(struct call *call, int cause)
 void
 call_refuse(struct call *call, int status, int cause)
 {
-	if (call->state == CALL_STREAMING)
+	if (call->state == CALL_STREAMING) {
 		cut_off(call, "its body was refused amid its answer", cause);
+		return;
+	}
+	call_end(call, cause);
+	if (status == 413 && call_too_long(call->x))
+		call_wake(call);
 	else
 		answer_for(call, status, cause);
 }
@@ -481,42 +486,71 @@ call_need_ctx(struct call *call)
 
 /* --- to the handler --- */
 
+static const char *
+method_of(const struct call *call)
+{
+	return http_method_str((enum http_method)call->x->request.method);
+}
+
+const char *
+call_allow(const struct call *call, char *buf, size_t size)
+{
+	struct request_text path, query;
+
+	request_split(&call->x->request.target, &path, &query);
+	return route_allow(call_http(call)->routes, &path, buf, size);
+}
+
 static void
-refuse_method(struct conn *c, struct exchange *x, const struct request_text *path)
+refuse_method(struct call *call)
 {
 	static const char body[] = "405 Method Not Allowed\n";
-	char allow[256];
-	size_t len = respond_head(c, x, 405), n = sizeof body - 1;
+	struct exchange *x = call->x;
+	char allow[CALL_ALLOW_MAX];
+	size_t len = respond_head(x->conn, x, 405), n = sizeof body - 1;
 
 	len = answer_header(x->text, len,
 	                    "Allow: %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n",
-	                    route_allow(http_of(c)->routes, path, allow, sizeof allow), n);
+	                    call_allow(call, allow, sizeof allow), n);
 	len = answer_end(x->text, len);
 	memcpy(x->text + len, body, n);
 	respond_text(x, len + (x->request.method == HTTP_HEAD ? 0 : n));
 }
 
-static int
-find_route(struct call *call, struct request_text *path)
+/* Is there a route for what no route has?  Then that is its route. */
+static bool
+is_for_none(struct call *call, int status)
 {
-	const struct request *r = &call->x->request;
-	struct request_text query;
+	const struct baton_route *route =
+	    route_of_none(call_http(call)->routes, method_of(call));
 
-	request_split(&r->target, path, &query);
+	if (route == NULL)
+		return false;
+	call->match = (struct route_match){.route = route};
+	call->refused = status;
+	return true;
+}
+
+static int
+find_route(struct call *call)
+{
+	struct request_text path, query;
+	int status;
+
+	request_split(&call->x->request.target, &path, &query);
 	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
 		return 400;
-	return route_find(call_http(call)->routes, http_method_str((enum http_method)r->method),
-	                  path, &call->match);
+	status = route_find(call_http(call)->routes, method_of(call), &path, &call->match);
+	return status != 0 && is_for_none(call, status) ? 0 : status;
 }
 
 bool
 call_begin(struct conn *c, struct exchange *x)
 {
 	struct call *call = need_call(x);
-	struct request_text path;
 
 	(void)c;
-	call->streamed = find_route(call, &path) == 0 && call->match.route->streamed;
+	call->streamed = find_route(call) == 0 && call->match.route->streamed;
 	return call->streamed;
 }
 
@@ -532,22 +566,10 @@ call_is_amid_body(const struct exchange *x)
 	return call_streams(x) && !x->call->body_over;
 }
 
-void
-call_route(struct conn *c, struct exchange *x)
+static void
+hand_over(struct call *call)
 {
-	struct call *call = need_call(x);
-	struct request_text path;
-	int status = find_route(call, &path);
-
-	if (status == 0 && call->match.route->streamed)
-		status = upload_begin(call);
-	if (status == 405)
-		refuse_method(c, x, &path);
-	else if (status != 0)
-		respond_status(c, x, status);
-	if (status != 0)
-		return;
-	x->phase = PHASE_CALL;
+	call->x->phase = PHASE_CALL;
 	call->state = CALL_WAITING;
 	call->handle = handle_new(call);
 	call->known = true;
@@ -556,4 +578,41 @@ call_route(struct conn *c, struct exchange *x)
 	if (call->known)
 		call_need_ctx(call);
 	call->handling = false;
+}
+
+/* Nothing of the body is for the handler, and nothing can follow it. */
+bool
+call_too_long(struct exchange *x)
+{
+	struct call *call = need_call(x);
+
+	if (!is_for_none(call, 413))
+		return false;
+	mem_free(&call->body);
+	call->nbody = call->body_room = call->taken = 0;
+	mem_free(&call->headers);
+	call->nheaders = 0;
+	call->streamed = call->match.route->streamed;
+	call->body_over = true;
+	x->close = true;
+	x->last = false; /* the rest of the body may still come */
+	timelist_leave(&x->total);
+	hand_over(call);
+	return true;
+}
+
+void
+call_route(struct conn *c, struct exchange *x)
+{
+	struct call *call = need_call(x);
+	int status = find_route(call);
+
+	if (status == 0 && call->match.route->streamed)
+		status = upload_begin(call);
+	if (status == 0)
+		hand_over(call);
+	else if (status == 405)
+		refuse_method(call);
+	else if (status != 413 || !call_too_long(x))
+		respond_status(c, x, status);
 }

@@ -28,6 +28,10 @@ void call_body(struct exchange *x, const char *bytes, size_t n);
 /* The request is there: give it to its route's handler, or answer 404 or 405. */
 void call_route(struct conn *c, struct exchange *x);
 
+/* Its body is longer than max_body: give it to the route for what no route has.  False: there
+ * is none. */
+bool call_too_long(struct exchange *x);
+
 /* A body comes in pieces: all the time; and is not over yet. */
 bool call_streams(const struct exchange *x);
 bool call_is_amid_body(const struct exchange *x);

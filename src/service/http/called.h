@@ -48,6 +48,7 @@ struct call {
 	struct baton_ctx *ctx;
 	struct baton_watch watch;
 	struct route_match match;
+	int refused; /* 0; or why it is the route for what no route has: 404, 405, 413 */
 	struct call_text *texts;
 	char *body;
 	size_t nbody, body_room;
@@ -88,6 +89,11 @@ void call_end(struct call *call, int cause);
 
 /* The client's fault: answer it with that status, and tell the handler the cause. */
 void call_refuse(struct call *call, int status, int cause);
+
+#define CALL_ALLOW_MAX 256
+
+/* The methods that its path has routes for, into buf; returns buf. */
+const char *call_allow(const struct call *call, char *buf, size_t size);
 
 /* An answer is about to take the place of what is unsent. */
 void call_displace(struct call *call);

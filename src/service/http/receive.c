@@ -35,6 +35,14 @@ receive_is_amid_continue(const struct exchange *x)
 	       x->out_len < sizeof continue_text - 1;
 }
 
+/* It is longer than max_body. */
+static void
+refuse_body(struct conn *c, struct exchange *x)
+{
+	if (http_of(c)->routes == NULL || !call_too_long(x))
+		respond_refuse(c, x, 413);
+}
+
 /* The head is whole: from here on a body may follow, or the answer. */
 static void
 begin_body(struct conn *c, struct exchange *x)
@@ -46,7 +54,7 @@ begin_body(struct conn *c, struct exchange *x)
 	x->body_left = x->request.length;
 	x->phase = PHASE_BODY;
 	if (x->body_left > max) {
-		respond_refuse(c, x, 413);
+		refuse_body(c, x);
 		return;
 	}
 	if (http_of(c)->upstreams != NULL && !respond_is_ours(c, x)) {
@@ -173,7 +181,7 @@ read_chunked(struct conn *c, struct exchange *x)
 	if (r == CHUNKED_BAD)
 		respond_refuse(c, x, 400);
 	else if (x->chunked.total > (uint64_t)http_of(c)->conf->max_body)
-		respond_refuse(c, x, 413);
+		refuse_body(c, x);
 	else if (r == CHUNKED_DONE)
 		respond(c, x);
 	return x->phase != PHASE_BODY;

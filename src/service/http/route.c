@@ -6,6 +6,12 @@
 
 #include <http_parser.h>
 
+static bool
+has_no_path(const struct baton_route *route)
+{
+	return strcmp(route->path, "*") == 0;
+}
+
 /* The segment that begins at *p, which is behind a slash; *p moves behind the slash after it,
  * or becomes NULL. */
 static struct request_text
@@ -42,6 +48,8 @@ fits(const struct baton_route *route, const struct request_text *path, struct ro
 
 	m->route = route;
 	m->n = 0;
+	if (has_no_path(route))
+		return false;
 	while (a != NULL && b != NULL) {
 		struct request_text pattern = next_segment(&a, a_end), written;
 		enum kind kind = kind_of(&pattern);
@@ -120,6 +128,15 @@ route_find(const struct baton_route *routes, const char *method,
 	if (match->route != NULL)
 		return 0;
 	return path_there ? 405 : 404;
+}
+
+const struct baton_route *
+route_of_none(const struct baton_route *routes, const char *method)
+{
+	for (const struct baton_route *r = routes; r->path != NULL; r++)
+		if (has_no_path(r) && is_for(r, method))
+			return r;
+	return NULL;
 }
 
 static bool
@@ -218,6 +235,8 @@ route_fault(const struct baton_route *route)
 		return "its method is none of HTTP's, like GET";
 	if (route->handle == NULL)
 		return "it has no handler";
+	if (has_no_path(route))
+		return NULL;
 	if (route->path[0] != '/')
 		return "its path begins with '/'";
 	while (p != NULL) {

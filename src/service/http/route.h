@@ -27,6 +27,10 @@ struct route_match {
 int route_find(const struct baton_route *routes, const char *method,
                const struct request_text *path, struct route_match *match);
 
+/* The first one for what no route has ("*" as its path), for that method; NULL: there is
+ * none. */
+const struct baton_route *route_of_none(const struct baton_route *routes, const char *method);
+
 /* The methods for which there is a route with this path, "GET, HEAD, PUT", into buf;
  * returns buf. */
 const char *route_allow(const struct baton_route *routes, const struct request_text *path,
