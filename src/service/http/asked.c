@@ -1,4 +1,5 @@
-/* asked: baton.h, what a handler asks of his request. */
+#include "service/http/asked.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,16 +14,123 @@
 #include "service/http/request.h"
 
 static const char *
-keep_text(struct call *call, char *bytes)
+keep_text(const struct asked *a, char *bytes)
 {
 	size_t n = strlen(bytes) + 1;
-	struct call_text *t = mem_alloc(sizeof *t + n);
+	struct asked_text *t = mem_alloc(sizeof *t + n);
 
 	memcpy(t->bytes, bytes, n);
-	t->next = call->texts;
-	call->texts = t;
+	t->next = *a->texts;
+	*a->texts = t;
 	free(bytes);
 	return t->bytes;
+}
+
+void
+asked_free(struct asked_text **texts)
+{
+	struct asked_text *t;
+
+	while ((t = *texts) != NULL) {
+		*texts = t->next;
+		free(t);
+	}
+}
+
+const char *
+asked_method(const struct asked *a)
+{
+	return http_method_str((enum http_method)a->request->method);
+}
+
+const char *
+asked_path(const struct asked *a)
+{
+	struct request_text path, query;
+
+	request_split(&a->request->target, &path, &query);
+	return keep_text(a, mem_strndup(path.p, path.n));
+}
+
+const char *
+asked_var(const struct asked *a, const char *name)
+{
+	for (size_t i = 0; i < a->match->n; i++) {
+		const struct route_var *v = &a->match->var[i];
+
+		if (strlen(name) == v->name.n && memcmp(name, v->name.p, v->name.n) == 0)
+			return keep_text(a, request_decode(&v->value, false));
+	}
+	return NULL;
+}
+
+/* Is that parameter called name?  Then *value is what stands after its '='. */
+static bool
+is_parameter(struct request_text t, const char *name, struct request_text *value)
+{
+	const char *sign = memchr(t.p, '=', t.n);
+	struct request_text key = {t.p, sign != NULL ? (size_t)(sign - t.p) : t.n};
+
+	*value = (struct request_text){t.p + t.n, 0};
+	if (sign != NULL)
+		*value = (struct request_text){sign + 1, t.n - key.n - 1};
+	return request_says(&key, true, name, strlen(name));
+}
+
+const char *
+asked_query(const struct asked *a, const char *name)
+{
+	struct request_text path, query, value;
+
+	request_split(&a->request->target, &path, &query);
+	while (query.p != NULL) { /* at most REQUEST_PARAMETERS_MAX times */
+		const char *amp = memchr(query.p, '&', query.n);
+		struct request_text t = query;
+
+		if (amp != NULL)
+			t.n = (size_t)(amp - query.p);
+		if (is_parameter(t, name, &value))
+			return keep_text(a, request_decode(&value, true));
+		query.p = amp != NULL ? amp + 1 : NULL;
+		query.n -= amp != NULL ? t.n + 1 : 0;
+	}
+	return NULL;
+}
+
+const char *
+asked_header(const struct asked *a, const char *name)
+{
+	struct request_text v = request_header(a->head, a->head_len, name);
+
+	if (strcasecmp(name, "host") == 0)
+		v = a->request->host; /* of the target, if it has one (RFC 9112, 3.2.2) */
+	return v.p != NULL ? keep_text(a, mem_strndup(v.p, v.n)) : NULL;
+}
+
+struct asked
+asked_of(struct call *call)
+{
+	struct exchange *x = call->x;
+
+	return (struct asked){.request = &x->request,
+	                      .match = &call->match,
+	                      .head = x->in + x->body_at - x->head_len,
+	                      .head_len = x->head_len,
+	                      .texts = &call->texts};
+}
+
+/* --- baton.h --- */
+
+/* False: it is over. */
+static bool
+ask(baton_request r, struct asked *a)
+{
+	struct call *call = handle_look_up(r);
+
+	if (call == NULL)
+		return false;
+	*a = asked_of(call);
+	return true;
 }
 
 struct baton_service *
@@ -44,14 +152,6 @@ baton_request_ctx(baton_request r)
 	return call->ctx;
 }
 
-const char *
-baton_request_method(baton_request r)
-{
-	struct call *call = handle_look_up(r);
-
-	return call != NULL ? http_method_str((enum http_method)call->x->request.method) : NULL;
-}
-
 int
 baton_request_refused(baton_request r)
 {
@@ -61,81 +161,43 @@ baton_request_refused(baton_request r)
 }
 
 const char *
+baton_request_method(baton_request r)
+{
+	struct asked a;
+
+	return ask(r, &a) ? asked_method(&a) : NULL;
+}
+
+const char *
 baton_request_path(baton_request r)
 {
-	struct call *call = handle_look_up(r);
-	struct request_text path, query;
+	struct asked a;
 
-	if (call == NULL)
-		return NULL;
-	request_split(&call->x->request.target, &path, &query);
-	return keep_text(call, mem_strndup(path.p, path.n));
+	return ask(r, &a) ? asked_path(&a) : NULL;
 }
 
 const char *
 baton_request_var(baton_request r, const char *name)
 {
-	struct call *call = handle_look_up(r);
+	struct asked a;
 
-	for (size_t i = 0; call != NULL && i < call->match.n; i++) {
-		struct route_var *v = &call->match.var[i];
-
-		if (strlen(name) == v->name.n && memcmp(name, v->name.p, v->name.n) == 0)
-			return keep_text(call, request_decode(&v->value, false));
-	}
-	return NULL;
-}
-
-/* Is that parameter called name?  Then *value is what stands after its '='. */
-static bool
-is_parameter(struct request_text t, const char *name, struct request_text *value)
-{
-	const char *sign = memchr(t.p, '=', t.n);
-	struct request_text key = {t.p, sign != NULL ? (size_t)(sign - t.p) : t.n};
-
-	*value = (struct request_text){t.p + t.n, 0};
-	if (sign != NULL)
-		*value = (struct request_text){sign + 1, t.n - key.n - 1};
-	return request_says(&key, true, name, strlen(name));
+	return ask(r, &a) ? asked_var(&a, name) : NULL;
 }
 
 const char *
 baton_request_query(baton_request r, const char *name)
 {
-	struct call *call = handle_look_up(r);
-	struct request_text path, query, value;
+	struct asked a;
 
-	if (call == NULL)
-		return NULL;
-	request_split(&call->x->request.target, &path, &query);
-	while (query.p != NULL) { /* at most REQUEST_PARAMETERS_MAX times */
-		const char *amp = memchr(query.p, '&', query.n);
-		struct request_text t = query;
-
-		if (amp != NULL)
-			t.n = (size_t)(amp - query.p);
-		if (is_parameter(t, name, &value))
-			return keep_text(call, request_decode(&value, true));
-		query.p = amp != NULL ? amp + 1 : NULL;
-		query.n -= amp != NULL ? t.n + 1 : 0;
-	}
-	return NULL;
+	return ask(r, &a) ? asked_query(&a, name) : NULL;
 }
 
 const char *
 baton_request_header(baton_request r, const char *name)
 {
-	struct call *call = handle_look_up(r);
-	struct request_text v;
-	struct exchange *x;
+	struct asked a;
 
-	if (call == NULL)
-		return NULL;
-	x = call->x;
-	v = request_header(x->in + x->body_at - x->head_len, x->head_len, name);
-	if (strcasecmp(name, "host") == 0)
-		v = x->request.host; /* of the target, if it has one (RFC 9112, 3.2.2) */
-	return v.p != NULL ? keep_text(call, mem_strndup(v.p, v.n)) : NULL;
+	return ask(r, &a) ? asked_header(&a, name) : NULL;
 }
 
 const char *

@@ -136,17 +136,12 @@ free_pieces(struct call *call)
 static void
 destroy(struct call *call)
 {
-	struct call_text *t;
-
 	if (call->ready) {
 		STAILQ_REMOVE(&cl.ready, call, call, ready_link);
 		cl.nready--;
 	}
 	free_pieces(call);
-	while ((t = call->texts) != NULL) {
-		call->texts = t->next;
-		free(t);
-	}
+	asked_free(&call->texts);
 	free(call->body);
 	free(call->headers);
 	baton_freelist_put(&cl.unused, call);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "baton.h"
+#include "service/http/asked.h"
 #include "service/http/exchange.h"
 #include "service/http/route.h"
 
@@ -29,12 +30,6 @@ struct call_piece {
 	char bytes[];
 };
 
-/* A text that the handler was given. */
-struct call_text {
-	struct call_text *next;
-	char bytes[];
-};
-
 struct call {
 	struct exchange *x;
 	baton_request handle;
@@ -49,7 +44,7 @@ struct call {
 	struct baton_watch watch;
 	struct route_match match;
 	int refused; /* 0; or why it is the route for what no route has: 404, 405, 413 */
-	struct call_text *texts;
+	struct asked_text *texts;
 	char *body;
 	size_t nbody, body_room;
 	/* of a body in pieces, of which `body` has those that have come */
