@@ -420,11 +420,12 @@ void baton_link_put(struct baton_link *link, bool reusable);
 
 /* --- a module ------------------------------------------------------------------------- */
 
-#define BATON_ABI 2 /* of this file: a module of another one is refused */
+#define BATON_ABI 3 /* of this file.  Modules of 2 are taken as well, others refused */
 
 struct baton_service; /* a [service:NAME] of `type = module`, in this worker */
 struct baton_conn;    /* a connection of a stream module */
 struct baton_route;
+struct baton_work; /* a request in a thread */
 
 enum baton_key_type {
 	BATON_KEY_BOOL,     /* yes or no; a number, 1 or 0 */
@@ -529,15 +530,15 @@ struct baton_module {
 /* What the module exports. */
 extern const struct baton_module baton_module;
 
-/* The NAME of its section. */
+/* The NAME of its section.  Any thread. */
 const char *baton_service_name(const struct baton_service *service);
 
 /* The value of one of its keys; a key that is not in its table ends the worker.  A number
- * that is not set is 0, a text NULL.  The text lives as long as the service. */
+ * that is not set is 0, a text NULL.  The text lives as long as the service.  Any thread. */
 int64_t baton_service_number(const struct baton_service *service, const char *key);
 const char *baton_service_text(const struct baton_service *service, const char *key);
 
-/* A pointer of the module's. */
+/* A pointer of the module's.  Any thread may ask for what start has set. */
 void baton_service_set_data(struct baton_service *service, void *data);
 void *baton_service_data(const struct baton_service *service);
 
@@ -631,6 +632,17 @@ struct baton_route {
 
 	uint64_t deadline_ms; /* of the answer, from then on; 0: 30 s; BATON_NEVER: none */
 	bool streamed;        /* the body comes in pieces: baton_request_read */
+
+	/*
+	 * Instead of handle, for what blocks: called in a thread of the pool, as a task is, with
+	 * a copy of the request.  It returns the answer's status, 200..599 (what is none is told
+	 * in the log, and 500 for the client); headers and body are what it has said of them
+	 * until then.  When the request is over before (its ctx: the deadline, which is 504; the
+	 * client's hang-up; the end of a drain, 503), what it returns is for nobody: long work
+	 * asks baton_task_cause now and then.  It is not called at all if there was no turn for
+	 * it before; when offload_queue wait already, the client gets 503.
+	 */
+	int (*work)(struct baton_work *work);
 };
 
 #define BATON_VARS_MAX 8 /* of one route */
@@ -713,6 +725,37 @@ int baton_answer_end(baton_request r);
  * when the request is over, unless it is the handler who has ended it.  One wait at a time;
  * another replaces it. */
 int baton_answer_flushed(baton_request r, void (*fn)(void *arg), void *arg);
+
+/* --- HTTP in a thread --------------------------------------------------------------------- */
+
+/*
+ * All these are for a route's `work`, in its thread, until it returns; texts live as long.
+ * The service's functions that only look (its name, keys, data) may be called there.
+ */
+
+/* The service; the request's ctx, to be asked for its cause and what time it has left. */
+struct baton_service *baton_work_service(const struct baton_work *work);
+const struct baton_ctx *baton_work_ctx(const struct baton_work *work);
+
+/* As those of a request, which is never over here. */
+const char *baton_work_method(struct baton_work *work);
+const char *baton_work_path(struct baton_work *work);
+const char *baton_work_var(struct baton_work *work, const char *name);
+const char *baton_work_query(struct baton_work *work, const char *name);
+const char *baton_work_header(struct baton_work *work, const char *name);
+int baton_work_refused(const struct baton_work *work);
+
+/* The body, with a NUL behind its *n bytes; "" when there is none. */
+const char *baton_work_body(const struct baton_work *work, size_t *n);
+
+/* A header for the answer, Content-Type among them.  0, or BATON_INVALID or BATON_FULL as
+ * baton_answer_header. */
+int baton_work_answer_header(struct baton_work *work, const char *name, const char *value);
+
+/* More for the body of the answer, which is sent when work has returned. */
+void baton_work_write(struct baton_work *work, const void *bytes, size_t n);
+void baton_work_printf(struct baton_work *work, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #ifdef __cplusplus
 }

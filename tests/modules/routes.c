@@ -500,6 +500,67 @@ release_held(baton_request r)
 		upload_more(u);
 }
 
+/* --- routes that block --- */
+
+static int
+work_tell(struct baton_work *w)
+{
+	const char *q = baton_work_query(w, "q"), *host = baton_work_header(w, "host");
+	const char *target = baton_service_text(baton_work_service(w), "target");
+	size_t n;
+	const char *body = baton_work_body(w, &n);
+
+	baton_work_printf(w, "%s %s %s %s %s %s ", baton_work_method(w), baton_work_path(w),
+	                  baton_work_var(w, "v"), q != NULL ? q : "-", host,
+	                  target != NULL ? target : "-");
+	baton_work_write(w, body, n);
+	baton_work_answer_header(w, "Content-Type", TEXT);
+	if (baton_work_answer_header(w, "X-Bad", "a\r\nSet-Cookie: b") != BATON_INVALID ||
+	    baton_work_var(w, "no") != NULL || baton_work_header(w, "x-no") != NULL)
+		abort();
+	return 201;
+}
+
+/* These wait for nothing else: they are the downstream. */
+
+static int
+work_slow(struct baton_work *w)
+{
+	int cause;
+
+	baton_log(BATON_INFO, "work: %s begins", baton_work_var(w, "v"));
+	while ((cause = baton_task_cause()) == 0)
+		usleep(1000);
+	baton_log(BATON_INFO, "work: %s: %s, %d, %d left", baton_work_var(w, "v"),
+	          baton_status_text(cause), baton_ctx_cause(baton_work_ctx(w)) == cause,
+	          (int)baton_task_left());
+	return 200;
+}
+
+static int
+work_deaf(struct baton_work *w)
+{
+	usleep(500000);
+	baton_work_printf(w, "deaf");
+	baton_log(BATON_INFO, "work: deaf has ended");
+	return 200;
+}
+
+static int
+work_wrong(struct baton_work *w)
+{
+	baton_work_printf(w, "no status");
+	return atoi(baton_work_var(w, "v"));
+}
+
+static int
+work_big(struct baton_work *w)
+{
+	for (int i = 0; i < 100000; i++)
+		baton_work_write(w, "0123456789", 10);
+	return 200;
+}
+
 /* --- counter, breaker, pool --- */
 
 static void
@@ -651,40 +712,50 @@ static const struct baton_key keys[] = {
 };
 
 static const struct baton_route routes[] = {
-    {"GET", "/now", now, 0, false},
-    {"POST", "/echo", echo, 0, false},
-    {"PUT", "/users/{v}", user, 0, false},
-    {"GET", "/users/{v}", user, 0, false},
-    {"GET", "/users/me", me, 0, false},
-    {"GET", "/files/{v...}", files, 0, false},
-    {"*", "/any/{v}", any, 0, false},
-    {"PUT", "/any/{v}", user, 0, false},
+    {.method = "GET", .path = "/now", .handle = now},
+    {.method = "POST", .path = "/echo", .handle = echo},
+    {.method = "PUT", .path = "/users/{v}", .handle = user},
+    {.method = "GET", .path = "/users/{v}", .handle = user},
+    {.method = "GET", .path = "/users/me", .handle = me},
+    {.method = "GET", .path = "/files/{v...}", .handle = files},
+    {.method = "*", .path = "/any/{v}", .handle = any},
+    {.method = "PUT", .path = "/any/{v}", .handle = user},
 #ifdef OWN_FORM
-    {"*", "*", refused, 0, false},
+    {.method = "*", .path = "*", .handle = refused},
 #endif
-    {"GET", "/big", big, 0, false},
-    {"GET", "/hello", hello, 0, false},
-    {"POST", "/hello", hello, 0, false},
-    {"GET", "/later", after_return, 0, false},
-    {"POST", "/later", after_return, 0, false},
-    {"GET", "/whenever", whenever, BATON_NEVER, false},
-    {"GET", "/never", never, 100, false},
-    {"GET", "/twice", twice, 0, false},
-    {"GET", "/late", late, 100, false},
-    {"GET", "/slow", slow, 60000, false},
-    {"GET", "/impatient", slow, 100, false},
-    {"GET", "/deaf", deaf, 100, false},
-    {"GET", "/fan", fan, 0, false},
-    {"GET", "/stream/{n}", stream, 0, false},
-    {"GET", "/half", half, 100, false},
-    {"GET", "/half/for-ever", half, BATON_NEVER, false},
-    {"POST", "/upload/{v}", upload, 0, true},
-    {"POST", "/upload/{v}/soon", upload, 100, true},
-    {"GET", "/release", release_held, 0, false},
-    {"GET", "/count", count, 0, false},
-    {"GET", "/breaker/{v}", try_breaker, 0, false},
-    {"GET", "/hold/{v}", hold, 0, false},
-    {"GET", "/give", give_all_back, 0, false},
+    {.method = "GET", .path = "/big", .handle = big},
+    {.method = "GET", .path = "/hello", .handle = hello},
+    {.method = "POST", .path = "/hello", .handle = hello},
+    {.method = "GET", .path = "/later", .handle = after_return},
+    {.method = "POST", .path = "/later", .handle = after_return},
+    {.method = "GET", .path = "/whenever", .handle = whenever, .deadline_ms = BATON_NEVER},
+    {.method = "GET", .path = "/never", .handle = never, .deadline_ms = 100},
+    {.method = "GET", .path = "/twice", .handle = twice},
+    {.method = "GET", .path = "/late", .handle = late, .deadline_ms = 100},
+    {.method = "GET", .path = "/slow", .handle = slow, .deadline_ms = 60000},
+    {.method = "GET", .path = "/impatient", .handle = slow, .deadline_ms = 100},
+    {.method = "GET", .path = "/deaf", .handle = deaf, .deadline_ms = 100},
+    {.method = "GET", .path = "/fan", .handle = fan},
+    {.method = "GET", .path = "/stream/{n}", .handle = stream},
+    {.method = "GET", .path = "/half", .handle = half, .deadline_ms = 100},
+    {.method = "GET", .path = "/half/for-ever", .handle = half, .deadline_ms = BATON_NEVER},
+    {.method = "POST", .path = "/upload/{v}", .handle = upload, .streamed = true},
+    {.method = "POST",
+     .path = "/upload/{v}/soon",
+     .handle = upload,
+     .deadline_ms = 100,
+     .streamed = true},
+    {.method = "GET", .path = "/release", .handle = release_held},
+    {.method = "*", .path = "/work/tell/{v}", .work = work_tell},
+    {.method = "GET", .path = "/work/slow/{v}", .work = work_slow, .deadline_ms = 60000},
+    {.method = "GET", .path = "/work/soon/{v}", .work = work_slow, .deadline_ms = 100},
+    {.method = "GET", .path = "/work/deaf", .work = work_deaf, .deadline_ms = 100},
+    {.method = "GET", .path = "/work/wrong/{v}", .work = work_wrong},
+    {.method = "GET", .path = "/work/big", .work = work_big},
+    {.method = "GET", .path = "/count", .handle = count},
+    {.method = "GET", .path = "/breaker/{v}", .handle = try_breaker},
+    {.method = "GET", .path = "/hold/{v}", .handle = hold},
+    {.method = "GET", .path = "/give", .handle = give_all_back},
     {.path = NULL},
 };
 

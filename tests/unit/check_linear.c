@@ -115,8 +115,9 @@ target(size_t n)
 	struct route_match m;
 
 	for (int i = 0; i < ROUTES; i++)
-		routes[i] = (struct baton_route){"GET", "/aaaaaaaa/{x}/aaaaaaaa/{y}/{z...}",
-		                                 NULL, 0, false};
+		routes[i] = (struct baton_route){.method = "GET",
+		                                 .path = "/aaaaaaaa/{x}/aaaaaaaa/{y}/{z...}",
+		                                 .handle = NULL};
 	request_path(&t, out, sizeof out);
 	request_split(&t, &path, &query);
 	request_count_parameters(&query);

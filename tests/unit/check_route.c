@@ -10,20 +10,27 @@ handler(baton_request r)
 	(void)r;
 }
 
+static int
+work(struct baton_work *w)
+{
+	(void)w;
+	return 200;
+}
+
 static const struct baton_route routes[] = {
-    {"GET", "/", handler, 0, false},
-    {"GET", "/users", handler, 0, false},
-    {"POST", "/users", handler, 0, false},
-    {"GET", "/users/{id}", handler, 0, false},
-    {"GET", "/users/me", handler, 0, false},
-    {"PUT", "/users/{id}", handler, 0, false},
-    {"GET", "/users/{id}/notes/{note}", handler, 0, false},
-    {"GET", "/files/{path...}", handler, 0, false},
-    {"GET", "/files/{name}/info", handler, 0, false},
-    {"DELETE", "/a b", handler, 0, false},
-    {"*", "/any/{id}", handler, 0, false},
-    {"GET", "/any/{name}", handler, 0, false},
-    {"PUT", "/any/{name...}", handler, 0, false},
+    {.method = "GET", .path = "/", .handle = handler},
+    {.method = "GET", .path = "/users", .handle = handler},
+    {.method = "POST", .path = "/users", .handle = handler},
+    {.method = "GET", .path = "/users/{id}", .handle = handler},
+    {.method = "GET", .path = "/users/me", .handle = handler},
+    {.method = "PUT", .path = "/users/{id}", .handle = handler},
+    {.method = "GET", .path = "/users/{id}/notes/{note}", .handle = handler},
+    {.method = "GET", .path = "/files/{path...}", .handle = handler},
+    {.method = "GET", .path = "/files/{name}/info", .handle = handler},
+    {.method = "DELETE", .path = "/a b", .handle = handler},
+    {.method = "*", .path = "/any/{id}", .handle = handler},
+    {.method = "GET", .path = "/any/{name}", .handle = handler},
+    {.method = "PUT", .path = "/any/{name...}", .handle = handler},
     {.path = NULL},
 };
 
@@ -70,10 +77,10 @@ static const struct {
 };
 
 static const struct baton_route of_none[] = {
-    {"GET", "/", handler, 0, false},
-    {"POST", "*", handler, 0, false},
-    {"*", "*", handler, 0, false},
-    {"GET", "*", handler, 0, false},
+    {.method = "GET", .path = "/", .handle = handler},
+    {.method = "POST", .path = "*", .handle = handler},
+    {.method = "*", .path = "*", .handle = handler},
+    {.method = "GET", .path = "*", .handle = handler},
     {.path = NULL},
 };
 
@@ -147,10 +154,11 @@ END_TEST
 
 START_TEST(twice)
 {
-	const struct baton_route r[] = {{"GET", "/a", handler, 0, false},
-	                                {"POST", "/a", handler, 0, false},
-	                                {"GET", "/a/", handler, 0, false},
-	                                {"GET", "/a", handler, 0, true}};
+	const struct baton_route r[] = {
+	    {.method = "GET", .path = "/a", .handle = handler},
+	    {.method = "POST", .path = "/a", .handle = handler},
+	    {.method = "GET", .path = "/a/", .handle = handler},
+	    {.method = "GET", .path = "/a", .handle = handler, .streamed = true}};
 
 	for (int i = 0; i < COUNT(r); i++)
 		ck_assert(route_is_twice(r, &r[i]) == (i == 3));
@@ -162,7 +170,13 @@ START_TEST(fault)
 	struct baton_route r = {.method = "GET", .path = faults[_i].path, .handle = handler};
 
 	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
+	r.work = work;
+	ck_assert_str_eq(route_fault(&r), "it has a handler and work");
 	r.handle = NULL;
+	ck_assert_pstr_eq(route_fault(&r), faults[_i].fault);
+	r.streamed = true;
+	ck_assert_str_eq(route_fault(&r), "its work has the body whole");
+	r.work = NULL;
 	ck_assert_str_eq(route_fault(&r), "it has no handler");
 	r.handle = handler;
 	r.method = "*";

@@ -44,26 +44,32 @@ is_name(const char *name)
 }
 
 int
+answered_add_header(char **headers, size_t *len, const char *name, const char *value)
+{
+	size_t n = strlen(name) + strlen(value) + 4;
+
+	if (!is_name(name) || !is_clean(value))
+		return BATON_INVALID;
+	if (*len + n >= HEADERS_MAX)
+		return BATON_FULL;
+	if (*headers == NULL)
+		*headers = mem_alloc(HEADERS_MAX);
+	*len +=
+	    (size_t)snprintf(*headers + *len, HEADERS_MAX - *len, "%s: %s\r\n", name, value);
+	return 0;
+}
+
+int
 baton_answer_header(baton_request r, const char *name, const char *value)
 {
 	int status;
 	struct call *call = handle_find(r, &status);
-	size_t n = strlen(name) + strlen(value) + 4;
 
 	if (call == NULL)
 		return status;
 	if (call->state != CALL_WAITING)
 		return BATON_ANSWERED;
-	if (!is_name(name) || !is_clean(value))
-		return BATON_INVALID;
-	if (call->nheaders + n >= HEADERS_MAX)
-		return BATON_FULL;
-	if (call->headers == NULL)
-		call->headers = mem_alloc(HEADERS_MAX);
-	call->nheaders +=
-	    (size_t)snprintf(call->headers + call->nheaders, HEADERS_MAX - call->nheaders,
-	                     "%s: %s\r\n", name, value);
-	return 0;
+	return answered_add_header(&call->headers, &call->nheaders, name, value);
 }
 
 /* The call of a handle that may be answered now in this way; else NULL and *status. */

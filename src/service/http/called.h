@@ -82,13 +82,17 @@ void call_need_ctx(struct call *call);
  * loop's top level if it is the handler that has just answered. */
 void call_end(struct call *call, int cause);
 
-/* The client's fault: answer it with that status, and tell the handler the cause. */
+/* Answer it in baton's own form, and tell the handler the cause. */
 void call_refuse(struct call *call, int status, int cause);
 
 #define CALL_ALLOW_MAX 256
 
 /* The methods that its path has routes for, into buf; returns buf. */
 const char *call_allow(const struct call *call, char *buf, size_t size);
+
+/* One more of the headers of an answer, *len bytes; malloc'd.  0, or as
+ * baton_answer_header. */
+int answered_add_header(char **headers, size_t *len, const char *name, const char *value);
 
 /* An answer is about to take the place of what is unsent. */
 void call_displace(struct call *call);

@@ -233,8 +233,12 @@ route_fault(const struct baton_route *route)
 		return "it has no method";
 	if (!is_for_all(route) && !is_method(route->method))
 		return "its method is none of HTTP's, like GET";
-	if (route->handle == NULL)
+	if (route->handle == NULL && route->work == NULL)
 		return "it has no handler";
+	if (route->handle != NULL && route->work != NULL)
+		return "it has a handler and work";
+	if (route->work != NULL && route->streamed)
+		return "its work has the body whole";
 	if (has_no_path(route))
 		return NULL;
 	if (route->path[0] != '/')

@@ -13,6 +13,7 @@
 #include "service/http/http.h"
 #include "service/http/route.h"
 #include "service/module/stream.h"
+#include "service/module/table.h"
 #include "worker/conn.h"
 #include "worker/runtime.h"
 
@@ -23,7 +24,7 @@ typedef void (*symbol)(void);
 __attribute__((used)) static const symbol needed[] = {
     (symbol)baton_timer_new,    (symbol)baton_group_new_at, (symbol)baton_freelist_get,
     (symbol)baton_counter,      (symbol)baton_breaker_new,  (symbol)baton_pool_new,
-    (symbol)baton_request_body, (symbol)baton_answer,
+    (symbol)baton_request_body, (symbol)baton_answer,       (symbol)baton_work_body,
 };
 
 /* --- loading --- */
@@ -32,7 +33,7 @@ __attribute__((used)) static const symbol needed[] = {
 static int
 judge(const char *path, const struct baton_module *m, char **cause)
 {
-	if (m->abi != BATON_ABI)
+	if (m->abi < TABLE_OLDEST_ABI || m->abi > BATON_ABI)
 		return cause_set(cause, "%s is for version %u of baton.h; this baton has %u",
 		                 path, m->abi, BATON_ABI);
 	if (m->size < sizeof *m)
@@ -52,22 +53,21 @@ judge(const char *path, const struct baton_module *m, char **cause)
 }
 
 static int
-judge_routes(const char *path, const struct baton_module *m, char **cause)
+judge_routes(const char *path, const struct baton_route *routes, char **cause)
 {
-	for (const struct baton_route *r = m->routes; r != NULL && r->path != NULL; r++) {
-		const char *fault = route_fault(r);
+	char *why = NULL;
 
-		if (fault == NULL && route_is_twice(m->routes, r))
-			fault = "it stands there twice";
-		if (fault != NULL)
-			return cause_set(cause, "%s: route '%s': %s", path, r->path, fault);
-	}
-	return 0;
+	if (table_judge(routes, &why) == 0)
+		return 0;
+	cause_set(cause, "%s: %s", path, why);
+	free(why);
+	return -1;
 }
 
-/* It stays loaded until the process ends: threads may be in it. */
+/* It stays loaded until the process ends: threads may be in it.  Its routes are the
+ * caller's. */
 static const struct baton_module *
-load(const char *path, char **cause)
+load(const char *path, struct baton_route **routes, char **cause)
 {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	const struct baton_module *m;
@@ -81,9 +81,13 @@ load(const char *path, char **cause)
 		cause_set(cause, "%s exports no baton_module", path);
 		return NULL;
 	}
-	if (judge(path, m, cause) < 0 || judge_routes(path, m, cause) < 0)
+	if (judge(path, m, cause) < 0)
 		return NULL;
-	return m;
+	*routes = table_read(m);
+	if (judge_routes(path, *routes, cause) == 0)
+		return m;
+	mem_free(routes);
+	return NULL;
 }
 
 /* --- the service_type --- */
@@ -92,8 +96,11 @@ static void
 examine(const struct conf *conf, const struct conf_service *s, struct conf_errors *errors)
 {
 	char *cause = NULL;
-	const struct baton_module *m = load(s->path, &cause);
+	struct baton_route *routes = NULL;
+	const struct baton_module *m = load(s->path, &routes, &cause);
 	struct own_value *values;
+
+	free(routes);
 
 	if (m == NULL) {
 		conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line, s->name,
@@ -122,6 +129,7 @@ static void
 destroy(struct baton_service *s)
 {
 	own_free(&s->value, s->module->keys);
+	mem_free(&s->routes);
 	mem_free(&s->cause);
 	free(s);
 }
@@ -167,7 +175,8 @@ start_routes(struct baton_service *s, char **cause)
 	if (http_service.start(s->service, cause) < 0)
 		return -1;
 	h = s->service->data;
-	h->routes = s->module->routes;
+	table_prepare(s->routes);
+	h->routes = s->routes;
 	h->owner = s;
 	call_start();
 	routed_type = http_service;
@@ -185,7 +194,8 @@ start(struct service *service, char **cause)
 	struct runtime_limits limits = {.threads = (unsigned)conf->offload_threads,
 	                                .queue = (unsigned)conf->offload_queue,
 	                                .background = (unsigned)conf->background_max};
-	const struct baton_module *m = load(conf->path, cause);
+	struct baton_route *routes = NULL;
+	const struct baton_module *m = load(conf->path, &routes, cause);
 	struct baton_service *s;
 
 	if (m == NULL)
@@ -193,6 +203,7 @@ start(struct service *service, char **cause)
 	s = mem_alloc(sizeof *s);
 	s->service = service;
 	s->module = m;
+	s->routes = routes;
 	runtime_start(service->base, &limits);
 	if (read_own(s, cause) < 0 || start_module(s, cause) < 0) {
 		destroy(s);

@@ -20,9 +20,10 @@ extern const struct service_type module_service;
 struct baton_service {
 	struct service *service;
 	const struct baton_module *module;
-	struct own_value *value; /* one for each of module->keys */
-	void *data;              /* the module's */
-	char *cause;             /* why start fails */
+	struct baton_route *routes; /* the module's; NULL: it is a stream */
+	struct own_value *value;    /* one for each of module->keys */
+	void *data;                 /* the module's */
+	char *cause;                /* why start fails */
 };
 
 /* The worker leaves: stop the module and free it. */

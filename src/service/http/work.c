@@ -1,0 +1,239 @@
+#include "service/http/work.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "service/http/asked.h"
+#include "service/http/called.h"
+#include "service/http/exchange.h"
+#include "service/http/handle.h"
+#include "service/http/request.h"
+
+struct baton_work {
+	baton_request r; /* of the loop */
+	struct baton_service *owner;
+	struct baton_ctx *ctx; /* the task holds it */
+	int refused;
+	/* the copy */
+	struct request request;
+	struct route_match match;
+	char *head;
+	size_t head_len;
+	struct asked_text *texts;
+	char *body; /* NULL: none */
+	size_t nbody;
+	/* the answer */
+	int status;
+	char *headers;
+	size_t nheaders;
+	char *answer;
+	size_t nanswer, answer_room;
+};
+
+/* --- the copy --- */
+
+static struct baton_work *
+copy(struct call *call)
+{
+	struct baton_work *w = mem_alloc(sizeof *w);
+	struct asked a = asked_of(call);
+
+	w->r = call->handle;
+	w->owner = call_http(call)->owner;
+	w->ctx = call->ctx;
+	w->refused = call->refused;
+	w->head = mem_strndup(a.head, a.head_len);
+	w->head_len = a.head_len;
+	w->request = *a.request;
+	request_move(&w->request, a.head, w->head);
+	w->match = *a.match;
+	for (size_t i = 0; i < w->match.n; i++)
+		request_text_move(&w->match.var[i].value, a.head, w->head);
+	w->body = baton_request_take_body(call->handle, &w->nbody);
+	return w;
+}
+
+static void
+destroy(void *arg)
+{
+	struct baton_work *w = arg;
+
+	asked_free(&w->texts);
+	free(w->head);
+	free(w->body);
+	free(w->headers);
+	free(w->answer);
+	free(w);
+}
+
+/* --- there and back --- */
+
+/* In the thread. */
+static int
+run(void *arg)
+{
+	struct baton_work *w = arg;
+
+	w->status = w->match.route->work(w);
+	return 0;
+}
+
+static void
+answer(struct call *call, struct baton_work *w)
+{
+	const struct baton_route *route = w->match.route;
+
+	call->headers = w->headers;
+	call->nheaders = w->nheaders;
+	w->headers = NULL;
+	if (baton_answer(w->r, w->status, NULL, w->answer != NULL ? w->answer : "",
+	                 w->nanswer) != BATON_INVALID)
+		return;
+	log_warn("[service:%s] %s %s: its work returned %d, which is no status: answered 500",
+	         call_http(call)->conf->name, route->method, route->path, w->status);
+	call_refuse(call, 500, BATON_INVALID);
+}
+
+/* If its ctx has ended, the request is answered by whom that has ended, as any other. */
+static void
+done(void *arg, int cause)
+{
+	struct baton_work *w = arg;
+	struct call *call = handle_look_up(w->r);
+
+	if (cause == 0 && call != NULL)
+		answer(call, w);
+}
+
+void
+work_handle(baton_request r)
+{
+	struct call *call = handle_look_up(r);
+	const struct baton_route *route = call->match.route;
+	struct baton_task task = {
+	    .name = route->path, .work = run, .done = done, .release = destroy};
+	int status;
+
+	call_need_ctx(call);
+	if (call->ctx == NULL)
+		return; /* the worker is at its end, and it is answered */
+	task.limit_ms = route->deadline_ms != 0 ? route->deadline_ms : ROUTE_DEADLINE_MS;
+	task.arg = copy(call);
+	status = baton_offload_at(call->ctx, &task, "a route that blocks");
+	if (status == 0)
+		return;
+	destroy(task.arg);
+	call_refuse(call, 503, status);
+}
+
+/* --- baton.h: in the thread --- */
+
+static struct asked
+of_work(struct baton_work *w)
+{
+	return (struct asked){.request = &w->request,
+	                      .match = &w->match,
+	                      .head = w->head,
+	                      .head_len = w->head_len,
+	                      .texts = &w->texts};
+}
+
+struct baton_service *
+baton_work_service(const struct baton_work *work)
+{
+	return work->owner;
+}
+
+const struct baton_ctx *
+baton_work_ctx(const struct baton_work *work)
+{
+	return work->ctx;
+}
+
+int
+baton_work_refused(const struct baton_work *work)
+{
+	return work->refused;
+}
+
+const char *
+baton_work_method(struct baton_work *work)
+{
+	struct asked a = of_work(work);
+
+	return asked_method(&a);
+}
+
+const char *
+baton_work_path(struct baton_work *work)
+{
+	struct asked a = of_work(work);
+
+	return asked_path(&a);
+}
+
+const char *
+baton_work_var(struct baton_work *work, const char *name)
+{
+	struct asked a = of_work(work);
+
+	return asked_var(&a, name);
+}
+
+const char *
+baton_work_query(struct baton_work *work, const char *name)
+{
+	struct asked a = of_work(work);
+
+	return asked_query(&a, name);
+}
+
+const char *
+baton_work_header(struct baton_work *work, const char *name)
+{
+	struct asked a = of_work(work);
+
+	return asked_header(&a, name);
+}
+
+const char *
+baton_work_body(const struct baton_work *work, size_t *n)
+{
+	*n = work->nbody;
+	return work->body;
+}
+
+int
+baton_work_answer_header(struct baton_work *work, const char *name, const char *value)
+{
+	return answered_add_header(&work->headers, &work->nheaders, name, value);
+}
+
+void
+baton_work_write(struct baton_work *work, const void *bytes, size_t n)
+{
+	if (n == 0)
+		return;
+	if (work->nanswer + n > work->answer_room) {
+		work->answer_room = 2 * (work->nanswer + n);
+		work->answer = mem_realloc(work->answer, work->answer_room);
+	}
+	memcpy(work->answer + work->nanswer, bytes, n);
+	work->nanswer += n;
+}
+
+void
+baton_work_printf(struct baton_work *work, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = mem_vprintf(fmt, ap);
+	va_end(ap);
+	baton_work_write(work, text, strlen(text));
+	free(text);
+}
