@@ -702,6 +702,14 @@ int baton_request_read(baton_request r, void *buf, size_t *n);
 int baton_request_readable(baton_request r, void (*fn)(void *arg), void *arg);
 
 /*
+ * Call fn(arg) once, on the loop's top level, when the worker begins to drain; soon if it does
+ * already.  A request that could go on for ever, as an answer in pieces may, is to end soon
+ * then: at the drain's deadline it is cut.  Not called when the request is over, of which its
+ * ctx tells.  One at a time; another replaces it; fn NULL: none.  0, or as baton_answer.
+ */
+int baton_request_drain(baton_request r, void (*fn)(void *arg), void *arg);
+
+/*
  * Answer it: status 200..599, the Content-Type (NULL: none), n bytes that are copied.
  * 0; BATON_ANSWERED, BATON_DEADLINE, BATON_CLOSED; BATON_INVALID.
  */

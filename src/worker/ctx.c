@@ -40,6 +40,7 @@ struct baton_ctx {
 
 static struct {
 	struct baton_ctx *root;
+	struct baton_ctx *drain;
 	TAILQ_HEAD(, baton_ctx) all;
 } cx = {.all = TAILQ_HEAD_INITIALIZER(cx.all)};
 
@@ -275,6 +276,7 @@ void
 ctx_start(void)
 {
 	cx.root = allocate("the worker");
+	cx.drain = allocate("the drain");
 }
 
 void
@@ -285,21 +287,37 @@ ctx_stop(void)
 	TAILQ_FOREACH (ctx, &cx.all, all)
 		log_debug("a ctx of %s is still held", ctx->place);
 	baton_ctx_drop(&cx.root);
+	baton_ctx_drop(&cx.drain);
+}
+
+static void
+renew(struct baton_ctx **ctx)
+{
+	const char *place = (*ctx)->place;
+
+	if ((*ctx)->cause == 0)
+		return;
+	baton_ctx_drop(ctx);
+	*ctx = allocate(place);
 }
 
 void
 ctx_renew(void)
 {
-	if (cx.root->cause == 0)
-		return;
-	baton_ctx_drop(&cx.root);
-	ctx_start();
+	renew(&cx.root);
+	renew(&cx.drain);
 }
 
 struct baton_ctx *
 ctx_root(void)
 {
 	return cx.root;
+}
+
+struct baton_ctx *
+ctx_drain(void)
+{
+	return cx.drain;
 }
 
 bool

@@ -19,7 +19,10 @@ void ctx_stop(void);
 /* The worker's own: ends at the drain's deadline. */
 struct baton_ctx *ctx_root(void);
 
-/* The drain is called off: if it has ended, what begins from now on gets another. */
+/* Another one, with nothing below it: ends when the drain begins. */
+struct baton_ctx *ctx_drain(void);
+
+/* The drain is called off: of these two, what has ended is there anew. */
 void ctx_renew(void);
 
 /* Nobody but its one holder has to do with it: it may be dropped without a word. */

@@ -75,6 +75,7 @@ runtime_drain(void)
 	if (loop == NULL || draining)
 		return;
 	draining = true;
+	baton_ctx_cancel(ctx_drain(), BATON_DRAIN);
 	background_drain();
 }
 

@@ -374,6 +374,55 @@ half(baton_request r)
 	baton_answer_write(r, "half", 4);
 }
 
+/* --- without an end of its own --- */
+
+static void
+say_goodbye(void *arg)
+{
+	baton_request *r = arg;
+
+	baton_answer_write(*r, "goodbye\n", 8);
+	baton_answer_end(*r);
+}
+
+static void
+ask_again(void *arg)
+{
+	baton_request *r = arg;
+
+	baton_request_drain(*r, say_goodbye, r);
+}
+
+static void
+forget_it(void *arg)
+{
+	baton_log(BATON_ERROR, "told of the drain when it was over: %p", arg);
+}
+
+/* It ends with the drain; /events/over is over before, /events/stays thinks better of it,
+ * /events/again asks again when it is told. */
+static void
+events(baton_request r)
+{
+	static baton_request streams[64];
+	static unsigned n;
+	const char *kind = baton_request_var(r, "v");
+	baton_request *own = &streams[n++ % 64];
+
+	*own = r;
+	baton_answer_begin(r, 200, TEXT);
+	baton_answer_write(r, "hello\n", 6);
+	if (strcmp(kind, "stays") != 0)
+		baton_request_drain(r, strcmp(kind, "again") == 0 ? ask_again : say_goodbye,
+		                    own);
+	if (strcmp(kind, "stays") == 0 || strcmp(kind, "over") == 0)
+		baton_request_drain(r, forget_it, own);
+	if (strcmp(kind, "stays") == 0)
+		baton_request_drain(r, NULL, NULL);
+	if (strcmp(kind, "over") == 0)
+		baton_answer_end(r);
+}
+
 /* --- a body in pieces --- */
 
 struct upload {
@@ -737,6 +786,7 @@ static const struct baton_route routes[] = {
     {.method = "GET", .path = "/deaf", .handle = deaf, .deadline_ms = 100},
     {.method = "GET", .path = "/fan", .handle = fan},
     {.method = "GET", .path = "/stream/{n}", .handle = stream},
+    {.method = "GET", .path = "/events/{v}", .handle = events, .deadline_ms = BATON_NEVER},
     {.method = "GET", .path = "/half", .handle = half, .deadline_ms = 100},
     {.method = "GET", .path = "/half/for-ever", .handle = half, .deadline_ms = BATON_NEVER},
     {.method = "POST", .path = "/upload/{v}", .handle = upload, .streamed = true},

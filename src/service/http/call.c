@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "service/http/answer.h"
 #include "service/http/called.h"
+#include "service/http/drained.h"
 #include "service/http/exchange.h"
 #include "service/http/handle.h"
 #include "service/http/http.h"
@@ -105,6 +106,7 @@ call_end(struct call *call, int cause)
 
 	end_wait(&call->readable, call->readable_arg, cause);
 	end_wait(&call->flushed, call->flushed_arg, cause);
+	drained_forget(call);
 	if (call->known)
 		handle_end(call->handle, cause);
 	call->known = false;
@@ -281,6 +283,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		STAILQ_REMOVE_HEAD(&cl.ready, ready_link);
 		cl.nready--;
 		call->ready = false;
+		drained_tell(call);
 		upload_tell(call);
 		go_on(call);
 		if (pace_is_enough(start_us))
@@ -573,6 +576,8 @@ hand_over(struct call *call)
 	if (call->known)
 		call_need_ctx(call);
 	call->handling = false;
+	if (drained_is_due(call))
+		call_wake(call);
 }
 
 /* Nothing of the body is for the handler, and nothing can follow it. */

@@ -1,7 +1,8 @@
 /*
  * called: the inside of a call, for the files that make up a handler's side of HTTP: its
  * life and the answer's way out (call.c), what the handler asks of his request (asked.c),
- * the body that he gets in pieces (upload.c) and what he answers (answered.c).
+ * the body that he gets in pieces (upload.c), the word of the drain (drained.c) and what he
+ * answers (answered.c).
  */
 #ifndef BATON_SERVICE_HTTP_CALLED_H
 #define BATON_SERVICE_HTTP_CALLED_H
@@ -54,6 +55,10 @@ struct call {
 	size_t taken;   /* of nbody, by the handler */
 	void (*readable)(void *arg);
 	void *readable_arg;
+	/* of the drain */
+	void (*drain)(void *arg); /* NULL: nobody wants to know, or he knows */
+	void *drain_arg;
+	struct baton_watch drain_watch; /* over: it has begun */
 	/* the answer */
 	char *headers;
 	size_t nheaders;

@@ -1,0 +1,55 @@
+#include "service/http/drained.h"
+
+#include <stddef.h>
+
+#include "baton.h"
+#include "service/http/called.h"
+#include "service/http/handle.h"
+#include "worker/ctx.h"
+
+bool
+drained_is_due(const struct call *call)
+{
+	return call->drain != NULL && call->drain_watch.prev == NULL;
+}
+
+void
+drained_tell(struct call *call)
+{
+	void (*fn)(void *) = call->drain;
+
+	if (!drained_is_due(call))
+		return;
+	call->drain = NULL;
+	fn(call->drain_arg);
+}
+
+void
+drained_forget(struct call *call)
+{
+	baton_ctx_unwatch(&call->drain_watch);
+	call->drain = NULL;
+}
+
+static void
+on_drain(void *arg, int cause)
+{
+	(void)cause;
+	call_wake(arg);
+}
+
+int
+baton_request_drain(baton_request r, void (*fn)(void *arg), void *arg)
+{
+	int status;
+	struct call *call = handle_find(r, &status);
+
+	if (call == NULL)
+		return status;
+	drained_forget(call);
+	call->drain = fn;
+	call->drain_arg = arg;
+	if (fn != NULL && baton_ctx_watch(ctx_drain(), &call->drain_watch, on_drain, call) != 0)
+		call_wake(call);
+	return 0;
+}
