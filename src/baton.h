@@ -666,11 +666,16 @@ int baton_request_refused(baton_request r);
 
 /* The path as it was sent; the value of a variable, of a parameter of the query, decoded;
  * the first header of that name.  NULL: there is none.  A request with more than 256 parameters
- * was answered 400 before it came here. */
+ * was answered 400 before it came here.  A variable is decoded: even one of a single segment may
+ * be "..", or hold a '/'. */
 const char *baton_request_path(baton_request r);
 const char *baton_request_var(baton_request r, const char *name);
 const char *baton_request_query(baton_request r, const char *name);
 const char *baton_request_header(baton_request r, const char *name);
+
+/* As baton_request_var, for what is to be a part of a file's name: NULL also when it is empty,
+ * "." or "..", or has a '/' in it.  (One with a NUL was answered 400 before it came here.) */
+const char *baton_request_segment(baton_request r, const char *name);
 
 /* The body, with a NUL behind its *n bytes; "" when there is none. */
 const char *baton_request_body(baton_request r, size_t *n);
@@ -749,6 +754,7 @@ const struct baton_ctx *baton_work_ctx(const struct baton_work *work);
 const char *baton_work_method(struct baton_work *work);
 const char *baton_work_path(struct baton_work *work);
 const char *baton_work_var(struct baton_work *work, const char *name);
+const char *baton_work_segment(struct baton_work *work, const char *name);
 const char *baton_work_query(struct baton_work *work, const char *name);
 const char *baton_work_header(struct baton_work *work, const char *name);
 int baton_work_refused(const struct baton_work *work);

@@ -62,6 +62,23 @@ me(baton_request r)
 }
 
 static void
+segment(baton_request r)
+{
+	const char *v = baton_request_segment(r, "v");
+
+	answer_text(r, v != NULL ? 200 : 400, v != NULL ? v : baton_request_var(r, "v"));
+}
+
+static int
+work_segment(struct baton_work *w)
+{
+	const char *v = baton_work_segment(w, "v");
+
+	baton_work_printf(w, "%s", v != NULL ? v : baton_work_var(w, "v"));
+	return v != NULL ? 200 : 400;
+}
+
+static void
 any(baton_request r)
 {
 	tell(r, "any");
@@ -767,6 +784,9 @@ static const struct baton_route routes[] = {
     {.method = "GET", .path = "/users/{v}", .handle = user},
     {.method = "GET", .path = "/users/me", .handle = me},
     {.method = "GET", .path = "/files/{v...}", .handle = files},
+    {.method = "GET", .path = "/segment/{v}", .handle = segment},
+    {.method = "GET", .path = "/segments/{v...}", .handle = segment},
+    {.method = "GET", .path = "/work/segment/{v}", .work = work_segment},
     {.method = "*", .path = "/any/{v}", .handle = any},
     {.method = "PUT", .path = "/any/{v}", .handle = user},
 #ifdef OWN_FORM

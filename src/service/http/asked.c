@@ -64,6 +64,22 @@ asked_var(const struct asked *a, const char *name)
 	return NULL;
 }
 
+/* Can it name something in one folder, and nothing else?  A NUL is in no path (400). */
+static bool
+is_segment(const char *text)
+{
+	return *text != '\0' && strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0;
+}
+
+const char *
+asked_segment(const struct asked *a, const char *name)
+{
+	const char *text = asked_var(a, name);
+
+	return text != NULL && is_segment(text) ? text : NULL;
+}
+
 /* Is that parameter called name?  Then *value is what stands after its '='. */
 static bool
 is_parameter(struct request_text t, const char *name, struct request_text *value)
@@ -182,6 +198,14 @@ baton_request_var(baton_request r, const char *name)
 	struct asked a;
 
 	return ask(r, &a) ? asked_var(&a, name) : NULL;
+}
+
+const char *
+baton_request_segment(baton_request r, const char *name)
+{
+	struct asked a;
+
+	return ask(r, &a) ? asked_segment(&a, name) : NULL;
 }
 
 const char *

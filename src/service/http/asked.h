@@ -33,6 +33,7 @@ struct asked asked_of(struct call *call);
 const char *asked_method(const struct asked *a);
 const char *asked_path(const struct asked *a);
 const char *asked_var(const struct asked *a, const char *name);
+const char *asked_segment(const struct asked *a, const char *name);
 const char *asked_query(const struct asked *a, const char *name);
 const char *asked_header(const struct asked *a, const char *name);
 

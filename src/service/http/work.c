@@ -184,6 +184,14 @@ baton_work_var(struct baton_work *work, const char *name)
 }
 
 const char *
+baton_work_segment(struct baton_work *work, const char *name)
+{
+	struct asked a = of_work(work);
+
+	return asked_segment(&a, name);
+}
+
+const char *
 baton_work_query(struct baton_work *work, const char *name)
 {
 	struct asked a = of_work(work);
