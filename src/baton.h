@@ -4,8 +4,9 @@
  * A worker is one process with one loop and one thread, here called the loop.  What
  * must block goes to a thread (baton_offload) and its result comes back on the loop,
  * so that nothing of a worker needs a lock.  Unless a function says otherwise it is
- * called on the loop (in a thread most of them end the worker at once), does not block, and
- * cannot fail for want of memory (the worker ends instead, and its slot is refilled).
+ * called on the loop (in a thread most of them end the worker at once, and the log names the
+ * function), does not block, and cannot fail for want of memory (the worker ends instead,
+ * and its slot is refilled).
  *
  * Times are milliseconds.  A status is 0 (BATON_OK), a negative number of enum
  * baton_status, or, where a handler's own function returns it, any positive number of

@@ -60,7 +60,7 @@ baton_background_at(const char *name, void (*drain)(void *arg), void *arg, const
 {
 	struct baton_background *b;
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	if (bk.n >= bk.most) {
 		if (bk.refused++ == 0)
 			log_warn("background task '%s' (%s) is refused: there are %u already",
@@ -93,6 +93,7 @@ baton_background_end(struct baton_background **bg)
 {
 	struct baton_background *b = *bg;
 
+	ON_LOOP();
 	*bg = NULL;
 	if (b == NULL)
 		return;

@@ -85,7 +85,7 @@ baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms, const char *plac
 	uint64_t deadline = UINT64_MAX;
 	int cause;
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	ctx->parent = baton_ctx_hold(parent != NULL ? parent : cx.root);
 	TAILQ_INSERT_TAIL(&cx.all, ctx, all);
 	if (timeout_ms != 0)
@@ -108,6 +108,7 @@ baton_ctx_new_at(struct baton_ctx *parent, uint64_t timeout_ms, const char *plac
 struct baton_ctx *
 baton_ctx_hold(struct baton_ctx *ctx)
 {
+	ON_LOOP();
 	AN(ctx->holds > 0);
 	ctx->holds++;
 	return ctx;
@@ -152,7 +153,7 @@ baton_ctx_drop(struct baton_ctx **ctx)
 {
 	struct baton_ctx *c = *ctx;
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	*ctx = NULL;
 	while (c != NULL) {
 		AN(c->holds > 0);
@@ -170,7 +171,7 @@ baton_ctx_cancel(struct baton_ctx *ctx, int cause)
 	struct baton_watch *w;
 	struct baton_ctx *child;
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	AN(cause != 0);
 	if (ctx->cause != 0)
 		return;
@@ -214,6 +215,7 @@ int
 baton_ctx_watch(struct baton_ctx *ctx, struct baton_watch *watch,
                 void (*fn)(void *arg, int cause), void *arg)
 {
+	ON_LOOP();
 	AN(watch->prev == NULL);
 	if (ctx->cause != 0)
 		return ctx->cause;
@@ -230,6 +232,7 @@ baton_ctx_watch(struct baton_ctx *ctx, struct baton_watch *watch,
 void
 baton_ctx_unwatch(struct baton_watch *watch)
 {
+	ON_LOOP();
 	if (watch->prev == NULL)
 		return;
 	*watch->prev = watch->next;
@@ -246,6 +249,7 @@ baton_ctx_set(struct baton_ctx *ctx, const void *key, void *value, void (*free_i
 {
 	struct value *v = ctx->values;
 
+	ON_LOOP();
 	while (v != NULL && v->key != key)
 		v = v->next;
 	if (v == NULL) {

@@ -37,6 +37,7 @@ baton_group_new_at(struct baton_ctx *parent, void (*done)(void *arg, int status)
 {
 	struct baton_group *g = mem_alloc(sizeof *g);
 
+	ON_LOOP();
 	g->ctx = baton_ctx_new_at(parent, 0, place);
 	g->place = place;
 	g->born_ms = clock_ms();
@@ -77,7 +78,7 @@ look(struct baton_group *g)
 void
 baton_group_begin(struct baton_group *group)
 {
-	AN(runtime_on_loop());
+	ON_LOOP();
 	AN(!group->closed || group->members > 0);
 	group->members++;
 }
@@ -85,7 +86,7 @@ baton_group_begin(struct baton_group *group)
 void
 baton_group_end(struct baton_group *group, int status)
 {
-	AN(runtime_on_loop());
+	ON_LOOP();
 	AN(group->members > 0);
 	if (status != 0 && group->status == 0) {
 		group->status = status;
@@ -98,6 +99,7 @@ baton_group_end(struct baton_group *group, int status)
 void
 baton_group_close(struct baton_group *group)
 {
+	ON_LOOP();
 	AN(!group->closed);
 	group->closed = true;
 	look(group);
@@ -139,6 +141,7 @@ baton_group_offload_at(struct baton_group *group, const struct baton_task *task,
 	struct baton_task t = *task;
 	int status;
 
+	ON_LOOP();
 	m->group = group;
 	m->task = *task;
 	t.work = member_work;

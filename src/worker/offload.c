@@ -275,7 +275,7 @@ baton_offload_at(struct baton_ctx *ctx, const struct baton_task *task, const cha
 	int cause;
 	unsigned there;
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	if (ctx == NULL)
 		ctx = ctx_root();
 	if ((cause = baton_ctx_cause(ctx)) != 0)

@@ -340,6 +340,7 @@ void
 baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
                 void (*fn)(void *arg, int status), void *arg)
 {
+	ON_LOOP();
 	end_wait(link);
 	if (fn == NULL)
 		return;
@@ -436,7 +437,7 @@ baton_link_put(struct baton_link *link, bool reusable)
 {
 	struct pool_target *t = link->target;
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	end_wait(link);
 	if (link->attached) {
 		link->ready = NULL;
@@ -519,7 +520,7 @@ baton_pool_get_at(struct baton_pool *pool, struct baton_ctx *ctx, const char *ta
 {
 	int cause = baton_ctx_cause(ctx != NULL ? ctx : ctx_root());
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	if (cause != 0)
 		return cause;
 	if (!dial_target_is_good(target))
@@ -623,6 +624,7 @@ baton_pool_free(struct baton_pool **pool)
 {
 	struct pool_target *t;
 
+	ON_LOOP();
 	if (*pool == NULL)
 		return;
 	while ((t = TAILQ_FIRST(&(*pool)->targets)) != NULL) {

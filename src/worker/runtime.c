@@ -33,6 +33,13 @@ runtime_on_loop(void)
 }
 
 void
+runtime_need_loop(const char *function)
+{
+	if (!on_loop)
+		log_panic("%s was called in a thread, and belongs to the loop", function);
+}
+
+void
 runtime_start(struct event_base *base, const struct runtime_limits *limits)
 {
 	if (loop == NULL) {

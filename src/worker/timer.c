@@ -30,6 +30,7 @@ baton_timer_new(void (*fn)(void *arg), void *arg)
 {
 	struct baton_timer *t = mem_alloc(sizeof *t);
 
+	ON_LOOP();
 	t->fn = fn;
 	t->arg = arg;
 	evtimer_assign(&t->ev, runtime_base(), on_timer, t);
@@ -42,19 +43,21 @@ baton_timer_set(struct baton_timer *timer, uint64_t ms)
 	struct timeval tv = {.tv_sec = (time_t)(ms / 1000),
 	                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
-	AN(runtime_on_loop());
+	ON_LOOP();
 	event_add(&timer->ev, &tv);
 }
 
 void
 baton_timer_clear(struct baton_timer *timer)
 {
+	ON_LOOP();
 	event_del(&timer->ev);
 }
 
 void
 baton_timer_free(struct baton_timer **timer)
 {
+	ON_LOOP();
 	if (*timer == NULL)
 		return;
 	event_del(&(*timer)->ev);

@@ -587,6 +587,34 @@ work_tell(struct baton_work *w)
 	return 201;
 }
 
+/* What a thread must not do. */
+static int
+work_misuse(struct baton_work *w)
+{
+	struct baton_task t = {.name = "none", .work = no_work};
+	const char *v = baton_work_var(w, "v");
+	baton_request r = {0};
+	size_t n = 1;
+
+	if (strcmp(v, "baton_answer") == 0)
+		baton_answer(r, 200, NULL, "", 0);
+	else if (strcmp(v, "baton_answer_write") == 0)
+		baton_answer_write(r, "", 0);
+	else if (strcmp(v, "baton_request_var") == 0)
+		baton_request_var(r, "v");
+	else if (strcmp(v, "baton_request_read") == 0)
+		baton_request_read(r, &n, &n);
+	else if (strcmp(v, "baton_request_drain") == 0)
+		baton_request_drain(r, NULL, NULL);
+	else if (strcmp(v, "baton_offload_at") == 0)
+		baton_offload(NULL, &t);
+	else if (strcmp(v, "baton_timer_new") == 0)
+		baton_timer_new(free, NULL);
+	else if (strcmp(v, "baton_ctx_new_at") == 0)
+		baton_ctx_new(NULL, 0);
+	return 200;
+}
+
 /* These wait for nothing else: they are the downstream. */
 
 static int
@@ -817,6 +845,7 @@ static const struct baton_route routes[] = {
      .streamed = true},
     {.method = "GET", .path = "/release", .handle = release_held},
     {.method = "*", .path = "/work/tell/{v}", .work = work_tell},
+    {.method = "GET", .path = "/work/misuse/{v}", .work = work_misuse},
     {.method = "GET", .path = "/work/slow/{v}", .work = work_slow, .deadline_ms = 60000},
     {.method = "GET", .path = "/work/soon/{v}", .work = work_slow, .deadline_ms = 100},
     {.method = "GET", .path = "/work/deaf", .work = work_deaf, .deadline_ms = 100},

@@ -13,10 +13,12 @@ struct call {
 static struct call one, two;
 static bool on_loop = true;
 
-bool
-runtime_on_loop(void)
+void
+runtime_need_loop(const char *function)
 {
-	return on_loop;
+	if (!on_loop)
+		abort();
+	(void)function;
 }
 
 START_TEST(a_handle_means_its_call_until_it_ends)
@@ -24,12 +26,12 @@ START_TEST(a_handle_means_its_call_until_it_ends)
 	baton_request a = handle_new(&one), b = handle_new(&two);
 	int status;
 
-	ck_assert_ptr_eq(handle_look_up(a), &one);
-	ck_assert_ptr_eq(handle_look_up(b), &two);
+	ck_assert_ptr_eq(handle_look_up(__func__, a), &one);
+	ck_assert_ptr_eq(handle_look_up(__func__, b), &two);
 	handle_end(a, BATON_DEADLINE);
-	ck_assert_ptr_null(handle_find(a, &status));
+	ck_assert_ptr_null(handle_find(__func__, a, &status));
 	ck_assert_int_eq(status, BATON_DEADLINE);
-	ck_assert_ptr_eq(handle_look_up(b), &two);
+	ck_assert_ptr_eq(handle_look_up(__func__, b), &two);
 	handle_end(b, BATON_CLOSED);
 }
 END_TEST
@@ -43,10 +45,10 @@ START_TEST(a_place_that_is_used_again_has_another_number)
 	b = handle_new(&two);
 	ck_assert_uint_ne(a.id, b.id);
 	ck_assert_uint_eq((uint32_t)a.id, (uint32_t)b.id);
-	ck_assert_ptr_null(handle_find(a, &status));
+	ck_assert_ptr_null(handle_find(__func__, a, &status));
 	ck_assert_int_eq(status, BATON_ANSWERED);
 	handle_end(b, BATON_DEADLINE);
-	ck_assert_ptr_null(handle_find(a, &status));
+	ck_assert_ptr_null(handle_find(__func__, a, &status));
 	ck_assert_int_eq(status, BATON_ANSWERED);
 }
 END_TEST
@@ -64,11 +66,11 @@ START_TEST(who_is_late_is_told_why)
 		handle_end(r, BATON_ANSWERED);
 	}
 	for (int i = 0; i < 1024; i++) {
-		ck_assert_ptr_null(handle_find(late[i], &status));
+		ck_assert_ptr_null(handle_find(__func__, late[i], &status));
 		ck_assert_int_eq(status, BATON_DEADLINE);
 	}
 	ck_assert_uint_eq((uint32_t)r.id, (uint32_t)first.id); /* they do not rest for ever */
-	ck_assert_ptr_null(handle_look_up(first));
+	ck_assert_ptr_null(handle_look_up(__func__, first));
 }
 END_TEST
 
@@ -77,7 +79,7 @@ START_TEST(a_thread_has_no_requests)
 	baton_request r = handle_new(&one);
 
 	on_loop = false;
-	handle_look_up(r);
+	handle_look_up(__func__, r);
 }
 END_TEST
 
@@ -85,12 +87,12 @@ START_TEST(what_was_never_given_out_is_an_error)
 {
 	int status = 0;
 
-	ck_assert_ptr_null(handle_find((baton_request){0}, &status));
+	ck_assert_ptr_null(handle_find(__func__, (baton_request){0}, &status));
 	ck_assert_int_ne(status, 0);
 	handle_new(&one);
-	ck_assert_ptr_null(handle_find((baton_request){0}, &status));
+	ck_assert_ptr_null(handle_find(__func__, (baton_request){0}, &status));
 	ck_assert_int_ne(status, 0);
-	ck_assert_ptr_null(handle_find((baton_request){UINT64_MAX}, &status));
+	ck_assert_ptr_null(handle_find(__func__, (baton_request){UINT64_MAX}, &status));
 	ck_assert_int_ne(status, 0);
 }
 END_TEST
@@ -103,13 +105,13 @@ START_TEST(no_number_comes_again)
 
 	for (int i = 0; i < 3 * HANDLE_LAST; i++) {
 		handle_end(r, BATON_ANSWERED);
-		ck_assert_ptr_null(handle_look_up(r));
+		ck_assert_ptr_null(handle_look_up(__func__, r));
 		r = handle_new(&two);
 		ck_assert_uint_le(r.id >> 32, HANDLE_LAST);
 		ck_assert_uint_ne(r.id, first.id);
 	}
-	ck_assert_ptr_null(handle_look_up(first));
-	ck_assert_ptr_eq(handle_look_up(r), &two);
+	ck_assert_ptr_null(handle_look_up(__func__, first));
+	ck_assert_ptr_eq(handle_look_up(__func__, r), &two);
 }
 END_TEST
 

@@ -63,7 +63,7 @@ int
 baton_answer_header(baton_request r, const char *name, const char *value)
 {
 	int status;
-	struct call *call = handle_find(r, &status);
+	struct call *call = handle_find(__func__, r, &status);
 
 	if (call == NULL)
 		return status;
@@ -74,9 +74,9 @@ baton_answer_header(baton_request r, const char *name, const char *value)
 
 /* The call of a handle that may be answered now in this way; else NULL and *status. */
 static struct call *
-to_answer(baton_request r, int *status, int code, const char *type)
+to_answer(const char *function, baton_request r, int *status, int code, const char *type)
 {
-	struct call *call = handle_find(r, status);
+	struct call *call = handle_find(function, r, status);
 
 	if (call == NULL)
 		return NULL;
@@ -136,7 +136,7 @@ int
 baton_answer(baton_request r, int status, const char *type, const void *body, size_t n)
 {
 	int result;
-	struct call *call = to_answer(r, &result, status, type);
+	struct call *call = to_answer(__func__, r, &result, status, type);
 	size_t len;
 
 	if (call == NULL)
@@ -156,7 +156,7 @@ int
 baton_answer_begin(baton_request r, int status, const char *type)
 {
 	int result;
-	struct call *call = to_answer(r, &result, status, type);
+	struct call *call = to_answer(__func__, r, &result, status, type);
 	struct exchange *x;
 	size_t len;
 
@@ -195,7 +195,7 @@ int
 baton_answer_write(baton_request r, const void *bytes, size_t n)
 {
 	int status;
-	struct call *call = handle_find(r, &status);
+	struct call *call = handle_find(__func__, r, &status);
 
 	if (call == NULL)
 		return status;
@@ -214,7 +214,7 @@ int
 baton_answer_end(baton_request r)
 {
 	int status;
-	struct call *call = handle_find(r, &status);
+	struct call *call = handle_find(__func__, r, &status);
 
 	if (call == NULL)
 		return status;
@@ -234,7 +234,7 @@ int
 baton_answer_flushed(baton_request r, void (*fn)(void *arg), void *arg)
 {
 	int status;
-	struct call *call = handle_find(r, &status);
+	struct call *call = handle_find(__func__, r, &status);
 
 	if (call == NULL)
 		return status;

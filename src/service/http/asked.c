@@ -139,9 +139,9 @@ asked_of(struct call *call)
 
 /* False: it is over. */
 static bool
-ask(baton_request r, struct asked *a)
+ask(const char *function, baton_request r, struct asked *a)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(function, r);
 
 	if (call == NULL)
 		return false;
@@ -152,7 +152,7 @@ ask(baton_request r, struct asked *a)
 struct baton_service *
 baton_request_service(baton_request r)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 
 	return call != NULL ? call_http(call)->owner : NULL;
 }
@@ -160,7 +160,7 @@ baton_request_service(baton_request r)
 struct baton_ctx *
 baton_request_ctx(baton_request r)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 
 	if (call == NULL)
 		return NULL;
@@ -171,7 +171,7 @@ baton_request_ctx(baton_request r)
 int
 baton_request_refused(baton_request r)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 
 	return call != NULL ? call->refused : 0;
 }
@@ -181,7 +181,7 @@ baton_request_method(baton_request r)
 {
 	struct asked a;
 
-	return ask(r, &a) ? asked_method(&a) : NULL;
+	return ask(__func__, r, &a) ? asked_method(&a) : NULL;
 }
 
 const char *
@@ -189,7 +189,7 @@ baton_request_path(baton_request r)
 {
 	struct asked a;
 
-	return ask(r, &a) ? asked_path(&a) : NULL;
+	return ask(__func__, r, &a) ? asked_path(&a) : NULL;
 }
 
 const char *
@@ -197,7 +197,7 @@ baton_request_var(baton_request r, const char *name)
 {
 	struct asked a;
 
-	return ask(r, &a) ? asked_var(&a, name) : NULL;
+	return ask(__func__, r, &a) ? asked_var(&a, name) : NULL;
 }
 
 const char *
@@ -205,7 +205,7 @@ baton_request_segment(baton_request r, const char *name)
 {
 	struct asked a;
 
-	return ask(r, &a) ? asked_segment(&a, name) : NULL;
+	return ask(__func__, r, &a) ? asked_segment(&a, name) : NULL;
 }
 
 const char *
@@ -213,7 +213,7 @@ baton_request_query(baton_request r, const char *name)
 {
 	struct asked a;
 
-	return ask(r, &a) ? asked_query(&a, name) : NULL;
+	return ask(__func__, r, &a) ? asked_query(&a, name) : NULL;
 }
 
 const char *
@@ -221,13 +221,13 @@ baton_request_header(baton_request r, const char *name)
 {
 	struct asked a;
 
-	return ask(r, &a) ? asked_header(&a, name) : NULL;
+	return ask(__func__, r, &a) ? asked_header(&a, name) : NULL;
 }
 
 const char *
 baton_request_body(baton_request r, size_t *n)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 
 	*n = 0;
 	if (call == NULL)
@@ -241,7 +241,7 @@ baton_request_body(baton_request r, size_t *n)
 char *
 baton_request_take_body(baton_request r, size_t *n)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 	char *body;
 
 	*n = 0;

@@ -347,7 +347,7 @@ call_hung_up(struct conn *c, struct exchange *x)
 struct conn *
 call_connection(baton_request r)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 
 	return call != NULL ? call->x->conn : NULL;
 }
@@ -355,7 +355,7 @@ call_connection(baton_request r)
 struct conn *
 call_leave(baton_request r, bool *chunked)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 	struct conn *c;
 
 	if (call == NULL || call->state != CALL_STREAMING || call->x->phase != PHASE_CALL)
@@ -447,7 +447,7 @@ static void
 on_last_chance(void *arg)
 {
 	struct last_chance *l = arg;
-	struct call *call = handle_look_up(l->r);
+	struct call *call = handle_look_up(__func__, l->r);
 
 	if (call != NULL && --l->turns > 0) {
 		baton_post(on_last_chance, l);

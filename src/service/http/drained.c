@@ -42,7 +42,7 @@ int
 baton_request_drain(baton_request r, void (*fn)(void *arg), void *arg)
 {
 	int status;
-	struct call *call = handle_find(r, &status);
+	struct call *call = handle_find(__func__, r, &status);
 
 	if (call == NULL)
 		return status;

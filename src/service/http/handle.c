@@ -1,6 +1,5 @@
 #include "service/http/handle.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "worker/runtime.h"
 
@@ -95,12 +94,12 @@ handle_end(baton_request r, int cause)
 }
 
 struct call *
-handle_find(baton_request r, int *status)
+handle_find(const char *function, baton_request r, int *status)
 {
 	uint32_t i = (uint32_t)r.id, generation = (uint32_t)(r.id >> 32);
 	struct slot *s;
 
-	AN(runtime_on_loop());
+	runtime_need_loop(function);
 	*status = BATON_ANSWERED;
 	if (i >= ha.n)
 		return NULL;
@@ -113,11 +112,11 @@ handle_find(baton_request r, int *status)
 }
 
 struct call *
-handle_look_up(baton_request r)
+handle_look_up(const char *function, baton_request r)
 {
 	int status;
 
-	return handle_find(r, &status);
+	return handle_find(function, r, &status);
 }
 
 void

@@ -16,9 +16,10 @@ baton_request handle_new(struct call *call);
 void handle_end(baton_request r, int cause);
 
 /* The call behind a handle; or NULL, and *status tells how it has ended (of those that
- * were not answered by their handlers, of a thousand at least).  A thread is stopped by it. */
-struct call *handle_find(baton_request r, int *status);
-struct call *handle_look_up(baton_request r);
+ * were not answered by their handlers, of a thousand at least).  A thread is stopped by it, and
+ * the function named that it has called. */
+struct call *handle_find(const char *function, baton_request r, int *status);
+struct call *handle_look_up(const char *function, baton_request r);
 
 /* The worker leaves: forget them all. */
 void handle_free_all(void);

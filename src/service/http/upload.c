@@ -157,9 +157,9 @@ upload_waits(struct call *call)
 
 /* The call of a handle with such a body; else NULL and *status. */
 static struct call *
-find(baton_request r, int *status)
+find(const char *function, baton_request r, int *status)
 {
-	struct call *call = handle_find(r, status);
+	struct call *call = handle_find(function, r, status);
 
 	if (call == NULL || call->streamed)
 		return call;
@@ -178,7 +178,7 @@ int
 baton_request_read(baton_request r, void *buf, size_t *n)
 {
 	int status;
-	struct call *call = find(r, &status);
+	struct call *call = find(__func__, r, &status);
 	size_t there;
 
 	if (call == NULL)
@@ -205,7 +205,7 @@ int
 baton_request_readable(baton_request r, void (*fn)(void *arg), void *arg)
 {
 	int status;
-	struct call *call = find(r, &status);
+	struct call *call = find(__func__, r, &status);
 
 	if (call == NULL)
 		return status;

@@ -102,7 +102,7 @@ static void
 done(void *arg, int cause)
 {
 	struct baton_work *w = arg;
-	struct call *call = handle_look_up(w->r);
+	struct call *call = handle_look_up(__func__, w->r);
 
 	if (cause == 0 && call != NULL)
 		answer(call, w);
@@ -111,7 +111,7 @@ done(void *arg, int cause)
 void
 work_handle(baton_request r)
 {
-	struct call *call = handle_look_up(r);
+	struct call *call = handle_look_up(__func__, r);
 	const struct baton_route *route = call->match.route;
 	struct baton_task task = {
 	    .name = route->path, .work = run, .done = done, .release = destroy};

@@ -179,6 +179,7 @@ show_again(struct baton_conn *bc)
 void
 baton_conn_pause(struct baton_conn *conn)
 {
+	ON_LOOP();
 	conn->paused = true;
 	stream_look_soon(conn);
 }
@@ -186,6 +187,7 @@ baton_conn_pause(struct baton_conn *conn)
 void
 baton_conn_resume(struct baton_conn *conn)
 {
+	ON_LOOP();
 	if (!conn->paused)
 		return;
 	conn->paused = false;
@@ -196,6 +198,7 @@ baton_conn_resume(struct baton_conn *conn)
 void
 baton_conn_busy(struct baton_conn *conn, bool busy)
 {
+	ON_LOOP();
 	conn->wants = busy;
 	stream_look_soon(conn);
 }
@@ -433,6 +436,7 @@ stream_start(struct baton_service *s)
 void
 baton_conn_close(struct baton_conn *conn)
 {
+	ON_LOOP();
 	conn->broken = true;
 	stream_look_soon(conn);
 }
