@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/ctx.h"
+#include "worker/origin.h"
 #include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
@@ -20,6 +21,7 @@ struct baton_background {
 	TAILQ_ENTRY(baton_background) link;
 	struct baton_ctx *ctx;
 	const char *name, *place;
+	struct origin origin;
 	uint64_t born_ms;
 	void (*drain)(void *arg); /* NULL: does not want to know, or knows */
 	void *arg;
@@ -48,9 +50,11 @@ on_tell(evutil_socket_t fd, short what, void *arg)
 				break;
 		if (b != NULL) {
 			void (*drain)(void *) = b->drain;
+			struct origin before = origin_enter(b->origin);
 
 			b->drain = NULL;
 			drain(b->arg);
+			origin_leave(before);
 		}
 	} while (b != NULL);
 }
@@ -71,6 +75,7 @@ baton_background_at(const char *name, void (*drain)(void *arg), void *arg, const
 	b->ctx = baton_ctx_new_at(NULL, 0, place);
 	b->name = name;
 	b->place = place;
+	b->origin = origin_now();
 	b->born_ms = clock_ms();
 	b->drain = drain;
 	b->arg = arg;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/origin.h"
 #include "worker/runtime.h"
 
 struct value {
@@ -32,6 +33,7 @@ struct baton_ctx {
 	struct value *values;
 	struct event timer; /* assigned if the deadline is its own */
 	bool timed;
+	struct origin origin;
 	const char *place;
 	uint64_t born_ms;
 	uint64_t ended_ms; /* 0: it lives */
@@ -72,6 +74,7 @@ allocate(const char *place)
 
 	ctx->holds = 1;
 	ctx->deadline_ms = UINT64_MAX;
+	ctx->origin = origin_now();
 	ctx->place = place;
 	ctx->born_ms = clock_ms();
 	LIST_INIT(&ctx->children);
@@ -168,6 +171,7 @@ baton_ctx_drop(struct baton_ctx **ctx)
 void
 baton_ctx_cancel(struct baton_ctx *ctx, int cause)
 {
+	struct origin before;
 	struct baton_watch *w;
 	struct baton_ctx *child;
 
@@ -187,7 +191,9 @@ baton_ctx_cancel(struct baton_ctx *ctx, int cause)
 		baton_ctx_cancel(child, cause); /* takes itself out of the list */
 	while ((w = ctx->watches) != NULL) {
 		baton_ctx_unwatch(w);
+		before = origin_enter(ctx->origin);
 		w->fn(w->arg, cause);
+		origin_leave(before);
 	}
 	baton_ctx_drop(&ctx);
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/ctx.h"
+#include "worker/origin.h"
 #include "worker/runtime.h"
 #include "worker/waitgroup.h"
 
@@ -31,6 +32,7 @@ struct job {
 	struct baton_task task;
 	struct baton_ctx *ctx; /* held */
 	struct baton_watch watch;
+	struct origin origin;
 	const char *place;
 	uint64_t born_ms;
 	TAILQ_ENTRY(job) all;
@@ -95,11 +97,14 @@ thread_main(void *arg)
 	prctl(PR_SET_NAME, "baton-offload");
 	pthread_mutex_lock(&lock);
 	while ((j = next_job()) != NULL) {
+		struct origin before;
 		int result;
 
 		pthread_mutex_unlock(&lock);
 		mine = j;
+		before = origin_enter(j->origin);
 		result = j->task.work(j->task.arg);
+		origin_leave(before);
 		mine = NULL;
 		pthread_mutex_lock(&lock);
 		j->result = result;
@@ -147,21 +152,27 @@ start_thread(void)
 static void
 tell_done(struct job *j, int status)
 {
+	struct origin before = origin_enter(j->origin);
+
 	j->done = true;
 	baton_ctx_unwatch(&j->watch);
 	if (j->task.done != NULL)
 		j->task.done(j->task.arg, status);
+	origin_leave(before);
 }
 
 static void
 release(struct job *j)
 {
+	struct origin before = origin_enter(j->origin);
+
 	TAILQ_REMOVE(&of.all, j, all);
 	of.ndone++;
 	if (!j->abandoned)
 		waitgroup_done_task();
 	if (j->task.release != NULL)
 		j->task.release(j->task.arg);
+	origin_leave(before);
 	baton_ctx_drop(&j->ctx);
 	free(j);
 	if (TAILQ_EMPTY(&of.all))
@@ -293,6 +304,7 @@ baton_offload_at(struct baton_ctx *ctx, const struct baton_task *task, const cha
 	j = mem_alloc(sizeof *j);
 	j->task = *task;
 	j->ctx = baton_ctx_hold(ctx);
+	j->origin = origin_now();
 	j->place = place;
 	j->born_ms = clock_ms();
 	baton_ctx_watch(ctx, &j->watch, on_cancel, j);

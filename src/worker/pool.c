@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "worker/ctx.h"
 #include "worker/dial.h"
+#include "worker/origin.h"
 #include "worker/runtime.h"
 
 #define KEEPALIVE_MS 60000
@@ -40,6 +41,7 @@ struct baton_link {
 	int cause; /* of the ctx of a wait, when it has ended */
 	void (*fn)(void *arg, int status);
 	void *arg;
+	struct origin origin; /* of the wait */
 };
 
 /* Who wants a link: in its target's queue, then on its way to be told. */
@@ -51,6 +53,7 @@ struct waiter {
 	struct baton_watch watch;
 	void (*fn)(void *arg, int status, struct baton_link *link);
 	void *arg;
+	struct origin origin;
 	const char *place;
 	bool timed; /* its ctx is the request's, for the time after, too */
 	int status;
@@ -92,6 +95,7 @@ static void
 tell(void *arg)
 {
 	struct waiter *w = arg;
+	struct origin before;
 	int cause = baton_ctx_cause(w->ctx);
 
 	if (cause != 0 && w->given != NULL) { /* it ended just now */
@@ -99,7 +103,9 @@ tell(void *arg)
 		w->given = NULL;
 		w->status = cause;
 	}
+	before = origin_enter(w->origin);
 	w->fn(w->arg, w->status, w->given);
+	origin_leave(before);
 	baton_ctx_drop(&w->ctx);
 	free(w);
 }
@@ -319,11 +325,14 @@ static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct baton_link *l = arg;
+	struct origin before;
 
 	(void)fd;
 	(void)what;
 	end_wait(l);
-	l->fn(l->arg, l->cause);
+	before = origin_enter(l->origin);
+	l->fn(l->arg, l->cause); /* which may close it */
+	origin_leave(before);
 }
 
 /* From the loop's top level. */
@@ -346,6 +355,7 @@ baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
 		return;
 	link->fn = fn;
 	link->arg = arg;
+	link->origin = origin_now();
 	link->cause = 0;
 	event_assign(&link->ev, runtime_base(), link->fd, write ? EV_WRITE : EV_READ, on_event,
 	             link);
@@ -491,6 +501,7 @@ wait_for(struct pool_target *t, struct baton_ctx *ctx,
 	w->ctx = baton_ctx_hold(ctx);
 	w->fn = fn;
 	w->arg = arg;
+	w->origin = origin_now();
 	w->place = place;
 	w->timed = timed;
 	if (t->nwaiting == 0 && (l = pool_take_at(t, place)) != NULL) {

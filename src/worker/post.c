@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/origin.h"
 #include "worker/pace.h"
 #include "worker/runtime.h"
 
@@ -25,6 +26,7 @@ struct posted {
 	STAILQ_ENTRY(posted) link;
 	void (*fn)(void *arg);
 	void *arg;
+	struct origin origin;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -64,6 +66,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue now = STAILQ_HEAD_INITIALIZER(now);
 	uint64_t start_us = clock_us(), n;
+	struct origin before;
 	struct posted *p;
 
 	(void)what;
@@ -75,7 +78,9 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_unlock(&lock);
 	while ((p = STAILQ_FIRST(&now)) != NULL) {
 		STAILQ_REMOVE_HEAD(&now, link);
+		before = origin_enter(p->origin);
 		p->fn(p->arg);
+		origin_leave(before);
 		free(p);
 		if (pace_is_enough(start_us))
 			break;
@@ -91,6 +96,7 @@ baton_post(void (*fn)(void *arg), void *arg)
 
 	p->fn = fn;
 	p->arg = arg;
+	p->origin = origin_now();
 	pthread_mutex_lock(&lock);
 	STAILQ_INSERT_TAIL(&ps.queue, p, link);
 	wake();

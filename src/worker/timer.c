@@ -7,22 +7,27 @@
 #include "baton.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/origin.h"
 #include "worker/runtime.h"
 
 struct baton_timer {
 	struct event ev;
 	void (*fn)(void *arg);
 	void *arg;
+	struct origin origin; /* of who has set it */
 };
 
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct baton_timer *t = arg;
+	struct origin before;
 
 	(void)fd;
 	(void)what;
-	t->fn(t->arg);
+	before = origin_enter(t->origin);
+	t->fn(t->arg); /* which may free it */
+	origin_leave(before);
 }
 
 struct baton_timer *
@@ -44,6 +49,7 @@ baton_timer_set(struct baton_timer *timer, uint64_t ms)
 	                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
 	ON_LOOP();
+	timer->origin = origin_now();
 	event_add(&timer->ev, &tv);
 }
 

@@ -264,6 +264,9 @@ obey(struct baton_conn *conn, const char *order)
 	} else if (strncmp(order, "long ", 5) == 0) {
 		baton_conn_set_data(conn, (void *)(intptr_t)atol(order + 5));
 		write_long(conn);
+	} else if (strcmp(order, "hold") == 0) {
+		usleep(1200000); /* nobody else is served */
+		baton_conn_write(conn, "held\n", 5);
 	} else if (strcmp(order, "drip") == 0) {
 		drip(conn);
 	} else if (strcmp(order, "close") == 0) {

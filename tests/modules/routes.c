@@ -295,6 +295,54 @@ deaf(baton_request r)
 	call(r, sleep_whatever);
 }
 
+/* --- who holds the loop, in whatever of his functions --- */
+
+static void
+held_now(void *arg)
+{
+	struct later *l = arg;
+
+	usleep(1200000);
+	answer_text(l->r, 200, l->name);
+	baton_timer_free(&l->timer);
+	free(l);
+}
+
+static void
+held_done(void *arg, int status)
+{
+	(void)status;
+	held_now(arg);
+}
+
+static void
+offload_and_cancel(struct baton_task *t)
+{
+	struct baton_ctx *ctx = baton_ctx_new(NULL, 0);
+
+	t->work = sleep_long;
+	baton_offload(ctx, t);
+	baton_ctx_cancel(ctx, BATON_CANCELLED);
+	baton_ctx_drop(&ctx);
+}
+
+static void
+hold_loop(baton_request r)
+{
+	const char *v = baton_request_var(r, "v");
+	struct later *l = later(r, "held", held_now, strcmp(v, "timer") == 0 ? 1 : 0);
+	struct baton_task t = {.name = "held", .work = no_work, .done = held_done, .arg = l};
+
+	if (strcmp(v, "handler") == 0)
+		held_now(l);
+	else if (strcmp(v, "posted") == 0)
+		baton_post(held_now, l);
+	else if (strcmp(v, "done") == 0)
+		baton_offload(NULL, &t);
+	else if (strcmp(v, "cancelled") == 0)
+		offload_and_cancel(&t);
+}
+
 /* --- fan-out --- */
 
 static int
@@ -832,6 +880,7 @@ static const struct baton_route routes[] = {
     {.method = "GET", .path = "/slow", .handle = slow, .deadline_ms = 60000},
     {.method = "GET", .path = "/impatient", .handle = slow, .deadline_ms = 100},
     {.method = "GET", .path = "/deaf", .handle = deaf, .deadline_ms = 100},
+    {.method = "GET", .path = "/held/{v}", .handle = hold_loop},
     {.method = "GET", .path = "/fan", .handle = fan},
     {.method = "GET", .path = "/stream/{n}", .handle = stream},
     {.method = "GET", .path = "/events/{v}", .handle = events, .deadline_ms = BATON_NEVER},

@@ -90,12 +90,21 @@ end_later(void *arg)
 	baton_ctx_drop(&ctx);
 }
 
+static void
+post(const struct call *call, void (*fn)(void *arg), void *arg)
+{
+	struct origin before = call_enter(call);
+
+	baton_post(fn, arg);
+	origin_leave(before);
+}
+
 /* Who waits learns that it is over, unless he has ended it himself. */
 static void
-end_wait(void (**fn)(void *arg), void *arg, int cause)
+end_wait(const struct call *call, void (**fn)(void *arg), void *arg, int cause)
 {
 	if (*fn != NULL && cause != BATON_ANSWERED)
-		baton_post(*fn, arg);
+		post(call, *fn, arg);
 	*fn = NULL;
 }
 
@@ -104,8 +113,8 @@ call_end(struct call *call, int cause)
 {
 	struct baton_ctx *ctx = call->ctx;
 
-	end_wait(&call->readable, call->readable_arg, cause);
-	end_wait(&call->flushed, call->flushed_arg, cause);
+	end_wait(call, &call->readable, call->readable_arg, cause);
+	end_wait(call, &call->flushed, call->flushed_arg, cause);
 	drained_forget(call);
 	if (call->known)
 		handle_end(call->handle, cause);
@@ -222,7 +231,7 @@ call_tell_flushed(struct call *call)
 
 	call->flushed = NULL;
 	if (fn != NULL)
-		baton_post(fn, call->flushed_arg);
+		post(call, fn, call->flushed_arg);
 }
 
 bool
@@ -567,6 +576,8 @@ call_is_amid_body(const struct exchange *x)
 static void
 hand_over(struct call *call)
 {
+	struct origin before = call_enter(call);
+
 	call->x->phase = PHASE_CALL;
 	call->state = CALL_WAITING;
 	call->handle = handle_new(call);
@@ -575,6 +586,7 @@ hand_over(struct call *call)
 	call->match.route->handle(call->handle);
 	if (call->known)
 		call_need_ctx(call);
+	origin_leave(before);
 	call->handling = false;
 	if (drained_is_due(call))
 		call_wake(call);

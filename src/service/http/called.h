@@ -16,6 +16,7 @@
 #include "service/http/asked.h"
 #include "service/http/exchange.h"
 #include "service/http/route.h"
+#include "worker/origin.h"
 
 enum call_state {
 	CALL_COLLECTING, /* the body */
@@ -75,6 +76,15 @@ static inline struct http *
 call_http(const struct call *call)
 {
 	return http_of(call->x->conn);
+}
+
+/* Its handler's code is about to be called; for origin_leave. */
+static inline struct origin
+call_enter(const struct call *call)
+{
+	return origin_enter((struct origin){.service = call_http(call)->conf->name,
+	                                    .method = call->match.route->method,
+	                                    .path = call->match.route->path});
 }
 
 /* Go on with the connection from the loop's top level. */

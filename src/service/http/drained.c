@@ -17,11 +17,14 @@ void
 drained_tell(struct call *call)
 {
 	void (*fn)(void *) = call->drain;
+	struct origin before;
 
 	if (!drained_is_due(call))
 		return;
 	call->drain = NULL;
+	before = call_enter(call);
 	fn(call->drain_arg);
+	origin_leave(before);
 }
 
 void

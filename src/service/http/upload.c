@@ -111,11 +111,14 @@ void
 upload_tell(struct call *call)
 {
 	void (*fn)(void *) = call->readable;
+	struct origin before;
 
 	if (fn == NULL || !something_is_there(call))
 		return;
 	call->readable = NULL;
+	before = call_enter(call);
 	fn(call->readable_arg);
+	origin_leave(before);
 }
 
 /* body_timeout runs while the handler waits for the client, and begins afresh with what

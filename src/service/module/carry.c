@@ -34,6 +34,16 @@ copy_unsent(struct baton_conn *bc, struct handoff_record *r, size_t room)
 	return true;
 }
 
+static bool
+freeze_module(struct baton_conn *bc, struct baton_blob *blob)
+{
+	struct origin before = stream_enter(bc);
+	bool frozen = stream_module(bc)->freeze(bc, blob);
+
+	origin_leave(before);
+	return frozen;
+}
+
 bool
 carry_freeze(struct conn *c, struct handoff_record *r)
 {
@@ -44,7 +54,7 @@ carry_freeze(struct conn *c, struct handoff_record *r)
 	struct iovec unread = tail_rest(&bc->unread);
 	size_t room = HANDOFF_RECORD_MAX - BLOB_ROOM - unread.iov_len;
 
-	if (atomic_load(&bc->holds) > 1 || bc->broken || !stream_module(bc)->freeze(bc, &b))
+	if (atomic_load(&bc->holds) > 1 || bc->broken || !freeze_module(bc, &b))
 		return false;
 	if (b.n > room - sizeof e)
 		return false;
@@ -68,7 +78,11 @@ thaw_module(struct baton_conn *bc, const struct envelope *e, const struct handof
 	struct baton_blob b = {
 	    .version = e->version, .bytes = r->blob.p + sizeof *e, .n = r->blob.n - sizeof *e};
 
-	if (stream_module(bc)->thaw(bc, &b) != 0)
+	struct origin before = stream_enter(bc);
+	int status = stream_module(bc)->thaw(bc, &b);
+
+	origin_leave(before);
+	if (status != 0)
 		return "its module cannot go on from its state";
 	bc->opened = true;
 	return NULL;

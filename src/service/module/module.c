@@ -15,6 +15,7 @@
 #include "service/module/stream.h"
 #include "service/module/table.h"
 #include "worker/conn.h"
+#include "worker/origin.h"
 #include "worker/runtime.h"
 
 #define NAME_MAX_BYTES 31
@@ -137,7 +138,11 @@ destroy(struct baton_service *s)
 static int
 start_module(struct baton_service *s, char **cause)
 {
-	if (s->module->start == NULL || s->module->start(s) == 0)
+	struct origin before = origin_enter((struct origin){.service = baton_service_name(s)});
+	int status = s->module->start != NULL ? s->module->start(s) : 0;
+
+	origin_leave(before);
+	if (status == 0)
 		return 0;
 	return cause_set(cause, "module '%s': %s", s->module->name,
 	                 s->cause != NULL ? s->cause : "its start fails without a reason");
@@ -219,8 +224,11 @@ start(struct service *service, char **cause)
 void
 module_stop(struct baton_service *s)
 {
+	struct origin before = origin_enter((struct origin){.service = baton_service_name(s)});
+
 	if (s->module->stop != NULL)
 		s->module->stop(s);
+	origin_leave(before);
 	destroy(s);
 }
 

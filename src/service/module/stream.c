@@ -16,6 +16,7 @@
 #include "service/module/outbox.h"
 #include "service/module/streamed.h"
 #include "worker/conn.h"
+#include "worker/origin.h"
 #include "worker/pace.h"
 #include "worker/runtime.h"
 #include "worker/service.h"
@@ -24,6 +25,22 @@ static struct stream *
 stream_of(const struct conn *c)
 {
 	return c->service->data;
+}
+
+struct origin
+stream_enter(const struct baton_conn *bc)
+{
+	return origin_enter(
+	    (struct origin){.service = baton_service_name(bc->stream->service)});
+}
+
+static void
+call_module(struct baton_conn *bc, void (*fn)(struct baton_conn *bc))
+{
+	struct origin before = stream_enter(bc);
+
+	fn(bc);
+	origin_leave(before);
 }
 
 /* --- the list of what is to be done --- */
@@ -91,8 +108,10 @@ unread(const struct baton_conn *bc)
 static size_t
 show(struct baton_conn *bc, char *bytes, size_t n)
 {
+	struct origin before = stream_enter(bc);
 	size_t used = stream_module(bc)->data(bc, bytes, n);
 
+	origin_leave(before);
 	if (used > n)
 		log_panic("module '%s' used %zu bytes of %zu", stream_module(bc)->name, used,
 		          n);
@@ -129,7 +148,7 @@ tell_end(struct baton_conn *bc)
 {
 	bc->told = true;
 	if (stream_module(bc)->end != NULL)
-		stream_module(bc)->end(bc);
+		call_module(bc, stream_module(bc)->end);
 	else
 		baton_conn_finish(bc);
 }
@@ -243,7 +262,7 @@ work(struct baton_conn *bc)
 		return;
 	was_blocked |= outbox_was_refused(bc);
 	if (was_blocked && !bc->blocked && stream_module(bc)->flushed != NULL)
-		stream_module(bc)->flushed(bc);
+		call_module(bc, stream_module(bc)->flushed);
 	if (!bc->queued)
 		conn_moves(c);
 }
@@ -313,18 +332,21 @@ opened(struct conn *c)
 	bc->opened = true;
 	timelist_join(bc->stream->idle, &c->timed);
 	if (stream_module(bc)->open != NULL)
-		stream_module(bc)->open(bc);
+		call_module(bc, stream_module(bc)->open);
 }
 
 static void
 release(struct conn *c)
 {
 	struct baton_conn *bc = c->data;
+	struct origin before;
 
 	if (bc == NULL)
 		return;
+	before = stream_enter(bc);
 	if (bc->opened && stream_module(bc)->close != NULL)
 		stream_module(bc)->close(bc, c->elsewhere);
+	origin_leave(before);
 	if (bc->queued) {
 		STAILQ_REMOVE(&bc->stream->todo, bc, baton_conn, todo);
 		bc->stream->ntodo--;
@@ -351,7 +373,7 @@ drain(struct conn *c)
 	struct baton_conn *bc = c->data;
 
 	if (stream_module(bc)->drain != NULL)
-		stream_module(bc)->drain(bc);
+		call_module(bc, stream_module(bc)->drain);
 	else if (worker_stopping() && !bc->wants)
 		last_look(c, bc);
 }

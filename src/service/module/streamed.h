@@ -21,6 +21,7 @@
 #include "service/module/module.h"
 #include "worker/conn.h"
 #include "worker/service.h"
+#include "worker/origin.h"
 
 #define STREAM_READ_MAX 65536
 
@@ -73,6 +74,9 @@ stream_module(const struct baton_conn *bc)
 {
 	return bc->stream->service->module;
 }
+
+/* Its module's code is about to be called; for origin_leave. */
+struct origin stream_enter(const struct baton_conn *bc);
 
 /* Another look at it, from the loop's top level. */
 void stream_look_soon(struct baton_conn *bc);
