@@ -2,7 +2,7 @@
 
 #include <ctype.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/escape.h"
@@ -18,28 +18,78 @@ static const int priority[] = {7, 6, 4, 3};
 static void print(struct escape_out *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Text that is short and our own. */
+/* At least width digits. */
+static void
+print_number(struct escape_out *o, unsigned long long n, size_t width)
+{
+	char digits[24];
+	size_t at = sizeof digits;
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0 || sizeof digits - at < width);
+	escape_plain(o, digits + at, sizeof digits - at);
+}
+
+/* Text of our own; in it %s, %d for what is not negative, and %llu.  printf is not for a
+ * signal's handler. */
 static void
 print(struct escape_out *o, const char *fmt, ...)
 {
-	char text[256];
+	const char *percent, *text;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof text, fmt, ap);
+	for (; (percent = strchr(fmt, '%')) != NULL; fmt = percent + 2) {
+		escape_plain(o, fmt, (size_t)(percent - fmt));
+		if (percent[1] == 's') {
+			text = va_arg(ap, const char *);
+			escape_plain(o, text, strlen(text));
+		} else if (percent[1] == 'd') {
+			print_number(o, (unsigned)va_arg(ap, int), 1);
+		} else { /* llu */
+			print_number(o, va_arg(ap, unsigned long long), 1);
+			percent += 2;
+		}
+	}
 	va_end(ap);
-	escape_plain(o, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+	escape_plain(o, fmt, strlen(fmt));
+}
+
+/* The date of a day since 1970; gmtime_r would wait for the lock of the time zone.  Years
+ * are counted from March on, so that the leap day is the last, and from 0000-03-01. */
+static void
+print_date(struct escape_out *o, uint64_t days)
+{
+	uint64_t since = days + 719468, era = since / 146097, day = since % 146097;
+	uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365, month;
+
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153; /* 0: March */
+	day -= (153 * month + 2) / 5;
+	print_number(o, year + era * 400 + (month >= 10), 4);
+	print(o, "-");
+	print_number(o, month < 10 ? month + 3 : month - 9, 2);
+	print(o, "-");
+	print_number(o, day + 1, 2);
 }
 
 static void
 print_time(struct escape_out *o, const struct timespec *ts)
 {
-	struct tm tm;
+	uint64_t s = (uint64_t)ts->tv_sec;
 
-	gmtime_r(&ts->tv_sec, &tm);
-	print(o, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
-	      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts->tv_nsec / 1000000);
+	print_date(o, s / 86400);
+	print(o, "T");
+	print_number(o, s / 3600 % 24, 2);
+	print(o, ":");
+	print_number(o, s / 60 % 60, 2);
+	print(o, ":");
+	print_number(o, s % 60, 2);
+	print(o, ".");
+	print_number(o, (uint64_t)ts->tv_nsec / 1000000, 3);
+	print(o, "Z");
 }
 
 /* What is left of size after `after` bytes that follow. */
@@ -204,9 +254,10 @@ logline_journal(const struct logline *l, char *buf, size_t size)
 	struct escape_out o = room(buf, size, 0);
 	struct event_field standing[3];
 	size_t n = standing_fields(l, standing);
-	char before[48];
+	char before[48] = "";
+	struct escape_out head = {before, before + sizeof before - 1};
 
-	snprintf(before, sizeof before, "%s: ", l->who->name);
+	print(&head, "%s: ", l->who->name);
 	print(&o, "SYSLOG_IDENTIFIER=baton\nPRIORITY=%d\n", priority[l->level]);
 	journal_value(&o, "MESSAGE", before, l->message, message_length(l));
 	for (size_t i = 0; i < n; i++)

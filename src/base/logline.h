@@ -1,5 +1,5 @@
 /*
- * logline: one event of the log in its three forms.  Pure.
+ * logline: one event of the log in its three forms.  Pure, and async-signal-safe.
  *
  * text:    2026-11-21T13:52:53.123Z master[4711] info: reload committed: ...
  * json:    an object with the same and the fields, in one line

@@ -51,6 +51,23 @@ START_TEST(as_text)
 }
 END_TEST
 
+/* As gmtime has it, for four centuries. */
+START_TEST(every_day)
+{
+	struct logline l = line(&master_, "m");
+
+	for (int day = 0; day < 400 * 366; day++) {
+		char want[64];
+		struct tm tm;
+
+		l.time = (struct timespec){.tv_sec = (time_t)day * 86400 + day % 86400};
+		gmtime_r(&l.time.tv_sec, &tm);
+		strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+		ck_assert_int_eq(memcmp(text(&l, logline_text), want, strlen(want)), 0);
+	}
+}
+END_TEST
+
 START_TEST(as_json)
 {
 	struct logline l = line(&worker_, "say \"x\"\n\x1b[31m");
@@ -191,6 +208,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(t, as_text);
+	tcase_add_test(t, every_day);
 	tcase_add_test(t, as_json);
 	tcase_add_test(t, whom_it_is_about);
 	tcase_add_test(t, journal_of_several_lines);
