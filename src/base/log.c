@@ -21,6 +21,7 @@
 #include "base/place.h"
 
 #define LINE_MAX_BYTES 2048 /* longer texts are cut */
+#define DYING_MS       500  /* that a last line waits for room */
 #define JOURNAL        "/run/systemd/journal/socket"
 
 const char *const log_level_names[] = {"debug", "info", "warn", "error", NULL};
@@ -407,6 +408,30 @@ LOG_FUNCTION(log_info, LOGL_INFO)
 LOG_FUNCTION(log_warn, LOGL_WARN)
 LOG_FUNCTION(log_error, LOGL_ERROR)
 
+/* The journal does not know whose a datagram of the dead was. */
+static void
+leave_journal(void)
+{
+	if (lg.form != FORM_JOURNAL)
+		return;
+	set_target(STDERR_FILENO, NULL);
+	lg.form = FORM_STDERR;
+}
+
+void
+log_dying(const char *text)
+{
+	struct logline l = {.level = LOGL_ERROR, .message = text};
+	struct pollfd p = {.events = POLLOUT};
+
+	leave_journal();
+	if (put_line(&l))
+		return;
+	p.fd = lg.fd;
+	poll(&p, 1, DYING_MS);
+	put_line(&l);
+}
+
 /* The hook is taken out before it runs: a fault in it must not come back here. */
 static void
 last_words(const char *reason)
@@ -414,11 +439,7 @@ last_words(const char *reason)
 	void (*fn)(const char *) = lg.last_words;
 
 	lg.last_words = NULL;
-	if (lg.form ==
-	    FORM_JOURNAL) { /* which does not know whose a datagram of the dead was */
-		set_target(STDERR_FILENO, NULL);
-		lg.form = FORM_STDERR;
-	}
+	leave_journal();
 	log_error("%s", reason);
 	if (fn != NULL)
 		fn(reason);

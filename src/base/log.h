@@ -71,6 +71,10 @@ void log_tell_dropped(void);
 /* Called by log_fatal and log_panic before they end the process; may not return. */
 void log_set_last_words(void (*fn)(const char *reason));
 
+/* A line of rank error from a signal's handler, of a process that ends then: it takes no
+ * memory and no lock, and waits a moment for room if there is none. */
+void log_dying(const char *text);
+
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/crash.h"
 #include "worker/ctx.h"
 #include "worker/origin.h"
 #include "worker/runtime.h"
@@ -91,10 +92,12 @@ next_job(void)
 static void *
 thread_main(void *arg)
 {
+	char stack[CRASH_STACK];
 	struct job *j;
 
 	(void)arg;
 	prctl(PR_SET_NAME, "baton-offload");
+	crash_use_stack(stack);
 	pthread_mutex_lock(&lock);
 	while ((j = next_job()) != NULL) {
 		struct origin before;
@@ -137,7 +140,8 @@ start_thread(void)
 	int error;
 
 	sigfillset(&every);        /* signals are the loop's */
-	sigdelset(&every, SIGSYS); /* but who is refused by the sandbox hears it himself */
+	sigdelset(&every, SIGSYS); /* but who is refused by the sandbox hears it himself, */
+	crash_unblock(&every);     /* and who is at fault */
 	pthread_sigmask(SIG_SETMASK, &every, &before);
 	error = pthread_create(&of.thread[of.nthreads], NULL, thread_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

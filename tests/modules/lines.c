@@ -264,6 +264,8 @@ obey(struct baton_conn *conn, const char *order)
 	} else if (strncmp(order, "long ", 5) == 0) {
 		baton_conn_set_data(conn, (void *)(intptr_t)atol(order + 5));
 		write_long(conn);
+	} else if (strcmp(order, "abort") == 0) {
+		abort();
 	} else if (strcmp(order, "hold") == 0) {
 		usleep(1200000); /* nobody else is served */
 		baton_conn_write(conn, "held\n", 5);

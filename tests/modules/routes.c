@@ -1,6 +1,7 @@
 /* routes: an HTTP module whose handlers fall into every trap there is. */
 #include <baton.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,6 +342,63 @@ hold_loop(baton_request r)
 		baton_offload(NULL, &t);
 	else if (strcmp(v, "cancelled") == 0)
 		offload_and_cancel(&t);
+}
+
+/* --- crashes --- */
+
+static volatile int *volatile nowhere;
+static volatile int deepest = 1 << 30;
+static void (*volatile no_function)(void);
+
+static __attribute__((noinline)) int
+fall_deeply(int n)
+{
+	volatile char room[4096];
+
+	room[n % 4096] = 1;
+	return n < deepest ? fall_deeply(n + 1) + room[0] : 0;
+}
+
+static __attribute__((noinline)) void
+crash_here(const char *how)
+{
+	if (strcmp(how, "write") == 0)
+		*nowhere = 1;
+	else if (strcmp(how, "call") == 0)
+		no_function();
+	else if (strcmp(how, "stack") == 0)
+		*nowhere = fall_deeply(0);
+	else if (strcmp(how, "abort") == 0)
+		abort();
+	else
+		raise(atoi(how));
+	baton_log(BATON_ERROR, "%s is no crash", how);
+}
+
+static void
+crash(baton_request r)
+{
+	crash_here(baton_request_var(r, "v"));
+}
+
+static void
+crash_later(void *arg)
+{
+	(void)arg;
+	crash_here("write");
+}
+
+static void
+crash_by_timer(baton_request r)
+{
+	later(r, "crash", crash_later, 1);
+}
+
+static int
+work_crash(struct baton_work *w)
+{
+	crash_here(baton_work_var(w, "v"));
+	return 200;
 }
 
 /* --- fan-out --- */
@@ -881,6 +939,9 @@ static const struct baton_route routes[] = {
     {.method = "GET", .path = "/impatient", .handle = slow, .deadline_ms = 100},
     {.method = "GET", .path = "/deaf", .handle = deaf, .deadline_ms = 100},
     {.method = "GET", .path = "/held/{v}", .handle = hold_loop},
+    {.method = "GET", .path = "/crash/{v}", .handle = crash},
+    {.method = "GET", .path = "/crash/by/timer", .handle = crash_by_timer},
+    {.method = "*", .path = "/work/crash/{v}", .work = work_crash},
     {.method = "GET", .path = "/fan", .handle = fan},
     {.method = "GET", .path = "/stream/{n}", .handle = stream},
     {.method = "GET", .path = "/events/{v}", .handle = events, .deadline_ms = BATON_NEVER},

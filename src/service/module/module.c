@@ -15,6 +15,7 @@
 #include "service/module/stream.h"
 #include "service/module/table.h"
 #include "worker/conn.h"
+#include "worker/crash.h"
 #include "worker/origin.h"
 #include "worker/runtime.h"
 
@@ -210,6 +211,7 @@ start(struct service *service, char **cause)
 	s->module = m;
 	s->routes = routes;
 	runtime_start(service->base, &limits);
+	crash_watch();
 	if (read_own(s, cause) < 0 || start_module(s, cause) < 0) {
 		destroy(s);
 		return -1;
