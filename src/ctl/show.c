@@ -11,7 +11,7 @@
 #include "ctl/words.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-#define LINE     78 /* columns that a list of totals is wrapped at */
+#define PER_ROW  2 /* names with their numbers: so many fit on a terminal */
 
 /* --- status --- */
 
@@ -95,51 +95,47 @@ show_listeners(const json_t *list, FILE *out)
 	table_free(&t);
 }
 
-static char *
-total(const json_t *totals, const char *key)
-{
-	bool bytes = strncmp(key, "bytes_", 6) == 0;
-	char *name = field_plain(key), *text;
-	char *n = bytes ? words_bytes(field_integer(totals, key)) : field_number(totals, key);
+/* A table of names and numbers. */
+struct numbers {
+	const char *title;
+	const json_t *values;
+	bool plain; /* the names are the JSON's own words */
+};
 
-	text = mem_printf("%s %s", name, n);
-	free(name);
-	free(n);
-	return text;
-}
-
-/* A module's own: its name is its own, too. */
-static char *
-counter(const json_t *counters, const char *key)
-{
-	char *n = field_number(counters, key), *text = mem_printf("%s %s", key, n);
-
-	free(n);
-	return text;
-}
-
-/* Names and numbers in lines of text, under a title. */
 static void
-show_numbers(const char *title, const json_t *totals,
-             char *(*item)(const json_t *, const char *), FILE *out)
+add_number(struct table *t, const struct numbers *n, const char *key)
 {
-	size_t column = words_width(title);
-	const char *key;
+	bool bytes = n->plain && strncmp(key, "bytes_", 6) == 0;
+
+	table_add(t, n->plain ? field_plain(key) : mem_strdup(key));
+	table_add(t, bytes ? words_bytes(field_integer(n->values, key))
+	                   : field_number(n->values, key));
+}
+
+/* Down the columns, in the order of the master. */
+static void
+show_numbers(const struct numbers *numbers, FILE *out)
+{
+	const struct table_column columns[PER_ROW * 2] = {
+	    {numbers->title, 'l'}, {"", 'r'}, {"", 'l'}, {"", 'r'}};
+	size_t n = json_object_size(numbers->values), rows = (n + PER_ROW - 1) / PER_ROW, i = 0;
+	const char **names = mem_alloc((rows * PER_ROW + 1) * sizeof *names), *key;
+	struct table *t = table_new(columns, COUNT(columns));
 	json_t *value;
 
-	fputs(title, out);
-	json_object_foreach((json_t *)(uintptr_t)totals, key, value)
-	{
-		char *raw = item(totals, key), *text = words_clean(raw, "");
-		size_t width = 2 + words_width(text);
-		bool wrap = column + width > LINE;
-
-		fprintf(out, "%s%s", wrap ? "\n         " : "  ", text);
-		column = (wrap ? strlen("       ") : column) + width;
-		free(raw);
-		free(text);
-	}
-	putc('\n', out);
+	json_object_foreach((json_t *)(uintptr_t)numbers->values, key, value) names[i++] = key;
+	for (size_t row = 0; row < rows; row++)
+		for (size_t k = row; k < rows * PER_ROW; k += rows) {
+			if (k < n) {
+				add_number(t, numbers, names[k]);
+				continue;
+			}
+			table_add(t, mem_strdup(""));
+			table_add(t, mem_strdup(""));
+		}
+	table_print(t, out);
+	table_free(&t);
+	free(names);
 }
 
 static void
@@ -157,6 +153,9 @@ show_warnings(const json_t *list, FILE *out)
 void
 show_status(const json_t *data, FILE *out)
 {
+	struct numbers totals = {"TOTALS", json_object_get(data, "totals"), true};
+	struct numbers counters = {"COUNTERS", json_object_get(data, "counters"), false};
+
 	show_head(data, out);
 	show_last(json_object_get(data, "last"), out);
 	show_warnings(json_object_get(data, "warnings"), out);
@@ -165,9 +164,11 @@ show_status(const json_t *data, FILE *out)
 	putc('\n', out);
 	show_listeners(json_object_get(data, "listeners"), out);
 	putc('\n', out);
-	show_numbers("totals:", json_object_get(data, "totals"), total, out);
-	if (json_object_size(json_object_get(data, "counters")) > 0)
-		show_numbers("counters:", json_object_get(data, "counters"), counter, out);
+	show_numbers(&totals, out);
+	if (json_object_size(counters.values) == 0)
+		return;
+	putc('\n', out);
+	show_numbers(&counters, out);
 }
 
 /* --- lists: drain, conns, tasks --- */

@@ -1,5 +1,6 @@
 #include "ctl/table.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -42,30 +43,38 @@ table_add(struct table *t, char *text)
 	free(text);
 }
 
+/* blank: columns of space that are owed, and printed only before a text. */
 static void
-print_cell(const struct table *t, size_t i, const char *text, FILE *out)
+print_cell(const struct table *t, size_t i, const char *text, size_t *blank, FILE *out)
 {
-	int space = (int)(t->width[i] - words_width(text));
+	size_t space = t->width[i] - words_width(text);
+	bool right = t->column[i].align == 'r';
 
-	if (i > 0)
-		fprintf(out, "%*s", GAP, "");
-	if (t->column[i].align == 'r')
-		fprintf(out, "%*s", space, "");
-	fputs(text, out);
-	if (i == t->ncolumns - 1)
-		putc('\n', out);
-	else if (t->column[i].align == 'l')
-		fprintf(out, "%*s", space, "");
+	*blank += (i > 0 ? GAP : 0) + (right ? space : 0);
+	if (*text != '\0') {
+		fprintf(out, "%*s%s", (int)*blank, "", text);
+		*blank = 0;
+	}
+	*blank += right ? 0 : space;
+}
+
+static void
+print_row(const struct table *t, char *const *cell, FILE *out)
+{
+	size_t blank = 0;
+
+	for (size_t i = 0; i < t->ncolumns; i++)
+		print_cell(t, i, cell != NULL ? cell[i] : t->column[i].name, &blank, out);
+	putc('\n', out);
 }
 
 void
 table_print(const struct table *t, FILE *out)
 {
 	AN(t->ncells % t->ncolumns == 0);
-	for (size_t i = 0; i < t->ncolumns; i++)
-		print_cell(t, i, t->column[i].name, out);
-	for (size_t i = 0; i < t->ncells; i++)
-		print_cell(t, i % t->ncolumns, t->cell[i], out);
+	print_row(t, NULL, out);
+	for (size_t i = 0; i < t->ncells; i += t->ncolumns)
+		print_row(t, &t->cell[i], out);
 }
 
 void

@@ -21,7 +21,7 @@ struct table *table_new(const struct table_column *columns, size_t n);
 /* Add the next cell, row by row; takes text over. */
 void table_add(struct table *t, char *text);
 
-/* Print a header and the rows, which must be complete. */
+/* Print a header and the rows, which must be complete.  No line ends with blanks. */
 void table_print(const struct table *t, FILE *out);
 
 void table_free(struct table **t);
