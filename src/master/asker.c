@@ -3,10 +3,12 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/process.h"
 
 static const char *const names[] = {"start", "signal", "control", "unknown"};
@@ -60,6 +62,45 @@ asker_json(const struct asker *a)
 	                 pid ? json_integer(a->pid) : json_null(), "abort", a->abort, "manager",
 	                 a->manager, "login",
 	                 a->has_login ? json_integer((json_int_t)a->login) : json_null());
+}
+
+/* Names of users are looked up by nobody here. */
+static char *
+one_text(const struct asker *a)
+{
+	if (a->how != ASKER_CONTROL && (a->how != ASKER_SIGNAL || a->pid == 0))
+		return mem_strdup(names[a->how]);
+	if (a->manager)
+		return mem_strdup("systemd");
+	if (a->has_login && a->login != a->uid)
+		return mem_printf("uid %u (login uid %u)", (unsigned)a->uid,
+		                  (unsigned)a->login);
+	return mem_printf("%suid %u", a->how == ASKER_SIGNAL ? "signal of " : "",
+	                  (unsigned)a->uid);
+}
+
+char *
+asker_text(const json_t *by)
+{
+	char *list = mem_strdup("");
+	size_t i;
+	json_t *one;
+
+	json_array_foreach((json_t *)(uintptr_t)by, i, one)
+	{
+		struct asker a = asker_read(one);
+		char *text = one_text(&a), *longer;
+
+		longer = mem_printf("%s%s%s", list, *list != '\0' ? ", " : "", text);
+		if (strstr(list, text) == NULL) {
+			free(list);
+			list = longer;
+		} else {
+			free(longer);
+		}
+		free(text);
+	}
+	return list;
 }
 
 struct asker

@@ -41,6 +41,11 @@ struct asker asker_sender(const struct signalfd_siginfo *si);
 /* {how, uid, pid, abort, manager, login}: what is not known is null. */
 json_t *asker_json(const struct asker *a);
 
+/* Of an array of them, for who reads shared memory: "systemd, uid 0 (login uid 1000)", each
+ * once;
+ * "": nobody.  malloc'd. */
+char *asker_text(const json_t *by);
+
 /* And back, without the client; what is missing (a record of a version that did not know
  * of askers) is unknown. */
 struct asker asker_read(const json_t *j);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "master/asker.h"
 #include "master/record.h"
 
 /* Each as a text: a tenth of what an object takes, in a process that is to stay small. */
@@ -21,7 +22,7 @@ is_change(const json_t *entry)
 	return what != NULL && strcmp(what, "crash") != 0;
 }
 
-/* What everybody may see of a change: who asked is for who may ask. */
+/* What everybody may see of a change; who asked is not among it. */
 static json_t *
 in_short(const json_t *entry)
 {
@@ -119,6 +120,17 @@ history_json(void)
 	return json_pack("{s:o}", "history", list);
 }
 
+/* For the page of `type = admin`: users as numbers. */
+static void
+add_askers(json_t *to, const json_t *entry)
+{
+	char *by = asker_text(json_object_get(entry, "by"));
+
+	json_object_set_new(to, "by", record_shown(by, SIZE_MAX));
+	json_object_set(to, "generation", json_object_get(entry, "generation"));
+	free(by);
+}
+
 json_t *
 history_list(void)
 {
@@ -127,8 +139,12 @@ history_list(void)
 	for (size_t i = json_array_size(entries); i > 0; i--) {
 		json_t *entry = unpacked(json_array_get(entries, i - 1));
 
-		if (is_change(entry) && json_array_size(list) < HISTORY_SHORT)
-			json_array_insert_new(list, 0, in_short(entry));
+		if (is_change(entry) && json_array_size(list) < HISTORY_SHORT) {
+			json_t *one = in_short(entry);
+
+			add_askers(one, entry);
+			json_array_insert_new(list, 0, one);
+		}
 		json_decref(entry);
 	}
 	return list;

@@ -31,7 +31,8 @@ void history_add(const struct history_entry *e);
  * reference. */
 json_t *history_last(void);
 
-/* The same of the last HISTORY_SHORT changes, the newest last; a new reference. */
+/* The same of the last HISTORY_SHORT changes, the newest last, with who asked (by: asker_text)
+ * and the generation; a new reference. */
 json_t *history_list(void);
 
 /* {history: [...]}, the oldest first; a new reference. */

@@ -191,8 +191,58 @@ START_TEST(the_short_list)
 	newest = json_array_get(list, HISTORY_SHORT - 1);
 	ck_assert_uint_eq(json_array_size(list), HISTORY_SHORT);
 	ck_assert_int_eq(json_integer_value(json_object_get(newest, "seq")), HISTORY_SHORT + 3);
-	ck_assert_ptr_null(json_object_get(newest, "by"));
+	ck_assert_str_eq(json_string_value(json_object_get(newest, "by")), "");
 	json_decref(list);
+	history_stop();
+}
+END_TEST
+
+static void
+expect_text(const char *by, const char *want)
+{
+	json_t *j = json_loads(by, 0, NULL);
+	char *text = asker_text(j);
+
+	ck_assert_str_eq(text, want);
+	free(text);
+	json_decref(j);
+}
+
+START_TEST(askers_by_number)
+{
+	expect_text("[]", "");
+	expect_text("[{\"how\":\"start\"}]", "start");
+	expect_text("[{\"how\":\"signal\",\"uid\":3,\"pid\":9}]", "signal of uid 3");
+	expect_text("[{\"how\":\"signal\"}]", "signal");
+	expect_text("[{\"how\":\"control\",\"uid\":0,\"pid\":9,\"login\":7}]",
+	            "uid 0 (login uid 7)");
+	expect_text("[{\"how\":\"control\",\"uid\":5,\"pid\":9,\"manager\":true},"
+	            "{\"how\":\"control\",\"uid\":5,\"pid\":8,\"login\":5},"
+	            "{\"how\":\"control\",\"uid\":5,\"pid\":7}]",
+	            "systemd, uid 5");
+}
+END_TEST
+
+/* Who asked is told by number, and not with the last change, which everybody may see. */
+START_TEST(the_short_list_tells_who_asked)
+{
+	struct history_entry e = {
+	    .what = "reload",
+	    .outcome = "committed",
+	    .reason = "",
+	    .generation = 2,
+	    .by = json_pack("[{s:s, s:i, s:i}]", "how", "control", "uid", 0, "pid", 1)};
+	json_t *list, *one, *last;
+
+	history_add(&e);
+	list = history_list();
+	one = json_array_get(list, 0);
+	ck_assert_str_eq(json_string_value(json_object_get(one, "by")), "uid 0");
+	ck_assert_int_eq(json_integer_value(json_object_get(one, "generation")), 2);
+	json_decref(list);
+	last = history_last();
+	ck_assert_ptr_null(json_object_get(last, "by"));
+	json_decref(last);
 	history_stop();
 }
 END_TEST
@@ -250,7 +300,7 @@ START_TEST(askers)
 	same_again((struct asker){.how = ASKER_CONTROL, .pid = 1, .has_login = true});
 	same_again((struct asker){
 	    .how = ASKER_CONTROL, .pid = 1, .has_login = true, .login = 4294967294u});
-	j = asker_json(&(struct asker){.how = ASKER_SIGNAL, .uid = 3});  /* of the kernel */
+	j = asker_json(&(struct asker){.how = ASKER_SIGNAL, .uid = 3}); /* of the kernel */
 	ck_assert(json_is_null(json_object_get(j, "uid")));
 	ck_assert(json_is_null(json_object_get(j, "pid")));
 	json_decref(j);
@@ -277,6 +327,8 @@ main(void)
 	tcase_add_test(t, a_crash_is_not_the_last_change);
 	tcase_add_test(t, a_long_reason_is_cut_later);
 	tcase_add_test(t, the_short_list);
+	tcase_add_test(t, askers_by_number);
+	tcase_add_test(t, the_short_list_tells_who_asked);
 	tcase_add_test(t, askers);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);

@@ -27,12 +27,13 @@ unknown(void)
 }
 
 static void
-add_ms(json_t *j, const char *name, uint64_t ms)
+add_ms(json_t *j, const char *name, int64_t ms)
 {
 	json_t *old = json_object_get(j, name);
+	json_int_t sum = json_integer_value(old) + ms;
 
 	if (json_is_integer(old))
-		json_integer_set(old, json_integer_value(old) + (json_int_t)ms);
+		json_integer_set(old, sum > 0 ? sum : 0);
 }
 
 /* Times go on, as the master would tell them now. */
@@ -52,10 +53,12 @@ from_board(void)
 		return j;
 	}
 	silent = clock_ms() - written_ms;
-	add_ms(j, "uptime_ms", silent);
+	add_ms(j, "uptime_ms", (int64_t)silent);
 	list = json_object_get(j, "generations");
-	for (size_t i = 0; i < json_array_size(list); i++)
-		add_ms(json_array_get(list, i), "age_ms", silent);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		add_ms(json_array_get(list, i), "age_ms", (int64_t)silent);
+		add_ms(json_array_get(list, i), "left_ms", -(int64_t)silent);
+	}
 	json_object_set_new(j, "master_silent_ms", json_integer((json_int_t)silent));
 	return j;
 }

@@ -101,6 +101,15 @@ function newGeneration() {
     make("div", "row", bar, make("div", "numbers")), drain, make("ul", "seats"));
 }
 
+// Users are numbers here: nobody looks up names for a page.
+const asker = c => (c.by || "").replace(/uid 0\b/g, "root");
+
+// Of the change that made a generation drain: the first that was committed after it.
+function askerOf(id) {
+  const later = [...known.values()].filter(c => c.outcome === "committed" && c.generation > id);
+  return later.length ? asker(later.reduce((a, b) => b.generation < a.generation ? b : a)) : "";
+}
+
 function showDrain(el, g) {
   const open = openOf(g), leaving = g.state === "draining" || g.state === "failed";
   const [last, before] = drains.get(g.id) || [0, 0];
@@ -112,8 +121,11 @@ function showDrain(el, g) {
   const most = Math.max(last, before, open);
   drains.set(g.id, [most, most]);
   el.hidden = false;
-  text(el.firstChild, most === 0 ? "Drain: no connections are left" :
-    `Drain: ${count(most - open)} of ${plural(most, "connection")} done, ${count(open)} to go`);
+  const by = askerOf(g.id), parts = [most === 0 ? "Drain: no connections are left" :
+    `Drain: ${count(most - open)} of ${plural(most, "connection")} done, ${count(open)} to go`];
+  if (g.left_ms !== null && g.left_ms !== undefined) parts.push(`${age(g.left_ms)} left`);
+  if (by) parts.push(`asked for by ${by}`);
+  text(el.firstChild, parts.join(", "));
   el.lastChild.max = Math.max(most, 1);
   el.lastChild.value = most === 0 ? 1 : most - open;
 }
@@ -252,8 +264,8 @@ function showLatency(services) {
 const titled = (name, type) => type && type !== name ? `${name} (${type})` : name;
 
 function note(change) {
-  const old = known.get(change.seq);
-  known.set(change.seq, old && old.at_ms ? { ...change, at_ms: old.at_ms } : change);
+  const old = known.get(change.seq); // the last change is told without who asked, too
+  known.set(change.seq, { ...old, ...change, at_ms: old && old.at_ms || change.at_ms });
 }
 
 function when(ms) {
@@ -267,14 +279,15 @@ function showChanges() {
   $("changes").hidden = list.length === 0;
   $("no-changes").hidden = list.length > 0;
   each($("changes").tBodies[0], list, c => c.seq, () => make("tr", "", make("td", "fit when"), make("td", "fit"),
-    make("td", "fit", make("span", "pill")), make("td", "fit"), make("td", "reason")), (tr, c) => {
-    const [at, what, outcome, took, reason] = tr.children;
+    make("td", "fit", make("span", "pill")), make("td", "fit"), make("td", "by"), make("td", "reason")), (tr, c) => {
+    const [at, what, outcome, took, by, reason] = tr.children;
     tr.dataset.outcome = c.outcome;
     tr.dataset.what = c.what;
     text(at, when(c.at_ms));
     text(what, c.what);
     pill(outcome.firstChild, c.outcome);
     text(took, words(micros(c.took_ms * 1000)));
+    text(by, asker(c));
     text(reason, c.reason || "");
   });
 }
