@@ -551,6 +551,30 @@ put_listener(struct page *p, const struct screen *s, const json_t *l)
 		put_whole(p, mem_printf("  %-14s %-28s %s", name, address, service));
 }
 
+/* What is wrong comes first: a check that fails, an open breaker. */
+static void
+put_upstream(struct page *p, const struct screen *s, const json_t *u)
+{
+	const char *address = field_string(u, "address"), *service = field_string(u, "service");
+	bool ill = strcmp(field_string(u, "check"), "ill") == 0;
+	bool open = strcmp(field_string(u, "breaker"), "open") == 0;
+	const char *state = ill ? "ill" : open ? "open" : "up";
+	char *asked = field_number(u, "requests"), *failed = field_number(u, "failures");
+	char *busy = field_number(u, "busy"), *idle = field_number(u, "idle");
+
+	(void)s;
+	if (p->width < NARROW)
+		put_text(p, mem_printf("  %s %s %s/%s", address, state, asked, failed));
+	else
+		put_whole(p, mem_printf("  %-14s %-28s %-4s %s requests, %s failed, %s busy, "
+		                        "%s idle",
+		                        service, address, state, asked, failed, busy, idle));
+	free(asked);
+	free(failed);
+	free(busy);
+	free(idle);
+}
+
 static void
 put_entry(struct page *p, const struct screen *s, const json_t *e)
 {
@@ -609,12 +633,18 @@ put_sections(struct page *p, const struct screen *s)
 	                                  .title = "LISTENERS",
 	                                  .put = put_listener,
 	                                  .none = "none"};
+	const struct section upstreams = {.list = json_object_get(s->status, "upstreams"),
+	                                  .title = "UPSTREAMS",
+	                                  .put = put_upstream,
+	                                  .none = "none"};
+	bool behind = json_array_size(upstreams.list) > 0;
 	const struct section changes = {.list = json_object_get(s->history, "history"),
 	                                .title = "LAST CHANGES",
 	                                .put = put_entry,
 	                                .newest_first = true,
 	                                .none = "none yet"};
 	size_t wanted = section_lines(p, s, &generations) + section_lines(p, s, &listeners) +
+	                (behind ? section_lines(p, s, &upstreams) + 1 : 0) +
 	                least(section_lines(p, s, &changes), CHANGES_MIN) + 3;
 	bool roomy = room(p) >= wanted;
 	size_t kept = least(section_lines(p, s, &changes), CHANGES_MIN);
@@ -625,6 +655,11 @@ put_sections(struct page *p, const struct screen *s)
 	put_blank(p, roomy);
 	lines = room(p) > kept ? room(p) - kept : 0;
 	put_section(p, s, &listeners, least(lines, section_lines(p, s, &listeners)));
+	if (behind) {
+		put_blank(p, roomy);
+		lines = room(p) > kept ? room(p) - kept : 0;
+		put_section(p, s, &upstreams, least(lines, section_lines(p, s, &upstreams)));
+	}
 	put_blank(p, roomy);
 	put_section(p, s, &changes, room(p));
 }

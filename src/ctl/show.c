@@ -77,12 +77,30 @@ show_generations(const json_t *list, FILE *out)
 	table_free(&t);
 }
 
+#define CLASSES 5
+
+static void
+add_answers(struct table *t, const json_t *answers)
+{
+	static const char *const classes[CLASSES] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	for (size_t c = 0; c < CLASSES; c++)
+		table_add(t, field_number(answers, classes[c]));
+}
+
+/* Answers have columns of their own, where there are any. */
 static void
 show_listeners(const json_t *list, FILE *out)
 {
 	static const struct table_column columns[] = {
-	    {"LISTENER", 'l'}, {"ADDRESS", 'l'}, {"SERVICE", 'l'}};
-	struct table *t = table_new(columns, COUNT(columns));
+	    {"LISTENER", 'l'}, {"ADDRESS", 'l'}, {"SERVICE", 'l'}, {"1XX", 'r'},
+	    {"2XX", 'r'},      {"3XX", 'r'},     {"4XX", 'r'},     {"5XX", 'r'}};
+	bool any = false;
+	struct table *t;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		any |= json_is_object(json_object_get(json_array_get(list, i), "answers"));
+	t = table_new(columns, any ? COUNT(columns) : COUNT(columns) - CLASSES);
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *l = json_array_get(list, i);
@@ -90,7 +108,59 @@ show_listeners(const json_t *list, FILE *out)
 		table_add(t, mem_strdup(field_string(l, "name")));
 		table_add(t, mem_strdup(field_string(l, "address")));
 		table_add(t, mem_strdup(field_string(l, "service")));
+		if (any)
+			add_answers(t, json_object_get(l, "answers"));
 	}
+	table_print(t, out);
+	table_free(&t);
+}
+
+static void
+show_services(const json_t *list, FILE *out)
+{
+	static const struct table_column columns[] = {{"SERVICE", 'l'}, {"1XX", 'r'},
+	                                              {"2XX", 'r'},     {"3XX", 'r'},
+	                                              {"4XX", 'r'},     {"5XX", 'r'}};
+	struct table *t;
+
+	if (json_array_size(list) == 0)
+		return;
+	t = table_new(columns, COUNT(columns));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *s = json_array_get(list, i);
+
+		table_add(t, mem_strdup(field_string(s, "service")));
+		add_answers(t, s);
+	}
+	putc('\n', out);
+	table_print(t, out);
+	table_free(&t);
+}
+
+static void
+show_upstreams(const json_t *list, FILE *out)
+{
+	static const struct table_column columns[] = {
+	    {"SERVICE", 'l'},  {"UPSTREAM", 'l'}, {"CHECK", 'l'}, {"BREAKER", 'l'},
+	    {"REQUESTS", 'r'}, {"FAILURES", 'r'}, {"BUSY", 'r'},  {"IDLE", 'r'}};
+	struct table *t;
+
+	if (json_array_size(list) == 0)
+		return;
+	t = table_new(columns, COUNT(columns));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *u = json_array_get(list, i);
+
+		table_add(t, mem_strdup(field_string(u, "service")));
+		table_add(t, mem_strdup(field_string(u, "address")));
+		table_add(t, mem_strdup(field_string(u, "check")));
+		table_add(t, mem_strdup(field_string(u, "breaker")));
+		table_add(t, field_number(u, "requests"));
+		table_add(t, field_number(u, "failures"));
+		table_add(t, field_number(u, "busy"));
+		table_add(t, field_number(u, "idle"));
+	}
+	putc('\n', out);
 	table_print(t, out);
 	table_free(&t);
 }
@@ -163,6 +233,8 @@ show_status(const json_t *data, FILE *out)
 	show_generations(json_object_get(data, "generations"), out);
 	putc('\n', out);
 	show_listeners(json_object_get(data, "listeners"), out);
+	show_services(json_object_get(data, "answers"), out);
+	show_upstreams(json_object_get(data, "upstreams"), out);
 	putc('\n', out);
 	show_numbers(&totals, out);
 	if (json_object_size(counters.values) == 0)

@@ -243,6 +243,42 @@ START_TEST(nothing_is_lost)
 }
 END_TEST
 
+/* What keeps requests from it, and nothing of them where there are none. */
+START_TEST(upstreams)
+{
+	static const char *const facts[] = {
+	    "UPSTREAMS\n",
+	    " api            127.0.0.1:80                 ill  7 requests, 2 failed, 1 ",
+	    "unix:/x                      open 0 requests",
+	    "127.0.0.1:5432               up   3 "};
+	struct screen *s = screen_new();
+	json_t *j = loaded(mem_printf(STATUS, 1000, "active", 1, 1, 1));
+	char *all;
+
+	screen_set_status(s, j);
+	all = joined(drawn(s, 80, 40));
+	ck_assert_ptr_null(strstr(all, "UPSTREAMS"));
+	free(all);
+	json_object_set_new(
+	    j, "upstreams",
+	    json_pack(
+	        "[{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i}, {s:s, s:s, s:n, s:s, s:i, s:i}, "
+	        "{s:s, s:s, s:n, s:n, s:i, s:i}]",
+	        "service", "api", "address", "127.0.0.1:80", "check", "ill", "breaker",
+	        "closed", "requests", 7, "failures", 2, "busy", 1, "idle", 4, "service", "api",
+	        "address", "unix:/x", "check", "breaker", "open", "requests", 0, "failures", 9,
+	        "service", "db", "address", "127.0.0.1:5432", "check", "breaker", "requests", 3,
+	        "failures", 0));
+	screen_set_status(s, j);
+	json_decref(j);
+	all = joined(drawn(s, 80, 40));
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+		ck_assert_msg(strstr(all, facts[i]) != NULL, "no '%s' in\n%s", facts[i], all);
+	free(all);
+	screen_free(&s);
+}
+END_TEST
+
 START_TEST(every_size)
 {
 	struct screen *s = screen_new();
@@ -387,6 +423,7 @@ main(void)
 	tcase_add_test(t, a_change_is_under_way);
 	tcase_add_test(t, a_long_reason);
 	tcase_add_test(t, nothing_is_lost);
+	tcase_add_test(t, upstreams);
 	tcase_add_test(t, every_size);
 	tcase_add_test(t, the_newest_first);
 	tcase_add_test(t, what_is_missing_or_strange);

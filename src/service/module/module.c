@@ -105,8 +105,9 @@ examine(const struct conf *conf, const struct conf_service *s, struct conf_error
 	free(routes);
 
 	if (m == NULL) {
-		conf_error(errors, "%s:%d: [service:%s]: %s", conf->path, s->line, s->name,
-		           cause);
+		conf_error(errors, "%s:%d: [service:%s]: %s", conf->path,
+		           conf_line(conf, CONF_SERVICE, (size_t)(s - conf->service), "path"),
+		           s->name, cause);
 		mem_free(&cause);
 		return;
 	}

@@ -302,6 +302,27 @@ function showListeners(list, services) {
     });
 }
 
+// Of one upstream: what keeps requests from it, or nothing does.
+function stateOf(u) {
+  return u.check === "ill" ? "check fails" : u.breaker === "open" ? "breaker open" : "up";
+}
+
+function showUpstreams(list) {
+  $("s-upstreams").hidden = list.length === 0;
+  each($("upstreams").tBodies[0], list, u => u.service + " " + u.address,
+    () => make("tr", "", make("td", "service"), make("td", "address"), make("td", "fit", make("span", "pill")),
+      make("td", "fit"), make("td", "fit"), make("td", "fit")), (tr, u) => {
+      const [service, address, state, requests, failures, open] = tr.children;
+      tr.dataset.outcome = stateOf(u) === "up" ? "committed" : "refused";
+      text(service, u.service);
+      text(address, u.address);
+      pill(state.firstChild, stateOf(u));
+      text(requests, count(u.requests));
+      text(failures, count(u.failures));
+      text(open, u.busy === null ? "" : `${u.busy} busy, ${u.idle} idle`);
+    });
+}
+
 const TOTALS = [
   ["accepted", "Connections accepted"], ["handed_off", "Connections handed off"], ["cut", "Connections cut by force"],
   ["refused", "Connections turned away by a proxy"], ["requests", "Requests"], ["bytes_in", "Bytes from clients", bytes],
@@ -362,6 +383,7 @@ function show() {
   showTraffic();
   showLatency(s.services);
   showChanges();
+  showUpstreams(s.upstreams || []);
   showListeners(s.listeners, s.services);
   showTotals(s.totals);
   showWarnings(s.warnings || []);
