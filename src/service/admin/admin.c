@@ -55,7 +55,7 @@ answer_text(baton_request r, int status, const char *type, const char *text)
 static void
 answer_file(baton_request r)
 {
-	const char *path = baton_request_path(r);
+	const char *path = call_route_path(r);
 	size_t i = 0;
 
 	while (strcmp(files[i].path, path) != 0)
@@ -144,7 +144,7 @@ refuse_host(baton_request r, const char *host, const char *name)
 static void
 on_request(baton_request r)
 {
-	const char *path = baton_request_path(r), *host = baton_request_header(r, "Host");
+	const char *path = call_route_path(r), *host = baton_request_header(r, "Host");
 	const char *name = call_connection(r)->service->conf->host;
 	size_t i = 0;
 

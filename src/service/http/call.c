@@ -361,6 +361,14 @@ call_connection(baton_request r)
 	return call != NULL ? call->x->conn : NULL;
 }
 
+const char *
+call_route_path(baton_request r)
+{
+	struct call *call = handle_look_up(__func__, r);
+
+	return call != NULL ? call->match.route->path : NULL;
+}
+
 struct conn *
 call_leave(baton_request r, bool *chunked)
 {

@@ -59,6 +59,9 @@ void call_gone(struct exchange *x);
 /* The connection of a request; NULL: it is over. */
 struct conn *call_connection(baton_request r);
 
+/* The path of its route, however its target spells it; NULL: it is over. */
+const char *call_route_path(baton_request r);
+
 /* The head of an answer in pieces is with the kernel, and nothing else was said: the
  * connection leaves http, without its exchange.  chunked: is the rest to be framed so?
  * NULL: it is gone. */
