@@ -9,6 +9,7 @@
 #include "service/http/call.h"
 #include "service/http/client.h"
 #include "service/http/relay.h"
+#include "wire/figures.h"
 #include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/trust.h"
@@ -101,9 +102,23 @@ exchange_log(struct exchange *x)
 
 /* --- borrowing --- */
 
+/* Of an answer that was begun, whether it came to its end or not. */
+static void
+count(struct exchange *x)
+{
+	const struct http *h = http_of(x->conn);
+
+	if (x->status == 0)
+		return;
+	figures_answer(h->answers, x->status);
+	figures_answer(h->answered[x->conn->listener], x->status);
+	x->status = 0;
+}
+
 void
 exchange_next(struct exchange *x)
 {
+	count(x);
 	x->phase = PHASE_HEAD;
 	x->looked = 0;
 	x->body_left = 0;
@@ -113,7 +128,6 @@ exchange_next(struct exchange *x)
 	x->rate_ms = 0;
 	x->slow = false;
 	memset(&x->chunked, 0, sizeof x->chunked);
-	x->status = 0;
 	x->upstream = x->fault = NULL;
 	x->heads_out = 0;
 	x->unlogged = false;
@@ -174,6 +188,7 @@ exchange_give_back(struct conn *c)
 		return;
 	c->data = NULL;
 	exchange_log(x);
+	count(x);
 	if (x->call != NULL)
 		call_gone(x);
 	if (x->relay != NULL)

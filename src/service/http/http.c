@@ -140,16 +140,13 @@ want_more(struct conn *c, struct exchange *x, struct timelist *limit, bool renew
 		timelist_join(http_of(c)->total, &x->total);
 }
 
-/* Which answer it was, and how long it took.  What has been sent ahead begins now. */
+/* How long it took.  What has been sent ahead begins now. */
 static void
-record(struct conn *c, struct exchange *x)
+record_latency(struct conn *c, struct exchange *x)
 {
-	struct http *h = http_of(c);
-	struct latency *row = h->latency;
+	struct latency *row = http_of(c)->latency;
 	uint64_t now = clock_us();
 
-	figures_answer(h->answers, x->status);
-	figures_answer(h->answered[c->listener], x->status);
 	if (row != NULL)
 		latency_record(row, now - x->began_us);
 	x->began_us = now;
@@ -166,7 +163,7 @@ all_sent(struct conn *c, struct exchange *x)
 	if (x->call != NULL && call_continues(x))
 		return true;
 	exchange_log(x);
-	record(c, x);
+	record_latency(c, x);
 	file_close(&x->file);
 	if (x->last && x->from == x->to) {
 		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
