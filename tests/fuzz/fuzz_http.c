@@ -6,7 +6,7 @@
  * what it lets through must keep its promises.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_http.c src/service/http/{head,request,chunked,range}.c \
+ *   tests/fuzz/fuzz_http.c src/service/http/{head,method,request,chunked,range}.c \
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <stdint.h>
@@ -75,7 +75,7 @@ check_head(const char *head, size_t len)
 	if (status != 0)
 		return;
 	MUST(r.target.p != NULL && r.target.n > 0 && r.target.n <= REQUEST_TARGET_MAX);
-	MUST(r.method != HTTP_CONNECT);
+	MUST(r.method != METHOD_CONNECT);
 	must_be_within(&r.target, head, len);
 	must_be_within(&r.range, head, len);
 	must_be_within(&r.if_range, head, len);

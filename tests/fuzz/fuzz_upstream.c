@@ -7,7 +7,7 @@
  * the same end, no header that belonged to one connection.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_upstream.c src/service/http/{head,request,reply,rewrite,answer}.c \
+ *   tests/fuzz/fuzz_upstream.c src/service/http/{head,method,request,reply,rewrite,answer}.c \
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <stdint.h>

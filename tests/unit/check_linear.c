@@ -1,6 +1,5 @@
 /* What peers send, at its worst: each pure reader of it is through with 16 kB within 1 ms. */
 #include <check.h>
-#include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

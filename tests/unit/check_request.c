@@ -1,6 +1,5 @@
 /* request: what a head means, and which status refuses it. */
 #include <check.h>
-#include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,7 +225,7 @@ START_TEST(what_is_wanted_is_kept)
 	struct request r;
 
 	ck_assert_int_eq(request_parse(head, sizeof head - 1, &r), 0);
-	ck_assert_uint_eq(r.method, HTTP_POST);
+	ck_assert_uint_eq(r.method, METHOD_POST);
 	ck_assert_uint_eq(r.length, 12345678901);
 	ck_assert(r.expects_continue && !r.chunked);
 	assert_text(r.target, "/a?b");

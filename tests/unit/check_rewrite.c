@@ -1,6 +1,5 @@
 /* rewrite: what of a head is passed on, and what is told instead. */
 #include <check.h>
-#include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

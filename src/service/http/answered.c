@@ -3,8 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <http_parser.h>
-
 #include "baton.h"
 #include "base/mem.h"
 #include "service/http/answer.h"
@@ -88,7 +86,7 @@ to_answer(const char *function, baton_request r, int *status, int code, const ch
 	    (type != NULL && (!is_clean(type) || strlen(type) > 512)))
 		return NULL;
 	call_displace(call);
-	call->bare = code == 204 || code == 304 || call->x->request.method == HTTP_HEAD;
+	call->bare = code == 204 || code == 304 || call->x->request.method == METHOD_HEAD;
 	return call;
 }
 

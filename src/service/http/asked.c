@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <http_parser.h>
-
 #include "baton.h"
 #include "base/mem.h"
 #include "service/http/called.h"
@@ -40,7 +38,7 @@ asked_free(struct asked_text **texts)
 const char *
 asked_method(const struct asked *a)
 {
-	return http_method_str((enum http_method)a->request->method);
+	return method_name(a->request->method);
 }
 
 const char *

@@ -7,7 +7,6 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <http_parser.h>
 
 #include "baton.h"
 #include "base/clock.h"
@@ -504,7 +503,7 @@ call_need_ctx(struct call *call)
 static const char *
 method_of(const struct call *call)
 {
-	return http_method_str((enum http_method)call->x->request.method);
+	return method_name(call->x->request.method);
 }
 
 const char *
@@ -529,7 +528,7 @@ refuse_method(struct call *call)
 	                    call_allow(call, allow, sizeof allow), n);
 	len = answer_end(x->text, len);
 	memcpy(x->text + len, body, n);
-	respond_text(x, len + (x->request.method == HTTP_HEAD ? 0 : n));
+	respond_text(x, len + (x->request.method == METHOD_HEAD ? 0 : n));
 }
 
 /* Is there a route for what no route has?  Then that is its route. */

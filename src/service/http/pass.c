@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <http_parser.h>
-
 #include "conf/conf.h"
 #include "service/http/exchange.h"
 #include "service/http/relay_own.h"
@@ -221,7 +219,7 @@ take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 {
 	struct exchange *x = r->x;
 	const struct conn *c = x->conn;
-	const char *wrong = reply_parse(head, len, x->request.method == HTTP_HEAD, &r->reply);
+	const char *wrong = reply_parse(head, len, x->request.method == METHOD_HEAD, &r->reply);
 
 	if (wrong == NULL && r->reply.status == 101 && !r->upgrade)
 		wrong = "another protocol than was asked for";

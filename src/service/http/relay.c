@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <event2/event.h>
-#include <http_parser.h>
 
 #include "baton.h"
 #include "base/clock.h"
@@ -155,15 +154,15 @@ relay_give_up(struct relay *r, int status, const char *why)
 static void next_upstream(struct relay *r);
 
 static bool
-is_idempotent(unsigned method)
+is_idempotent(enum method method)
 {
 	switch (method) {
-	case HTTP_GET:
-	case HTTP_HEAD:
-	case HTTP_OPTIONS:
-	case HTTP_PUT:
-	case HTTP_DELETE:
-	case HTTP_TRACE:
+	case METHOD_GET:
+	case METHOD_HEAD:
+	case METHOD_OPTIONS:
+	case METHOD_PUT:
+	case METHOD_DELETE:
+	case METHOD_TRACE:
 		return true;
 	default:
 		return false;

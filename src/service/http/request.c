@@ -6,8 +6,6 @@
 
 #include <arpa/inet.h>
 
-#include <http_parser.h>
-
 #include "base/mem.h"
 
 /* --- the raw bytes --- */
@@ -140,19 +138,6 @@ request_count_members(struct request_text list, size_t max)
 
 /* --- the first line --- */
 
-static bool
-known_method(const struct request_text *t, unsigned *method)
-{
-#define X(num, name, string)                                                                   \
-	if (t->n == sizeof #string - 1 && memcmp(t->p, #string, t->n) == 0) {                  \
-		*method = HTTP_##name;                                                         \
-		return true;                                                                   \
-	}
-	HTTP_METHOD_MAP(X)
-#undef X
-	return false;
-}
-
 /* "HTTP/1.1": a later minor version is read as that (RFC 9110, 2.5). */
 static int
 read_version(const char *p, size_t n, struct request *r)
@@ -205,7 +190,7 @@ check_target(struct request *r)
 	if (*r->target.p == '/')
 		return 0;
 	if (r->target.n == 1 && *r->target.p == '*')
-		return r->method == HTTP_OPTIONS || r->method == HTTP_MSEARCH ? 0 : 400;
+		return r->method == METHOD_OPTIONS || r->method == METHOD_MSEARCH ? 0 : 400;
 	if (!split_absolute(&r->target, &r->host, &rest) || r->host.n == 0 ||
 	    !request_is_host(&r->host))
 		return 400;
@@ -232,9 +217,8 @@ read_line(const char *p, size_t n, struct request *r)
 		return status;
 	r->target = (struct request_text){sp + 1, (size_t)(sp2 - sp - 1)};
 	r->method_name = method;
-	if (!known_method(&method, &r->method))
-		r->method = REQUEST_OTHER;
-	if (r->method == HTTP_CONNECT)
+	r->method = method_find(method.p, method.n);
+	if (r->method == METHOD_CONNECT)
 		return r->target.n > REQUEST_TARGET_MAX ? 414 : 501;
 	return check_target(r);
 }
@@ -515,7 +499,7 @@ request_ends_here(const struct request *r, uint64_t *hops)
 	unsigned long long n;
 
 	*hops = UINT64_MAX;
-	if ((r->method != HTTP_TRACE && r->method != HTTP_OPTIONS) ||
+	if ((r->method != METHOD_TRACE && r->method != METHOD_OPTIONS) ||
 	    !head_number(&r->max_forwards, &n))
 		return false;
 	*hops = n > 0 ? n - 1 : 0;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "service/http/head.h"
+#include "service/http/method.h"
 
 #define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
 #define REQUEST_LINES_MAX  4    /* of one header that is a list; more are 431 */
@@ -26,9 +27,6 @@
 /* Of a query, where a handler may look for each of them; more are 400. */
 #define REQUEST_PARAMETERS_MAX 256
 
-/* A method that is a token, and none that we know of. */
-#define REQUEST_OTHER 255
-
 /* A header that is a list: its lines in their order are one value, as if commas were
  * between them (RFC 9110, 5.2). */
 struct request_list {
@@ -41,7 +39,7 @@ struct request_list {
  * counts (13.1.3, 13.1.4): the text is "", which is no range, tag or date.
  */
 struct request {
-	unsigned method; /* enum http_method, or REQUEST_OTHER */
+	enum method method;
 	struct request_text method_name;
 	struct request_text target; /* "/path?query", "http://host/path?query" or "*" */
 	struct request_text host; /* of the target, if it has one, else of Host; p NULL: none */

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <http_parser.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "service/http/answer.h"
@@ -127,7 +125,7 @@ respond_status(struct conn *c, struct exchange *x, int status)
 	update_date(h);
 	x->status = (uint16_t)status;
 	respond_text(x, answer_error(exchange_text(x), status, h->date, respond_connection(x),
-	                             x->request.method == HTTP_HEAD));
+	                             x->request.method == METHOD_HEAD));
 }
 
 void
@@ -136,7 +134,7 @@ respond_refuse(struct conn *c, struct exchange *x, int status)
 	if (x->phase == PHASE_HEAD) {
 		conn_count_request(c);
 		memset(&x->request, 0, sizeof x->request);
-		x->request.method = HTTP_GET;
+		x->request.method = METHOD_GET;
 	}
 	x->close = true;
 	x->last = false; /* the rest of a refused body may still come */
@@ -149,7 +147,7 @@ respond_at_end(struct conn *c, struct exchange *x)
 {
 	size_t len;
 
-	if (x->body_left > 0 || x->request.chunked || x->request.method != HTTP_OPTIONS) {
+	if (x->body_left > 0 || x->request.chunked || x->request.method != METHOD_OPTIONS) {
 		respond_refuse(c, x, 501);
 		return;
 	}
@@ -166,7 +164,7 @@ answer_canned(struct conn *c, struct exchange *x)
 	update_date(h);
 	x->status = 200;
 	x->out = a->text;
-	x->out_len = x->request.method == HTTP_HEAD ? a->head : a->len;
+	x->out_len = x->request.method == METHOD_HEAD ? a->head : a->len;
 	x->heads_out += a->head;
 	x->more_len = 0;
 	x->phase = PHASE_ANSWER;
@@ -180,7 +178,7 @@ answer_text(struct conn *c, struct exchange *x, int status, const char *text)
 	len = answer_header(x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
 	                    strlen(text));
 	respond_text(x, answer_end(x->text, len));
-	if (x->request.method == HTTP_HEAD)
+	if (x->request.method == METHOD_HEAD)
 		return;
 	x->more = text;
 	x->more_len = strlen(text);
@@ -217,7 +215,7 @@ answer_moved(struct conn *c, struct exchange *x)
 static void
 send_part(struct exchange *x, uint64_t first, uint64_t n)
 {
-	if (x->request.method == HTTP_HEAD)
+	if (x->request.method == METHOD_HEAD)
 		return;
 	x->file_at = (off_t)first;
 	x->file_left = n;
@@ -233,7 +231,7 @@ answer_file(struct conn *c, struct exchange *x)
 	int status = range_precondition(&x->request, f->etag, f->modified);
 	size_t len;
 
-	if (status == 0 && x->request.method == HTTP_GET &&
+	if (status == 0 && x->request.method == METHOD_GET &&
 	    range_allowed(&x->request, f->etag, f->modified))
 		range = range_parse(&x->request.range, f->size, &first, &last);
 	if (status == 0)
@@ -286,7 +284,7 @@ answer_from_root(struct conn *c, struct exchange *x, int status, const char *pat
 {
 	struct http *h = http_of(c);
 
-	if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD)
+	if (x->request.method != METHOD_GET && x->request.method != METHOD_HEAD)
 		status = 405;
 	look_at_root(h);
 	if (status == 0)
@@ -318,8 +316,8 @@ respond_is_ours(const struct conn *c, const struct exchange *x)
 bool
 respond_takes_no_body(const struct conn *c, const struct exchange *x)
 {
-	return http_of(c)->root >= 0 && x->request.method != HTTP_GET &&
-	       x->request.method != HTTP_HEAD && !respond_is_ours(c, x);
+	return http_of(c)->root >= 0 && x->request.method != METHOD_GET &&
+	       x->request.method != METHOD_HEAD && !respond_is_ours(c, x);
 }
 
 void

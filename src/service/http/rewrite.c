@@ -6,8 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <http_parser.h>
-
 #define CONNECTIONS_MAX 8  /* lines of Connection; a head with more is not passed on */
 #define PROTOCOLS_MAX   16 /* of Upgrade; with more it is no upgrade */
 #define FORWARDED_MAX   8 /* lines of it, of a client that is trusted: the last ones are kept */
@@ -343,8 +341,8 @@ put_framing(struct out *o, const struct request *r)
 {
 	if (r->chunked)
 		put_text(o, "Transfer-Encoding: chunked\r\n");
-	else if (r->length > 0 || r->method == HTTP_POST || r->method == HTTP_PUT ||
-	         r->method == HTTP_PATCH)
+	else if (r->length > 0 || r->method == METHOD_POST || r->method == METHOD_PUT ||
+	         r->method == METHOD_PATCH)
 		put_format(o, "Content-Length: %llu\r\n", (unsigned long long)r->length);
 }
 

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <http_parser.h>
-
 static bool
 has_no_path(const struct baton_route *route)
 {
@@ -186,17 +184,6 @@ segment_fault(const struct request_text *s, bool last)
 	return NULL;
 }
 
-static bool
-is_method(const char *text)
-{
-#define X(num, name, string)                                                                   \
-	if (strcmp(text, #string) == 0)                                                        \
-		return true;
-	HTTP_METHOD_MAP(X)
-#undef X
-	return false;
-}
-
 /* Is there a variable of that name before it in the path? */
 static bool
 is_second(const struct baton_route *route, const struct request_text *segment)
@@ -231,7 +218,8 @@ route_fault(const struct baton_route *route)
 
 	if (route->method == NULL || *route->method == '\0')
 		return "it has no method";
-	if (!is_for_all(route) && !is_method(route->method))
+	if (!is_for_all(route) &&
+	    method_find(route->method, strlen(route->method)) == METHOD_OTHER)
 		return "its method is none of HTTP's, like GET";
 	if (route->handle == NULL && route->work == NULL)
 		return "it has no handler";

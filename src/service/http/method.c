@@ -1,0 +1,29 @@
+#include "service/http/method.h"
+
+#include <string.h>
+
+static const struct {
+	const char *name;
+	size_t n;
+} methods[] = {
+#define X(id, name) {name, sizeof name - 1},
+    METHODS(X)
+#undef X
+        {"", 0},
+};
+
+enum method
+method_find(const char *name, size_t n)
+{
+	unsigned m = 0;
+
+	while (m < METHOD_OTHER && (methods[m].n != n || memcmp(methods[m].name, name, n) != 0))
+		m++;
+	return (enum method)m;
+}
+
+const char *
+method_name(enum method m)
+{
+	return methods[m].name;
+}
