@@ -33,18 +33,25 @@ title_begin(char **argv)
 	room.size = (size_t)(end_of(environ, end_of(argv, argv[0])) - argv[0]);
 }
 
+/* In one piece that stays, whatever becomes of the list.  A second title needs no other. */
 static void
 keep_environment(void)
 {
-	size_t n = 0;
-	char **copy;
+	static char **kept;
+	size_t n = 0, size = 0;
+	char *at;
 
-	while (environ[n] != NULL)
-		n++;
-	copy = mem_alloc((n + 1) * sizeof *copy);
-	for (size_t i = 0; i < n; i++)
-		copy[i] = mem_strdup(environ[i]);
-	environ = copy;
+	if (kept != NULL)
+		return;
+	for (; environ[n] != NULL; n++)
+		size += strlen(environ[n]) + 1;
+	kept = mem_alloc((n + 1) * sizeof *kept + size);
+	at = (char *)&kept[n + 1];
+	for (size_t i = 0; i < n; i++) {
+		kept[i] = at;
+		at = stpcpy(at, environ[i]) + 1;
+	}
+	environ = kept;
 }
 
 void
