@@ -8,6 +8,7 @@ steps wait for what the script does, never for time.
 usage: check_shutdown.py [PATH-OF-BATONCTL]     (default $BATONCTL, then ./batonctl)
 """
 
+import atexit
 import ctypes
 import json
 import os
@@ -264,9 +265,15 @@ class Baton:
 
 class Run:
     def __init__(self, *args, env=None, user=None):
-        done = subprocess.run(["bash", SHUTDOWN, *args], stdin=subprocess.DEVNULL,
+        script, batonctl = SHUTDOWN, BATONCTL
+        if user is not None:  # where they were built, that user may not come
+            folder = tempfile.mkdtemp(prefix="check_shutdown.")
+            atexit.register(shutil.rmtree, folder)
+            os.chmod(folder, 0o755)
+            script, batonctl = shutil.copy(script, folder), shutil.copy(batonctl, folder)
+        done = subprocess.run(["bash", script, *args], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE,
-                              env={**os.environ, "BATONCTL": BATONCTL, "LC_ALL": "C",
+                              env={**os.environ, "BATONCTL": batonctl, "LC_ALL": "C",
                                    **(env or {})}, user=user, cwd="/")
         self.code = done.returncode
         self.out = done.stdout.decode()
