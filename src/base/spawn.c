@@ -1,14 +1,16 @@
 #include "base/spawn.h"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 
 static void
 reset_signals(void)
@@ -36,26 +38,45 @@ spawn_fork(void)
 	return pid;
 }
 
-/* It holds its copies until ours are closed, so that ours are not the last. */
+/* In the other process: it says when all is empty, and holds its copies until those of its
+ * parent are closed, so that those are not the last. */
+static void __attribute__((noreturn))
+bury_them(const int *fd, size_t n, void (*empty)(int fd), int sock)
+{
+	int *keep = mem_alloc((n + 1) * sizeof *keep);
+	char byte = 0;
+
+	memcpy(keep, fd, n * sizeof *keep);
+	keep[n] = sock;
+	fd_close_except(keep, n + 1); /* there is room for what comes */
+	for (size_t i = 0; i < n && empty != NULL; i++)
+		empty(fd[i]);
+	(void)!write(sock, &byte, 1);
+	(void)!read(sock, &byte, 1);
+	_exit(0);
+}
+
 void
-spawn_bury(int *fd, size_t n)
+spawn_bury(int *fd, size_t n, void (*empty)(int fd))
 {
 	int end[2] = {-1, -1};
-	pid_t pid = pipe2(end, O_CLOEXEC) == 0 ? spawn_fork() : -1;
-	char byte;
+	pid_t pid =
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end) == 0 ? spawn_fork() : -1;
+	struct pollfd p = {.fd = end[0], .events = POLLIN};
 
 	if (pid == 0) {
-		close(end[1]);
-		(void)!read(end[0], &byte, 1);
-		_exit(0);
+		close(end[0]);
+		bury_them(fd, n, empty, end[1]);
 	}
+	fd_close(&end[1]);
+	if (pid > 0 && empty != NULL)
+		poll(&p, 1, BURY_MS);
 	for (size_t i = 0; i < n; i++) {
 		if (pid < 0)
 			fd_discard(&fd[i]);
 		fd_close(&fd[i]);
 	}
 	fd_close(&end[0]);
-	fd_close(&end[1]);
 }
 
 void

@@ -18,8 +18,13 @@ pid_t spawn_fork(void);
  * the end of another process.  A socket may linger, and so may one that is in the queue of a
  * socket.  All are closed here, and -1, when it returns; if there can be no process, they
  * are closed as fd_discard does.
+ *
+ * empty: called for each of them in that process first, to take what is in its queue and leave
+ * it open; NULL: nothing.  It is waited for, up to BURY_MS: whoever else has a copy of a socket
+ * (the service manager, in its store) may then close it without waiting, too.
  */
-void spawn_bury(int *fd, size_t n);
+#define BURY_MS 1000
+void spawn_bury(int *fd, size_t n, void (*empty)(int fd));
 
 /* Empty the signal mask: the child's last step before it works or executes. */
 void spawn_unblock_signals(void);

@@ -542,8 +542,8 @@ slot_free(struct worker *w)
 	listener_lost_holder();
 	TAILQ_REMOVE(&w->gen->workers, w, link);
 	survey_gone(w);
-	store_drop("channel", w->birth);
 	chan_free(&w->chan);
+	store_drop("channel", w->birth); /* when nothing is in it any more */
 	logpipe_end(&w->log);
 	if (w->gone != NULL)
 		event_free(w->gone);

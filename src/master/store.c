@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/chan.h"
 
 #define PREFIX     "baton-"
 #define NAME_MAX_  64
@@ -187,9 +188,10 @@ store_last(const char *kind)
 
 	for (size_t i = 0; i < st.n; i++) {
 		const struct passed *p = &st.v[i];
-		uint64_t id = is_stored(p) && is_kind(p, kind)
-		                  ? strtoull(p->name + strlen(PREFIX) + strlen(kind) + 1, NULL, 10)
-		                  : 0;
+		uint64_t id =
+		    is_stored(p) && is_kind(p, kind)
+		        ? strtoull(p->name + strlen(PREFIX) + strlen(kind) + 1, NULL, 10)
+		        : 0;
 
 		last = id > last && id <= UINT32_MAX ? id : last;
 	}
@@ -206,6 +208,8 @@ store_refuse(const char *but)
 			continue;
 		log_warn("the descriptor store holds '%s', which nobody here knows; closed",
 		         p->name);
+		if (is_kind(p, "channel"))
+			chan_discard(&p->fd);
 		forget_name(p->name);
 		fd_close(&p->fd);
 		p->claimed = true;

@@ -416,14 +416,41 @@ read_to_the_end(struct chan *ch)
 	}
 }
 
+/* In a process of its own, which ends with all that has come.  What is no socket, or another's,
+ * has nothing for us. */
+static void
+empty(int fd)
+{
+	struct chan ch = {.fd = fd};
+	struct received r;
+	char waste;
+
+	for (int i = 0; i < CHAN_REST_MAX; i++) {
+		receive_one(&ch, &waste, 1, &r);
+		if (r.n < 0)
+			return;
+	}
+}
+
+/* What has not been read of a channel goes with it; and the store's copy may be the last one,
+ * which the service manager would close: so nothing is to be left in its queue. */
 static void
 bury(struct chan *ch)
 {
-	if (ch->breached)
-		keep(ch, &ch->fd, 1); /* and what has not been read of it */
+	if (ch->breached) {
+		shutdown(ch->fd, SHUT_RDWR); /* for all copies: nothing more comes */
+		keep(ch, &ch->fd, 1);
+	}
 	if (ch->nkept > 0)
-		spawn_bury(ch->kept, ch->nkept);
+		spawn_bury(ch->kept, ch->nkept, empty);
 	mem_free(&ch->kept);
+}
+
+void
+chan_discard(int *fd)
+{
+	shutdown(*fd, SHUT_RDWR);
+	spawn_bury(fd, 1, empty);
 }
 
 static void

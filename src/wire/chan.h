@@ -68,6 +68,10 @@ int chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const str
 /* Nothing waits to be sent. */
 bool chan_idle(const struct chan *ch);
 
+/* Close an end of a channel that nobody reads any more, with what its peer has put into it: no
+ * process waits in a close for that, whoever has another copy.  *fd becomes -1. */
+void chan_discard(int *fd);
+
 /* Deliver what the peer had sent before it died, until the end or nothing; at most
  * CHAN_REST_MAX messages. */
 #define CHAN_REST_MAX 4096

@@ -411,6 +411,48 @@ START_TEST(no_close_of_what_was_passed_waits)
 }
 END_TEST
 
+/* Somebody else has a copy of our end, and closes it last: the service manager, whose store
+ * keeps it.  What its worker has put into the queue must not be left to him. */
+START_TEST(who_closes_last_finds_nothing_in_it)
+{
+	int copy = dup(chan_fd(b)), null = open("/dev/null", O_RDONLY);
+	char byte;
+
+	breaches = 0;
+	chan_guard(b, on_breach);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(chan_send(a, MSG_READY, 1, "12345678", 8, &null, 1), 0);
+	spin();
+	ck_assert_int_eq(breaches, 1);
+	chan_free(&b);
+	ck_assert_int_eq(recv(copy, &byte, 1, MSG_DONTWAIT), 0); /* its end, and nothing more */
+	chan_send(a, MSG_READY, 1, "12345678", 8, &null, 1);
+	ck_assert_int_eq(recv(copy, &byte, 1, MSG_DONTWAIT), 0);
+	close(copy);
+	close(null);
+}
+END_TEST
+
+/* So it is with one that nobody reads, of a worker that is not known. */
+START_TEST(an_unread_channel_is_given_up_empty)
+{
+	int end[2], copy, null = open("/dev/null", O_RDONLY);
+	char byte;
+
+	ck_assert_int_eq(chan_pair(end), 0);
+	copy = dup(end[0]);
+	chan_free(&a);
+	a = chan_new(base, end[1], on_a, NULL);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(chan_send(a, MSG_READY, 1, "12345678", 8, &null, 1), 0);
+	chan_discard(&end[0]);
+	ck_assert_int_eq(end[0], -1);
+	ck_assert_int_eq(recv(copy, &byte, 1, MSG_DONTWAIT), 0);
+	close(copy);
+	close(null);
+}
+END_TEST
+
 START_TEST(who_speaks_nonsense_is_told_of)
 {
 	guard();
@@ -505,6 +547,8 @@ main(void)
 	tcase_add_test(t, descriptors_do_not_leak);
 	tcase_add_test(t, who_passes_descriptors_to_one_that_takes_none_is_told_of_once);
 	tcase_add_loop_test(t, no_close_of_what_was_passed_waits, 0, 3);
+	tcase_add_test(t, who_closes_last_finds_nothing_in_it);
+	tcase_add_test(t, an_unread_channel_is_given_up_empty);
 	tcase_add_test(t, who_speaks_nonsense_is_told_of);
 	tcase_add_test(t, who_says_nothing_at_all_is_told_of);
 	tcase_add_test(t, who_does_not_listen_is_told_of);
