@@ -10,7 +10,7 @@
 
 #define MAPPED 96 /* bits before an IPv4 address */
 
-static const struct net_addr mapped = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
+static const struct net_addr mapped = {.byte = {[10] = 0xff, [11] = 0xff}};
 
 /* bits: how many it has, those before it included. */
 static bool
@@ -36,7 +36,7 @@ begins_alike(const struct net_addr *a, const struct net_addr *b, unsigned bits)
 	unsigned rest = bits % 8;
 	uint8_t mask = (uint8_t)(0xff00u >> rest);
 
-	return memcmp(a->byte, b->byte, bits / 8) == 0 &&
+	return a->local == b->local && memcmp(a->byte, b->byte, bits / 8) == 0 &&
 	       (rest == 0 || ((a->byte[bits / 8] ^ b->byte[bits / 8]) & mask) == 0);
 }
 
@@ -49,7 +49,7 @@ read_net(char *text, struct net_addr *addr, unsigned *bits)
 	unsigned before;
 
 	if (strcmp(text, "unix") == 0) {
-		memset(addr, 0, sizeof *addr);
+		*addr = (struct net_addr){.local = true};
 		*bits = 128;
 		return true;
 	}
@@ -121,7 +121,7 @@ net_addr_of(const struct sockaddr_storage *sa, struct net_addr *addr)
 	else if (sa->ss_family == AF_INET6)
 		memcpy(addr->byte, &v6->sin6_addr, sizeof v6->sin6_addr);
 	else if (sa->ss_family == AF_UNIX)
-		memset(addr, 0, sizeof *addr);
+		*addr = (struct net_addr){.local = true};
 	else
 		return false;
 	return true;

@@ -14,7 +14,8 @@
 #define NETS_MAX 64 /* of a list */
 
 struct net_addr {
-	uint8_t byte[16]; /* of IPv6; of a unix socket's peer: all 0 */
+	uint8_t byte[16]; /* of IPv6 */
+	bool local;       /* a unix socket's peer; byte is all 0 then */
 };
 
 struct nets {

@@ -192,6 +192,25 @@ START_TEST(absolute_links)
 }
 END_TEST
 
+START_TEST(the_whole_tree)
+{
+	char path[PATH_MAX];
+	int slash = open("/", O_PATH | O_DIRECTORY);
+	unsigned before;
+
+	make_tree();
+	before = descriptors();
+	snprintf(path, sizeof path, "%s/root/f", top);
+	ck_assert_int_eq(symlink(path, "root/link"), 0);
+	snprintf(path, sizeof path, "%s/root/link", top);
+	ck_assert_int_eq(found(beneath_open(slash, path + 1)), inode_of("root/f"));
+	unlink("root/link");
+	ck_assert_uint_eq(descriptors(), before);
+	remove_tree();
+	close(slash);
+}
+END_TEST
+
 START_TEST(at_random)
 {
 	static const char *const names[] = {
@@ -300,6 +319,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, one_by_one);
 	tcase_add_test(tc, absolute_links);
+	tcase_add_test(tc, the_whole_tree);
 	tcase_add_test(tc, at_random);
 	tcase_add_test(tc, too_long_or_too_deep);
 	tcase_add_test(tc, names_are_bounded);

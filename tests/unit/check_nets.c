@@ -32,6 +32,7 @@ static const struct {
     {"192.0.2.1, 10.0.0.0/8, ::1", "10.0.0.1", true},
     {"192.0.2.1, 10.0.0.0/8, ::1", "::2", false},
     {"unix", "192.0.2.1", false},
+    {"unix", "::", false},
 };
 
 START_TEST(who_is_in)

@@ -73,6 +73,19 @@ come_in(struct walk *w)
 	w->outside = false;
 }
 
+/* If that is the top, by whatever name it was reached. */
+static int
+come_in_at(struct walk *w, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_ino == w->top_st.st_ino && st.st_dev == w->top_st.st_dev)
+		come_in(w);
+	return 0;
+}
+
 static int
 go_out(struct walk *w)
 {
@@ -85,7 +98,7 @@ go_out(struct walk *w)
 	leave_all(w);
 	w->dir[0] = root;
 	w->outside = true;
-	return 0;
+	return come_in_at(w, root);
 }
 
 /* What a link says takes the place of its name.  An absolute one may lead in again. */
@@ -113,20 +126,12 @@ follow(struct walk *w, const char *name, bool last)
 static int
 enter(struct walk *w, int fd)
 {
-	struct stat st;
-
 	if (w->depth == DEPTH_MAX) {
 		fd_close(&fd);
 		return fail(ENAMETOOLONG);
 	}
 	w->dir[++w->depth] = fd;
-	if (!w->outside)
-		return 0;
-	if (fstat(fd, &st) < 0)
-		return -1;
-	if (st.st_ino == w->top_st.st_ino && st.st_dev == w->top_st.st_dev)
-		come_in(w);
-	return 0;
+	return w->outside ? come_in_at(w, fd) : 0;
 }
 
 static int

@@ -12,13 +12,36 @@ struct hops {
 	size_t n; /* that there were */
 };
 
+/* The next part of a list, without the blanks around it; what is quoted is not searched for
+ * the end of a part (RFC 9110, 5.6.4). */
+static bool
+next_part(struct request_text *list, char separator, struct request_text *part)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	if (list->p == NULL)
+		return false;
+	for (; n < list->n && (quoted || list->p[n] != separator); n++) {
+		if (list->p[n] == '"')
+			quoted = !quoted;
+		else if (quoted && list->p[n] == '\\' && n + 1 < list->n)
+			n++;
+	}
+	*part = head_trim((struct request_text){list->p, n});
+	*list = n < list->n ? (struct request_text){list->p + n + 1, list->n - n - 1}
+	                    : (struct request_text){NULL, 0};
+	return true;
+}
+
 static void
 add(struct hops *h, struct request_text list)
 {
 	struct request_text member;
 
-	while (request_next_member(&list, &member))
-		h->hop[h->n++ % CLIENT_HOPS_MAX] = member;
+	while (next_part(&list, ',', &member))
+		if (member.n > 0)
+			h->hop[h->n++ % CLIENT_HOPS_MAX] = member;
 }
 
 static bool
@@ -39,20 +62,15 @@ gather(const char *head, size_t len, const char *name, struct hops *h)
 static struct request_text
 forwarded_for(struct request_text element)
 {
-	const char *end = element.p + element.n, *p = element.p;
+	struct request_text pair;
 
-	while (p < end) {
-		const char *semi = memchr(p, ';', (size_t)(end - p));
-		struct request_text pair = {p, (size_t)((semi != NULL ? semi : end) - p)};
-
-		pair = head_trim(pair);
+	while (next_part(&element, ';', &pair)) {
 		if (pair.n > 4 && strncasecmp(pair.p, "for=", 4) == 0) {
 			pair = (struct request_text){pair.p + 4, pair.n - 4};
 			if (pair.n >= 2 && *pair.p == '"' && pair.p[pair.n - 1] == '"')
 				pair = (struct request_text){pair.p + 1, pair.n - 2};
 			return pair;
 		}
-		p = semi != NULL ? semi + 1 : end;
 	}
 	return (struct request_text){NULL, 0};
 }

@@ -80,17 +80,39 @@ conclude(struct health *h, const char *why)
 	baton_timer_set(h->next, (uint64_t)h->conf->check_interval);
 }
 
-static void
-judge(struct health *h, size_t len)
+/* False: the head is one before the answer (1xx). */
+static bool
+judge(struct health *h, const char *head, size_t len)
 {
 	struct reply reply;
-	char *mended = reply_mend(h->head, &len);
-	const char *why = reply_parse(mended != NULL ? mended : h->head, len, false, &reply);
+	char *mended = reply_mend(head, &len);
+	const char *why = reply_parse(mended != NULL ? mended : head, len, false, &reply);
+	bool early = why == NULL && reply.status < 200 && reply.status != 101;
 
+	free(mended);
+	if (early)
+		return false;
 	if (why == NULL && (reply.status < 200 || reply.status > 399))
 		why = "an answer that is no success";
-	free(mended);
 	conclude(h, why);
+	return true;
+}
+
+/* The whole heads that are there; of the first so many bytes were searched for its end. */
+static bool
+judge_heads(struct health *h, size_t searched)
+{
+	size_t from = 0, len;
+
+	while ((len = reply_head_length(h->head + from, h->n - from, searched)) > 0) {
+		if (judge(h, h->head + from, len))
+			return true;
+		from += len;
+		searched = 0;
+	}
+	h->n -= from;
+	memmove(h->head, h->head + from, h->n);
+	return false;
 }
 
 static void
@@ -98,7 +120,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct health *h = arg;
 	ssize_t n = recv((int)fd, h->head + h->n, sizeof h->head - h->n, MSG_DONTWAIT);
-	size_t len;
+	size_t before = h->n;
 
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -107,11 +129,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		conclude(h, n < 0 ? strerror(errno) : "it closed without an answer");
 		return;
 	}
-	len = reply_head_length(h->head, h->n + (size_t)n, h->n);
 	h->n += (size_t)n;
-	if (len > 0)
-		judge(h, len);
-	else if (h->n == sizeof h->head)
+	if (!judge_heads(h, before) && h->n == sizeof h->head)
 		conclude(h, "an answer whose head is too long");
 }
 

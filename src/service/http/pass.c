@@ -18,6 +18,9 @@
 #define READ_MAX  65536 /* of an answer, per turn */
 #define EARLY_MAX 100   /* heads of the kind 1xx before it */
 
+static const char too_long[] =
+    "its answer's head grows too long, or has too many lines of Connection";
+
 static char buf[READ_MAX];
 
 static void
@@ -140,11 +143,11 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
 	x->heads_out += p.n > 0 ? p.iov[0].iov_len : 0;
 	if (p.n == 0) {
-		refuse_answer(r, "its answer's head grows too long, or has too many lines of "
-		                 "Connection");
+		refuse_answer(r, too_long);
 		return;
 	}
 	r->state = ANSWERING;
+	r->expects = false; /* it has its answer */
 	r->left = r->reply.body == REPLY_LENGTH ? r->reply.length : 0;
 	if (!pass_body(r, rest, n, &p)) { /* and no byte of it is out */
 		upstream_bad(r->upstream, false);
@@ -165,14 +168,20 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
 	struct http *h = http_of(c);
-	struct tunnel_bytes down[2] = {{h->scratch, 0}, {rest, n}};
+	struct iovec early = tail_rest(&r->down);
+	struct tunnel_bytes down[TUNNEL_FIRST] = {
+	    {early.iov_base, early.iov_len}, {h->scratch, 0}, {rest, n}};
 	struct tunnel_bytes up = {x->in + x->from, x->to - x->from};
 	struct rewrite_answer rules = {.connection = ANSWER_KEEP};
 	int fd;
 
-	down[0].n = rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size);
+	down[1].n = rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size);
+	if (down[1].n == 0) {
+		refuse_answer(r, too_long);
+		return;
+	}
 	x->status = 101;
-	x->heads_out += down[0].n;
+	x->heads_out += down[1].n;
 	upstream_good(r->upstream);
 	fd = link_steal(r->link);
 	r->link = NULL;

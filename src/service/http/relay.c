@@ -401,6 +401,7 @@ on_expect_late(struct timed *t)
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
 
+	AN(r->state == ASKING);
 	relay_continue(r);
 	settle(c, x);
 }

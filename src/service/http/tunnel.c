@@ -29,15 +29,17 @@ become(struct conn *c, struct http *h, struct pair *p)
 
 /* First what is there already, as far as it goes at once; the rest waits in the pair. */
 static uint64_t
-send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[2])
+send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[TUNNEL_FIRST])
 {
-	struct iovec iov[2] = {{(void *)(uintptr_t)bytes[0].p, bytes[0].n},
-	                       {(void *)(uintptr_t)bytes[1].p, bytes[1].n}};
-	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 2};
-	ssize_t n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	struct iovec iov[TUNNEL_FIRST];
+	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = TUNNEL_FIRST};
 	struct tail rest = {NULL, 0, 0, 0};
+	ssize_t n;
 
-	tail_keep(&rest, iov, 2, n > 0 ? (size_t)n : 0);
+	for (int i = 0; i < TUNNEL_FIRST; i++)
+		iov[i] = (struct iovec){(void *)(uintptr_t)bytes[i].p, bytes[i].n};
+	n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	tail_keep(&rest, iov, TUNNEL_FIRST, n > 0 ? (size_t)n : 0);
 	if (!tail_is_empty(&rest))
 		flow_put(f, rest.p, rest.n);
 	tail_clear(&rest);
@@ -46,10 +48,10 @@ send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[2])
 
 void
 tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
-             const struct tunnel_bytes down[2])
+             const struct tunnel_bytes down[TUNNEL_FIRST])
 {
 	struct http *h = http_of(c);
-	struct tunnel_bytes first[2] = {*up, {NULL, 0}};
+	struct tunnel_bytes first[TUNNEL_FIRST] = {*up};
 	struct pair *p = mem_alloc(sizeof *p);
 
 	pair_init(p, c, &h->tunnels->home, fd);

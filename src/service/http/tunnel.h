@@ -22,10 +22,12 @@ struct tunnel_bytes {
 	size_t n;
 };
 
+#define TUNNEL_FIRST 3
+
 /* The connection leaves its exchange; fd, the upstream's, is taken over.  What is to go
- * first: up to the upstream, down[0] and then down[1] to the client. */
+ * first: up to the upstream, down's in their order to the client. */
 void tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
-                  const struct tunnel_bytes down[2]);
+                  const struct tunnel_bytes down[TUNNEL_FIRST]);
 
 /* A record whose blob is a tunnel's: as service_type's thaw. */
 const char *tunnel_thaw(struct conn *c, struct handoff_record *r);
