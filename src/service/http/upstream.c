@@ -65,6 +65,7 @@ upstreams_new(const struct conf_service *conf)
 	    .connect_ms = (uint64_t)conf->connect_timeout + 1000,
 	};
 	struct upstreams *us = mem_alloc(sizeof *us);
+	size_t uncounted = 0;
 
 	us->pool = baton_pool_new(&rules);
 	pool_keepalive(us->pool, conf->keepalive);
@@ -84,7 +85,12 @@ upstreams_new(const struct conf_service *conf)
 		u->figures =
 		    figures_row(worker_stats(), worker_page(),
 		                (struct figures_name){"upstream", conf->name, u->text});
+		uncounted += u->figures == NULL;
 	}
+	if (uncounted > 0)
+		log_warn("service %s: %zu of its upstreams are not counted: a worker has no "
+		         "room for so many",
+		         conf->name, uncounted);
 	us->look = baton_timer_new(on_look, us);
 	baton_timer_set(us->look, 0);
 	return us;
