@@ -348,6 +348,11 @@ def closed_port():
         judge("refused: idle gives up", run("idle", "--clients", 5, target), sent=0, refused=5)
 
 
+def waiting_in(listener):
+    """How many are in its queue: for a listening socket the kernel tells it as tcpi_unacked."""
+    return struct.unpack_from("I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32), 24)[0]
+
+
 def full_queue():
     """The listener's queue is full and nobody accepts: the connect never ends."""
     with socket.socket() as s:
@@ -357,7 +362,9 @@ def full_queue():
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(s.getsockname())
-        select.select([], fillers, [], 20)  # one is in it
+        end = time.monotonic() + PATIENCE
+        while waiting_in(s) == 0 and time.monotonic() < end:
+            time.sleep(0.01)
         target = "127.0.0.1:%d" % s.getsockname()[1]
         judge("timeout: a connect", run("new", "--requests", 1, *LIMITED, target), sent=0,
               timeout=1)
