@@ -44,6 +44,9 @@ static const struct field {
     {12, 1, BYTES, false, HANDOFF_RECORD_MAX, AT(unread)},
     {13, 1, BYTES, false, HANDOFF_RECORD_MAX, AT(unsent)},
     {14, 1, BYTES, false, HANDOFF_RECORD_MAX, AT(blob)},
+    {15, 2, BYTES, false, HANDOFF_NAME_MAX, AT(peer)},
+    {16, 2, BYTES, false, HANDOFF_NAME_MAX, AT(client)},
+    {17, 2, BYTES, false, HANDOFF_NAME_MAX, AT(upstream)},
 #undef AT
 };
 

@@ -29,7 +29,7 @@
 /* What is written, and the oldest that is still read and can be written.  A test
  * builds neighbours of this version. */
 #ifndef HANDOFF_VERSION
-#	define HANDOFF_VERSION 1
+#	define HANDOFF_VERSION 2
 #endif
 #ifndef HANDOFF_VERSION_OLDEST
 #	define HANDOFF_VERSION_OLDEST 1
@@ -37,6 +37,7 @@
 
 #define HANDOFF_RECORD_MAX (128u * 1024)
 #define HANDOFF_FDS_MAX    8
+#define HANDOFF_NAME_MAX   64 /* of a peer, with its port */
 #define HANDOFF_NO_LIMIT   UINT64_MAX /* left_ms: it may stay as long as it likes */
 
 _Static_assert(HANDOFF_VERSION_OLDEST <= HANDOFF_VERSION, "the newest is not the oldest");
@@ -61,6 +62,8 @@ struct handoff_record {
 	struct handoff_bytes unread; /* taken from the socket, not yet looked at */
 	struct handoff_bytes unsent; /* to be written before anything else */
 	struct handoff_bytes blob;
+	/* For the access log: what can't be asked for where the other side has gone. */
+	struct handoff_bytes peer, client, upstream;
 	int fd[HANDOFF_FDS_MAX]; /* beside the record, not in it: the client's socket first */
 };
 

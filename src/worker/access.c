@@ -187,6 +187,39 @@ access_fault(struct conn *c, const char *why)
 		c->ends->fault = why;
 }
 
+static struct handoff_bytes
+bytes_of(const char *name)
+{
+	return (struct handoff_bytes){name, strlen(name)};
+}
+
+void
+access_freeze(const struct conn *c, struct handoff_record *r)
+{
+	if (c->ends == NULL)
+		return;
+	r->peer = bytes_of(c->ends->peer);
+	r->client = bytes_of(c->ends->client);
+	r->upstream = bytes_of(c->ends->upstream);
+}
+
+static void
+take_name(char *name, size_t size, const struct handoff_bytes *told)
+{
+	if (told->n > 0 && told->n < size)
+		snprintf(name, size, "%.*s", (int)told->n, told->p);
+}
+
+void
+access_thaw(struct conn *c, const struct handoff_record *r)
+{
+	if (c->ends == NULL)
+		return;
+	take_name(c->ends->peer, sizeof c->ends->peer, &r->peer);
+	take_name(c->ends->client, sizeof c->ends->client, &r->client);
+	take_name(c->ends->upstream, sizeof c->ends->upstream, &r->upstream);
+}
+
 static void
 set_time(struct accessline *line)
 {

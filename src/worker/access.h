@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/handoff.h"
 #include "worker/accessline.h"
 
 struct conn;
@@ -22,10 +23,10 @@ struct msg;
 
 /* What of a connection must be asked for while it is there. */
 struct access_ends {
-	char peer[64];
-	char upstream[64]; /* "": none */
-	char client[46];   /* of whom a trusted peer tells; "": none */
-	const char *fault; /* NULL: none */
+	char peer[HANDOFF_NAME_MAX];
+	char upstream[HANDOFF_NAME_MAX]; /* "": none */
+	char client[46];                 /* of whom a trusted peer tells; "": none */
+	const char *fault;               /* NULL: none */
 };
 
 struct access_of; /* of a listener */
@@ -59,6 +60,13 @@ void access_client(struct conn *c, const char *address);
 
 /* Why it is not served, in words that last. */
 void access_fault(struct conn *c, const char *why);
+
+/* Its names go with it to another worker; they are its own until it is closed. */
+void access_freeze(const struct conn *c, struct handoff_record *r);
+
+/* It comes with the names that another worker knew it by; copied.  Those that are not told stay
+ * as they are. */
+void access_thaw(struct conn *c, const struct handoff_record *r);
 
 /* It ends. */
 void access_connection(const struct conn *c);

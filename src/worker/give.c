@@ -17,6 +17,7 @@
 #include "wire/chan.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
+#include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/service.h"
 #include "worker/worker.h"
@@ -151,6 +152,7 @@ make_record(struct conn *c, unsigned version, struct handoff_record *r, char *bu
 	                             .requests = c->requests,
 	                             .nfd = 1,
 	                             .fd = {c->fd}};
+	access_freeze(c, r);
 	if (!c->service->type->freeze(c, r))
 		return 0;
 	return handoff_encode(r, version, buf, size);

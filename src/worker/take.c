@@ -15,6 +15,7 @@
 #include "wire/handoff.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
+#include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/give.h"
 #include "worker/service.h"
@@ -164,6 +165,7 @@ on_prepare(struct giver *g, struct msg *m)
 		refuse(g, id, HANDOFF_SERVICE);
 		return;
 	}
+	access_thaw(c, &r);
 	FAULT("take-counted");
 	hold(g, id, c, &r);
 	FAULT("take-acked");

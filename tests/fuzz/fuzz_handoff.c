@@ -50,6 +50,10 @@ check_bounds(const struct handoff_record *r, const char *bytes, size_t len, size
 	must_be_within(&r->blob, bytes, len);
 	MUST(r->service.n > 0 && r->service.n <= 64);
 	MUST(r->listener.n > 0 && r->listener.n <= 256);
+	must_be_within(&r->peer, bytes, len);
+	must_be_within(&r->client, bytes, len);
+	must_be_within(&r->upstream, bytes, len);
+	MUST(r->peer.n <= 64 && r->client.n <= 64 && r->upstream.n <= 64);
 	MUST(len <= HANDOFF_RECORD_MAX);
 	MUST(r->unread.n + r->unsent.n + r->blob.n < len);
 	MUST(r->state <= 2);
@@ -68,6 +72,8 @@ must_be_same(const struct handoff_record *a, const struct handoff_record *b)
 {
 	MUST(same(&a->service, &b->service) && same(&a->listener, &b->listener));
 	MUST(same(&a->unread, &b->unread) && same(&a->unsent, &b->unsent));
+	MUST(same(&a->peer, &b->peer) && same(&a->client, &b->client));
+	MUST(same(&a->upstream, &b->upstream));
 	MUST(same(&a->blob, &b->blob) && a->blob_version == b->blob_version);
 	MUST(a->state == b->state && a->nfd == b->nfd && a->requests == b->requests);
 	MUST(a->age_ms == b->age_ms && a->state_ms == b->state_ms && a->left_ms == b->left_ms);
@@ -86,7 +92,7 @@ check_way_back(const struct handoff_record *r, unsigned version, size_t len)
 	MUST(once != NULL && twice != NULL);
 	n = handoff_encode(r, version, once, len);
 	MUST(n > 0 && n <= len);
-	MUST((len - n) % FIELD_SIZE == 0 && len - n <= 3 * FIELD_SIZE);
+	MUST((len - n) % FIELD_SIZE == 0 && len - n <= 6 * FIELD_SIZE);
 	MUST(handoff_decode(once, n, (size_t)r->nfd, &back) == NULL);
 	must_be_same(r, &back);
 	MUST(handoff_encode(&back, version, twice, n) == n);

@@ -13,6 +13,7 @@
 #include "wire/chan.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
+#include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/give.h"
 #include "worker/service.h"
@@ -68,6 +69,13 @@ worker_listener_name(uint32_t listener)
 {
 	(void)listener;
 	return "e";
+}
+
+void
+access_freeze(const struct conn *c, struct handoff_record *r)
+{
+	(void)c;
+	(void)r;
 }
 
 struct conn_list *
