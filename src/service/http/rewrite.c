@@ -271,12 +271,22 @@ put_forwards(struct out *o, const struct rewrite_rules *rules, struct forwards *
 		put_forwarded(o, f, peer, host);
 }
 
+/* OPTIONS http://h: of the whole server (RFC 9112, 3.2.4). */
+static bool
+is_of_server(const struct request *r)
+{
+	return r->method == METHOD_OPTIONS &&
+	       r->host.p + r->host.n == r->target.p + r->target.n;
+}
+
 static void
 put_request_line(struct out *o, const struct request *r)
 {
 	struct request_text path, query;
 
 	request_split(&r->target, &path, &query);
+	if (is_of_server(r))
+		path = (struct request_text){"*", 1};
 	put(o, r->method_name.p, r->method_name.n);
 	put_text(o, " ");
 	put(o, path.p, path.n);
