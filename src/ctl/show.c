@@ -9,6 +9,7 @@
 #include "ctl/field.h"
 #include "ctl/table.h"
 #include "ctl/words.h"
+#include "wire/figures.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define PER_ROW  2 /* names with their numbers: so many fit on a terminal */
@@ -77,15 +78,11 @@ show_generations(const json_t *list, FILE *out)
 	table_free(&t);
 }
 
-#define CLASSES 5
-
 static void
 add_answers(struct table *t, const json_t *answers)
 {
-	static const char *const classes[CLASSES] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
-
-	for (size_t c = 0; c < CLASSES; c++)
-		table_add(t, field_number(answers, classes[c]));
+	for (size_t c = 0; c < FIGURES_CLASSES_N; c++)
+		table_add(t, field_number(answers, figures_class[c]));
 }
 
 /* Answers have columns of their own, where there are any. */
@@ -100,7 +97,7 @@ show_listeners(const json_t *list, FILE *out)
 
 	for (size_t i = 0; i < json_array_size(list); i++)
 		any |= json_is_object(json_object_get(json_array_get(list, i), "answers"));
-	t = table_new(columns, any ? COUNT(columns) : COUNT(columns) - CLASSES);
+	t = table_new(columns, any ? COUNT(columns) : COUNT(columns) - FIGURES_CLASSES_N);
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *l = json_array_get(list, i);

@@ -89,16 +89,23 @@ generations(void)
 	return list;
 }
 
+/* null: not known. */
+static json_t *
+figure(const struct figures_sum *sum, int counter)
+{
+	return sum->rows > 0 ? json_integer((json_int_t)sum->v[counter]) : json_null();
+}
+
 static json_t *
 answers(const char *kind, const char *name)
 {
 	struct figures_sum sum;
+	json_t *j = json_object();
 
 	figures_sum(master.stats, (struct figures_name){kind, name, NULL}, &sum);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "1xx", (json_int_t)sum.v[FIGURES_1XX],
-	                 "2xx", (json_int_t)sum.v[FIGURES_2XX], "3xx",
-	                 (json_int_t)sum.v[FIGURES_3XX], "4xx", (json_int_t)sum.v[FIGURES_4XX],
-	                 "5xx", (json_int_t)sum.v[FIGURES_5XX]);
+	for (int c = 0; c < FIGURES_CLASSES_N; c++)
+		json_object_set_new(j, figures_class[c], figure(&sum, FIGURES_1XX + c));
+	return j;
 }
 
 static bool
@@ -151,22 +158,36 @@ all_answers(void)
 
 /* One is ill if any worker finds it so. */
 static json_t *
+check_of(const struct conf_service *s, const struct figures_sum *sum)
+{
+	if (s->check == NULL || sum->rows == 0)
+		return json_null();
+	return json_string(sum->ill > 0 ? "ill" : "well");
+}
+
+static json_t *
+breaker_of(const struct conf_service *s, const struct figures_sum *sum)
+{
+	if (sum->open > 0)
+		return json_string("open");
+	if (strcmp(s->type, "http") != 0 || !s->breaker || sum->rows == 0 || sum->bare > 0)
+		return json_null();
+	return json_string("closed");
+}
+
+static json_t *
 upstream(const struct conf_service *s, const char *text)
 {
 	bool http = strcmp(s->type, "http") == 0;
 	struct figures_sum sum;
 
 	figures_sum(master.stats, (struct figures_name){"upstream", s->name, text}, &sum);
-	return json_pack(
-	    "{s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "service", s->name, "address",
-	    record_shown(text, SIZE_MAX), "check",
-	    s->check == NULL ? json_null() : json_string(sum.ill > 0 ? "ill" : "well"),
-	    "breaker",
-	    !http || !s->breaker ? json_null() : json_string(sum.open > 0 ? "open" : "closed"),
-	    "requests", (json_int_t)sum.v[FIGURES_ASKED], "failures",
-	    (json_int_t)sum.v[FIGURES_FAILED], "busy",
-	    http ? json_integer((json_int_t)sum.v[FIGURES_BUSY]) : json_null(), "idle",
-	    http ? json_integer((json_int_t)sum.v[FIGURES_IDLE]) : json_null());
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "service", s->name,
+	                 "address", record_shown(text, SIZE_MAX), "check", check_of(s, &sum),
+	                 "breaker", breaker_of(s, &sum), "requests",
+	                 figure(&sum, FIGURES_ASKED), "failures", figure(&sum, FIGURES_FAILED),
+	                 "busy", http ? figure(&sum, FIGURES_BUSY) : json_null(), "idle",
+	                 http ? figure(&sum, FIGURES_IDLE) : json_null());
 }
 
 static json_t *

@@ -8,6 +8,8 @@
 #define ROWS      (FIGURES_SIZE / sizeof(struct figures_row))
 #define DEAD_ROWS (FIGURES_DEAD_SIZE / sizeof(struct figures_row))
 
+const char *const figures_class[FIGURES_CLASSES_N] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
 static struct figures_row *
 rows_of(const struct stats *stats, size_t page)
 {
@@ -64,6 +66,7 @@ believed(uint64_t value)
 static void
 add(struct figures_sum *sum, const struct figures_row *row, int n)
 {
+	sum->rows++;
 	for (int i = 0; i < n; i++)
 		sum->v[i] += believed(row->v[i]);
 }
@@ -84,8 +87,9 @@ figures_sum(const struct stats *stats, struct figures_name name, struct figures_
 			continue;
 		add(sum, row, FIGURES_ILL);
 		ill = row->v[FIGURES_ILL];
-		sum->ill += (ill & 1) != 0;
-		sum->open += (ill & 2) != 0;
+		sum->ill += (ill & FIGURES_CHECK_FAILS) != 0;
+		sum->open += (ill & FIGURES_BREAKER_OPEN) != 0;
+		sum->bare += (ill & FIGURES_NO_BREAKER) != 0;
 	}
 }
 

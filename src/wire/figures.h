@@ -31,19 +31,28 @@ enum {
 	/* of an upstream */
 	FIGURES_BUSY = 6, /* connections in use, or being made */
 	FIGURES_IDLE,
-	FIGURES_ILL, /* 1: its check fails; 2: its breaker is open; 3: both */
+	FIGURES_ILL, /* bits: */
 	FIGURES_N
 };
+
+#define FIGURES_CHECK_FAILS  1u
+#define FIGURES_BREAKER_OPEN 2u
+#define FIGURES_NO_BREAKER   4u /* there was no room for one */
+
+#define FIGURES_CLASSES_N 5 /* of answers, from FIGURES_1XX on */
+extern const char *const figures_class[FIGURES_CLASSES_N];
 
 struct figures_row {
 	_Atomic uint64_t hash; /* 0: none */
 	_Atomic uint64_t v[FIGURES_N];
 };
 
-/* A sum over the dead and the living; ill: how many of the living say so. */
+/* A sum over the dead and the living. */
 struct figures_sum {
 	uint64_t v[FIGURES_N];
+	unsigned rows;      /* that there are; 0: nobody had room, and nothing is known */
 	unsigned ill, open; /* workers whose check fails; whose breaker is open */
+	unsigned bare;      /* workers that have no breaker for it */
 };
 
 /* Whose they are: a service's ("service", "api", NULL), a listener's ("listener", "web", NULL),

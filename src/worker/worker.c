@@ -23,6 +23,7 @@
 #include "base/title.h"
 #include "conf/flaw.h"
 #include "wire/chan.h"
+#include "wire/figures.h"
 #include "wire/stats.h"
 #include "worker/accept.h"
 #include "worker/access.h"
@@ -89,6 +90,21 @@ const struct conf *
 worker_conf(void)
 {
 	return w.heritage->conf;
+}
+
+struct figures_row *
+worker_figures(const char *kind, const char *name, const char *part)
+{
+	static bool told;
+	struct figures_row *row = figures_row(w.heritage->stats, w.heritage->page,
+	                                      (struct figures_name){kind, name, part});
+
+	if (row == NULL && !told)
+		log_warn("%s %s%s%s is not counted, nor is what comes behind it: a worker has "
+		         "no room for so much",
+		         kind, name, part != NULL ? " " : "", part != NULL ? part : "");
+	told |= row == NULL;
+	return row;
 }
 
 bool

@@ -49,4 +49,9 @@ struct stats_page *worker_page(void);
 const struct stats *worker_stats(void);
 const struct conf *worker_conf(void);
 
+struct figures_row;
+
+/* This worker's row of that name (wire/figures.h); NULL: no room, which the log tells once. */
+struct figures_row *worker_figures(const char *kind, const char *name, const char *part);
+
 #endif

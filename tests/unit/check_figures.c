@@ -56,6 +56,12 @@ START_TEST(counters_stay_and_gauges_go)
 	ck_assert_uint_eq(sum_of(api).v[FIGURES_BUSY], 7);
 	ck_assert_uint_eq(sum_of(api).ill, 2);
 	ck_assert_uint_eq(sum_of(api).open, 1);
+	of_b->v[FIGURES_ILL] = FIGURES_NO_BREAKER;
+	ck_assert_uint_eq(sum_of(api).ill, 1);
+	ck_assert_uint_eq(sum_of(api).open, 0);
+	ck_assert_uint_eq(sum_of(api).bare, 1);
+	of_b->v[FIGURES_ILL] = 3;
+	ck_assert_uint_eq(sum_of(api).rows, 2);
 	stats_page_fold(stats, b);
 	ck_assert_uint_eq(sum_of(api).v[FIGURES_5XX], 2);
 	ck_assert_uint_eq(sum_of(api).v[FIGURES_BUSY], 3);
@@ -101,6 +107,8 @@ START_TEST(room_is_bounded)
 		figures_count(row, FIGURES_2XX);
 	}
 	ck_assert_uint_gt(n, 200);
+	ck_assert_uint_eq(sum_of((struct figures_name){"service", name, NULL}).rows, 0);
+	ck_assert_uint_eq(sum_of((struct figures_name){"service", "n0", NULL}).rows, 1);
 	stats_page_fold(stats, page);
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(name, sizeof name, "n%u", i);

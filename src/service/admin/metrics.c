@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/admin/view.h"
+#include "wire/figures.h"
 #include "wire/latency.h"
 #include "wire/stats.h"
 #include "worker/worker.h"
@@ -178,13 +179,13 @@ static void
 put_classes(FILE *f, const char *metric, const char *label, const json_t *name,
             const json_t *answers)
 {
-	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
-
-	for (unsigned c = 0; c < 5; c++) {
+	for (unsigned c = 0; c < FIGURES_CLASSES_N; c++) {
+		if (json_is_null(json_object_get(answers, figures_class[c])))
+			continue; /* not known */
 		fprintf(f, "baton_%s{%s=", metric, label);
 		put_value(f, json_string_value(name));
-		fprintf(f, ",class=\"%s\"} %" JSON_INTEGER_FORMAT "\n", classes[c],
-		        number(answers, classes[c]));
+		fprintf(f, ",class=\"%s\"} %" JSON_INTEGER_FORMAT "\n", figures_class[c],
+		        number(answers, figures_class[c]));
 	}
 }
 
@@ -212,6 +213,7 @@ put_answers(FILE *f, const json_t *view)
 			            json_object_get(one, "name"), answers);
 	}
 }
+
 /* --- upstreams --- */
 
 static bool
@@ -234,6 +236,14 @@ put_upstream(FILE *f, const char *name, const json_t *u, const char *more, json_
 	fprintf(f, "%s} %" JSON_INTEGER_FORMAT "\n", more, value);
 }
 
+/* Nothing of what is not known. */
+static void
+put_known(FILE *f, const char *name, const json_t *u, const char *more, const char *key)
+{
+	if (json_is_integer(json_object_get(u, key)))
+		put_upstream(f, name, u, more, number(u, key));
+}
+
 static void
 put_upstreams(FILE *f, const json_t *view)
 {
@@ -243,23 +253,23 @@ put_upstreams(FILE *f, const json_t *view)
 	if (is_left_out(view, "upstreams") || json_array_size(list) == 0)
 		return;
 	begin(f, "upstream_up", "gauge", "0: its check fails, or its breaker is open.");
-	json_array_foreach(list, i, u) put_upstream(f, "up", u, "", is_up(u));
+	json_array_foreach(list, i, u)
+	{
+		if (json_is_integer(json_object_get(u, "requests")))
+			put_upstream(f, "up", u, "", is_up(u));
+	}
 	begin(f, "upstream_requests_total", "counter",
 	      "Requests that it was asked; of a TCP proxy, connections.");
-	json_array_foreach(list, i, u)
-	    put_upstream(f, "requests_total", u, "", number(u, "requests"));
+	json_array_foreach(list, i, u) put_known(f, "requests_total", u, "", "requests");
 	begin(f, "upstream_failures_total", "counter",
 	      "Requests that it failed, and connections that could not be made.");
-	json_array_foreach(list, i, u)
-	    put_upstream(f, "failures_total", u, "", number(u, "failures"));
+	json_array_foreach(list, i, u) put_known(f, "failures_total", u, "", "failures");
 	begin(f, "upstream_connections", "gauge",
 	      "Connections to it: in use or being made, and kept.");
 	json_array_foreach(list, i, u)
 	{
-		if (json_is_null(json_object_get(u, "busy")))
-			continue;
-		put_upstream(f, "connections", u, ",state=\"busy\"", number(u, "busy"));
-		put_upstream(f, "connections", u, ",state=\"idle\"", number(u, "idle"));
+		put_known(f, "connections", u, ",state=\"busy\"", "busy");
+		put_known(f, "connections", u, ",state=\"idle\"", "idle");
 	}
 }
 

@@ -205,23 +205,22 @@ services(const struct latency *sum, size_t n)
 
 /* --- figures: what the board tells of is as old as the board --- */
 
+/* What is not known stays so. */
 static void
-refresh_answers(json_t *to, struct figures_name name)
+refresh_number(json_t *of, const char *name, uint64_t value)
 {
-	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
-	struct figures_sum sum;
-
-	figures_sum(worker_stats(), name, &sum);
-	for (unsigned c = 0; c < 5; c++)
-		json_object_set_new(to, classes[c],
-		                    json_integer((json_int_t)sum.v[FIGURES_1XX + c]));
+	if (json_is_integer(json_object_get(of, name)))
+		json_object_set_new(of, name, json_integer((json_int_t)value));
 }
 
 static void
-refresh_number(json_t *u, const char *name, uint64_t value)
+refresh_answers(json_t *to, struct figures_name name)
 {
-	if (json_is_integer(json_object_get(u, name)))
-		json_object_set_new(u, name, json_integer((json_int_t)value));
+	struct figures_sum sum;
+
+	figures_sum(worker_stats(), name, &sum);
+	for (int c = 0; c < FIGURES_CLASSES_N; c++)
+		refresh_number(to, figures_class[c], sum.v[FIGURES_1XX + c]);
 }
 
 static void

@@ -62,9 +62,7 @@ rows_of_listeners(const char *service)
 
 	for (size_t i = 0; i < conf->nlisten; i++)
 		if (strcmp(conf->listen[i].service, service) == 0)
-			rows[i] = figures_row(
-			    worker_stats(), worker_page(),
-			    (struct figures_name){"listener", conf->listen[i].name, NULL});
+			rows[i] = worker_figures("listener", conf->listen[i].name, NULL);
 	return rows;
 }
 
@@ -85,8 +83,7 @@ start(struct service *service, char **cause)
 		log_warn("service %s: its latency is not measured, as there is no room for so "
 		         "many services",
 		         conf->name);
-	h->answers = figures_row(worker_stats(), worker_page(),
-	                         (struct figures_name){"service", conf->name, NULL});
+	h->answers = worker_figures("service", conf->name, NULL);
 	h->answered = rows_of_listeners(conf->name);
 	respond_prepare(h);
 	h->header = timelist_new(service->base, (uint64_t)conf->header_timeout, on_header_late);

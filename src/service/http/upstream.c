@@ -33,6 +33,20 @@ new_breaker(const struct conf_service *conf, const char *text)
 	return b;
 }
 
+static unsigned
+ills_of(const struct upstream *u)
+{
+	unsigned ills = 0;
+
+	if (u->health != NULL && !health_is_good(u->health))
+		ills |= FIGURES_CHECK_FAILS;
+	if (u->breaker == NULL)
+		ills |= FIGURES_NO_BREAKER;
+	else if (baton_breaker_state(u->breaker) != BATON_BREAKER_CLOSED)
+		ills |= FIGURES_BREAKER_OPEN;
+	return ills;
+}
+
 static void
 on_look(void *arg)
 {
@@ -40,15 +54,12 @@ on_look(void *arg)
 
 	for (size_t i = 0; i < us->n; i++) {
 		const struct upstream *u = &us->v[i];
-		bool ill = u->health != NULL && !health_is_good(u->health);
-		bool open = u->breaker != NULL &&
-		            baton_breaker_state(u->breaker) != BATON_BREAKER_CLOSED;
 
 		if (u->figures == NULL)
 			continue;
 		u->figures->v[FIGURES_BUSY] = pool_busy(u->target);
 		u->figures->v[FIGURES_IDLE] = pool_idle(u->target);
-		u->figures->v[FIGURES_ILL] = (uint64_t)ill | (uint64_t)open << 1;
+		u->figures->v[FIGURES_ILL] = ills_of(u);
 	}
 	baton_timer_set(us->look, LOOK_MS);
 }
@@ -65,7 +76,6 @@ upstreams_new(const struct conf_service *conf)
 	    .connect_ms = (uint64_t)conf->connect_timeout + 1000,
 	};
 	struct upstreams *us = mem_alloc(sizeof *us);
-	size_t uncounted = 0;
 
 	us->pool = baton_pool_new(&rules);
 	pool_keepalive(us->pool, conf->keepalive);
@@ -82,15 +92,8 @@ upstreams_new(const struct conf_service *conf)
 			u->breaker = new_breaker(conf, u->text);
 		if (conf->check != NULL)
 			u->health = health_new(conf, u->text, u->host);
-		u->figures =
-		    figures_row(worker_stats(), worker_page(),
-		                (struct figures_name){"upstream", conf->name, u->text});
-		uncounted += u->figures == NULL;
+		u->figures = worker_figures("upstream", conf->name, u->text);
 	}
-	if (uncounted > 0)
-		log_warn("service %s: %zu of its upstreams are not counted: a worker has no "
-		         "room for so many",
-		         conf->name, uncounted);
 	us->look = baton_timer_new(on_look, us);
 	baton_timer_set(us->look, 0);
 	return us;

@@ -491,9 +491,8 @@ start(struct service *service, char **cause)
 	px->targets = targets_new(conf, service->base);
 	px->figures = mem_alloc(conf->nupstream * sizeof(struct figures_row *));
 	for (size_t i = 0; i < conf->nupstream; i++)
-		px->figures[i] = figures_row(
-		    worker_stats(), worker_page(),
-		    (struct figures_name){"upstream", conf->name, conf->upstream[i].text});
+		px->figures[i] =
+		    worker_figures("upstream", conf->name, conf->upstream[i].text);
 	px->home.base = service->base;
 	if (conf->max_per_source > 0)
 		px->sources = sources_new();
