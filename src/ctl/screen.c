@@ -8,8 +8,10 @@
 #include "ctl/history.h"
 #include "ctl/rates.h"
 #include "ctl/words.h"
+#include "wire/figures.h"
 
-#define CHANGES_MIN  4  /* lines that the listeners leave to the changes, with the title */
+#define CHANGES_MIN  4 /* lines that the others leave to the changes, with the title */
+#define MIDDLE_MAX   3
 #define NARROW       60 /* columns: below, what is short is said in short */
 #define COUNT_MAX    (INT64_C(1) << 50)
 #define TALL         20 /* lines of a terminal with room for reasons */
@@ -538,17 +540,50 @@ put_generation(struct page *p, const struct screen *s, const json_t *g)
 	free(age);
 }
 
+/* "12 2xx, 3 4xx": of the classes that there were; "" of none. */
+static char *
+answers_of(const json_t *answers)
+{
+	char *all = mem_strdup("");
+
+	for (size_t c = 0; c < FIGURES_CLASSES_N; c++) {
+		int64_t n = field_integer(answers, figures_class[c]);
+		char *before = all;
+
+		if (n <= 0)
+			continue;
+		all = mem_printf("%s%s%lld %s", before, *before != '\0' ? ", " : "",
+		                 (long long)n, figures_class[c]);
+		free(before);
+	}
+	return all;
+}
+
 static void
 put_listener(struct page *p, const struct screen *s, const json_t *l)
 {
 	const char *name = field_string(l, "name"), *service = field_string(l, "service");
 	const char *address = field_string(l, "address");
+	char *answers = answers_of(json_object_get(l, "answers"));
 
 	(void)s;
 	if (p->width < NARROW)
 		put_text(p, mem_printf("  %s %s %s", name, address, service));
 	else
-		put_whole(p, mem_printf("  %-14s %-28s %s", name, address, service));
+		put_whole(p, mem_printf("  %-14s %-28s %s%s%s", name, address, service,
+		                        *answers != '\0' ? ": " : "", answers));
+	free(answers);
+}
+
+static void
+put_service(struct page *p, const struct screen *s, const json_t *answers)
+{
+	char *text = answers_of(answers);
+
+	(void)s;
+	put_whole(p, mem_printf("  %-14s %s", field_string(answers, "service"),
+	                        *text != '\0' ? text : "no answer yet"));
+	free(text);
 }
 
 /* What is wrong comes first: a check that fails, an open breaker. */
@@ -617,7 +652,31 @@ put_blank(struct page *p, bool roomy)
 		put_text(p, mem_strdup(""));
 }
 
-/* The generations take what they need, the changes and the listeners share the rest. */
+/* What there may be several of, in this order, if there are any. */
+static size_t
+middle_sections(const struct screen *s, struct section *to)
+{
+	const struct section all[MIDDLE_MAX] = {
+	    {.list = json_object_get(s->status, "listeners"),
+	     .title = "LISTENERS",
+	     .put = put_listener,
+	     .none = "none"},
+	    {.list = json_object_get(s->status, "answers"),
+	     .title = "SERVICES",
+	     .put = put_service},
+	    {.list = json_object_get(s->status, "upstreams"),
+	     .title = "UPSTREAMS",
+	     .put = put_upstream},
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < MIDDLE_MAX; i++)
+		if (all[i].none != NULL || json_array_size(all[i].list) > 0)
+			to[n++] = all[i];
+	return n;
+}
+
+/* The generations take what they need, the changes and the others share the rest. */
 static void
 put_sections(struct page *p, const struct screen *s)
 {
@@ -629,36 +688,26 @@ put_sections(struct page *p, const struct screen *s)
 	                   ". new",
 	    .put = put_generation,
 	    .none = "none"};
-	const struct section listeners = {.list = json_object_get(s->status, "listeners"),
-	                                  .title = "LISTENERS",
-	                                  .put = put_listener,
-	                                  .none = "none"};
-	const struct section upstreams = {.list = json_object_get(s->status, "upstreams"),
-	                                  .title = "UPSTREAMS",
-	                                  .put = put_upstream,
-	                                  .none = "none"};
-	bool behind = json_array_size(upstreams.list) > 0;
 	const struct section changes = {.list = json_object_get(s->history, "history"),
 	                                .title = "LAST CHANGES",
 	                                .put = put_entry,
 	                                .newest_first = true,
 	                                .none = "none yet"};
-	size_t wanted = section_lines(p, s, &generations) + section_lines(p, s, &listeners) +
-	                (behind ? section_lines(p, s, &upstreams) + 1 : 0) +
-	                least(section_lines(p, s, &changes), CHANGES_MIN) + 3;
-	bool roomy = room(p) >= wanted;
+	struct section middle[MIDDLE_MAX];
+	size_t n = middle_sections(s, middle), lines;
 	size_t kept = least(section_lines(p, s, &changes), CHANGES_MIN);
-	size_t lines;
+	size_t wanted = section_lines(p, s, &generations) + kept + n + 2;
+	bool roomy;
 
+	for (size_t i = 0; i < n; i++)
+		wanted += section_lines(p, s, &middle[i]);
+	roomy = room(p) >= wanted;
 	put_blank(p, roomy);
 	put_section(p, s, &generations, least(room(p), section_lines(p, s, &generations)));
-	put_blank(p, roomy);
-	lines = room(p) > kept ? room(p) - kept : 0;
-	put_section(p, s, &listeners, least(lines, section_lines(p, s, &listeners)));
-	if (behind) {
+	for (size_t i = 0; i < n; i++) {
 		put_blank(p, roomy);
 		lines = room(p) > kept ? room(p) - kept : 0;
-		put_section(p, s, &upstreams, least(lines, section_lines(p, s, &upstreams)));
+		put_section(p, s, &middle[i], least(lines, section_lines(p, s, &middle[i])));
 	}
 	put_blank(p, roomy);
 	put_section(p, s, &changes, room(p));

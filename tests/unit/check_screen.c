@@ -16,7 +16,8 @@ static const char STATUS[] =
     "\"workers\":[{}],\"new\":0,\"idle\":0,\"busy\":%d,\"left_ms\":12000},"
     "{\"id\":3,\"state\":\"active\",\"version\":\"0.1.0\",\"age_ms\":65000,\"slots\":1,"
     "\"workers\":[{}],\"new\":1,\"idle\":30,\"busy\":9}],"
-    "\"listeners\":[{\"name\":\"web\",\"address\":\"127.0.0.1:8080\",\"service\":\"site\"},"
+    "\"listeners\":[{\"name\":\"web\",\"address\":\"127.0.0.1:8080\",\"service\":\"site\","
+    "\"answers\":{\"1xx\":0,\"2xx\":12,\"3xx\":null,\"4xx\":3,\"5xx\":0}},"
     "{\"name\":\"ec\\u001b[2Jho\",\"address\":\"[::1]:7000\",\"service\":\"echo\"}],"
     "\"last\":{\"what\":\"reload\",\"outcome\":\"rolled_back\",\"reason\":\"a\\nb\","
     "\"took_ms\":12},"
@@ -113,7 +114,8 @@ START_TEST(a_usual_terminal)
 	       "    2  draining   1 of 2  [####################]    40 of 40, 0% done, 12s ");
 	expect(s, 80, 24,
 	       "    3  active          1  [####===============.]    40 new 1 idle 30 busy 9");
-	expect(s, 80, 24, "  web            127.0.0.1:8080               site\n");
+	expect(s, 80, 24,
+	       "  web            127.0.0.1:8080               site: 12 2xx, 3 4xx\n");
 	expect(s, 80, 24, "  ec?[2Jho ");
 	expect(s, 80, 24, "q ends\n");
 	screen_free(&s);
@@ -213,7 +215,7 @@ START_TEST(nothing_is_lost)
 	    " 40 new 1 idle 30 busy 9; 0.1.0, age 1m 5s\n",
 	    "worker deaths 4000000000\n",
 	    "unix:/run/baton/a/very/long/path",
-	    " site\n",
+	    " site: 12 2xx, 3 4xx\n",
 	    " root: why it is as it is, and what is to be done about it\n"};
 	struct screen *s = screen_new();
 	json_t *j = loaded(mem_printf(STATUS, 1000, "draining", 12345, 1000000000, 1));
@@ -243,10 +245,11 @@ START_TEST(nothing_is_lost)
 }
 END_TEST
 
-/* What keeps requests from it, and nothing of them where there are none. */
-START_TEST(upstreams)
+/* What keeps requests from one, what a service has answered; nothing where there are none. */
+START_TEST(upstreams_and_services)
 {
 	static const char *const facts[] = {
+	    "SERVICES\n  api            7 2xx, 1 5xx\n  new            no answer yet\n",
 	    "UPSTREAMS\n",
 	    " api            127.0.0.1:80                 ill  7 requests, 2 failed, 1 ",
 	    "unix:/x                      open 0 requests",
@@ -258,7 +261,11 @@ START_TEST(upstreams)
 	screen_set_status(s, j);
 	all = joined(drawn(s, 80, 40));
 	ck_assert_ptr_null(strstr(all, "UPSTREAMS"));
+	ck_assert_ptr_null(strstr(all, "SERVICES"));
 	free(all);
+	json_object_set_new(j, "answers",
+	                    json_pack("[{s:s, s:i, s:i}, {s:s, s:n}]", "service", "api", "2xx",
+	                              7, "5xx", 1, "service", "new", "2xx"));
 	json_object_set_new(
 	    j, "upstreams",
 	    json_pack(
@@ -423,7 +430,7 @@ main(void)
 	tcase_add_test(t, a_change_is_under_way);
 	tcase_add_test(t, a_long_reason);
 	tcase_add_test(t, nothing_is_lost);
-	tcase_add_test(t, upstreams);
+	tcase_add_test(t, upstreams_and_services);
 	tcase_add_test(t, every_size);
 	tcase_add_test(t, the_newest_first);
 	tcase_add_test(t, what_is_missing_or_strange);

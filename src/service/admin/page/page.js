@@ -292,14 +292,27 @@ function showChanges() {
   });
 }
 
+// Of the classes that there were: "12 2xx, 3 4xx".
+const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const answersOf = a => CLASSES.filter(c => a[c] > 0).map(c => `${count(a[c])} ${c}`).join(", ");
+
 function showListeners(list, services) {
   const types = new Map(services.map(s => [s.name, s.type]));
   each($("listeners").tBodies[0], list, l => l.name + " " + l.address,
-    () => make("tr", "", make("td", "name"), make("td", "service"), make("td", "address")), (tr, l) => {
+    () => make("tr", "", make("td", "name"), make("td", "service"), make("td", "address"), make("td", "answers")), (tr, l) => {
       text(tr.children[0], l.name);
       text(tr.children[1], titled(l.service, types.get(l.service)));
       text(tr.children[2], l.address);
+      text(tr.children[3], answersOf(l.answers || {}));
     });
+}
+
+function showServices(list) {
+  $("s-services").hidden = list.length === 0;
+  each($("services").tBodies[0], list, a => a.service, () => make("tr", "", make("td", "name"), make("td", "answers")), (tr, a) => {
+    text(tr.children[0], a.service);
+    text(tr.children[1], answersOf(a));
+  });
 }
 
 // Of one upstream: what keeps requests from it, or nothing does.
@@ -317,8 +330,8 @@ function showUpstreams(list) {
       text(service, u.service);
       text(address, u.address);
       pill(state.firstChild, stateOf(u));
-      text(requests, count(u.requests));
-      text(failures, count(u.failures));
+      text(requests, u.requests === null ? "" : count(u.requests)); // not known
+      text(failures, u.failures === null ? "" : count(u.failures));
       text(open, u.busy === null ? "" : `${u.busy} busy, ${u.idle} idle`);
     });
 }
@@ -385,6 +398,7 @@ function show() {
   showChanges();
   showUpstreams(s.upstreams || []);
   showListeners(s.listeners, s.services);
+  showServices(s.answers || []);
   showTotals(s.totals);
   showWarnings(s.warnings || []);
   announce(s);
