@@ -246,6 +246,7 @@ write_long(struct baton_conn *conn)
 /* --- orders --- */
 
 static char killer; /* whose end is that of the worker */
+static char slow;   /* who moves slowly */
 
 static void
 obey(struct baton_conn *conn, const char *order)
@@ -276,6 +277,9 @@ obey(struct baton_conn *conn, const char *order)
 	} else if (strcmp(order, "kill") == 0) {
 		baton_conn_set_data(conn, &killer);
 		baton_conn_close(conn);
+	} else if (strcmp(order, "slow") == 0) {
+		baton_conn_set_data(conn, &slow);
+		SAY(conn, "slow\n");
 	} else if (strcmp(order, "bye") == 0) {
 		SAY(conn, "bye\n");
 		baton_conn_finish(conn);
@@ -338,6 +342,10 @@ static bool
 on_freeze(struct baton_conn *conn, struct baton_blob *blob)
 {
 	*blob = (struct baton_blob){.version = VERSION};
+	if (baton_conn_data(conn) == &slow) {
+		usleep(1200000);
+		return true;
+	}
 	return baton_conn_data(conn) == NULL;
 }
 

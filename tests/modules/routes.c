@@ -328,6 +328,24 @@ offload_and_cancel(struct baton_task *t)
 }
 
 static void
+held_link(void *arg, int status, struct baton_link *link)
+{
+	(void)status;
+	(void)link; /* nobody is there */
+	held_now(arg);
+}
+
+static struct baton_pool *shared_pool(baton_request r);
+static struct baton_background *held_background;
+
+static void
+held_drain(void *arg)
+{
+	held_now(arg);
+	baton_background_end(&held_background);
+}
+
+static void
 hold_loop(baton_request r)
 {
 	const char *v = baton_request_var(r, "v");
@@ -342,6 +360,10 @@ hold_loop(baton_request r)
 		baton_offload(NULL, &t);
 	else if (strcmp(v, "cancelled") == 0)
 		offload_and_cancel(&t);
+	else if (strcmp(v, "pool") == 0)
+		baton_pool_get(shared_pool(r), NULL, "127.0.0.1:1", held_link, l);
+	else if (strcmp(v, "drain") == 0)
+		held_background = baton_background("held", held_drain, l);
 }
 
 /* --- crashes --- */
@@ -782,6 +804,12 @@ static struct shared *
 shared_of(baton_request r)
 {
 	return baton_service_data(baton_request_service(r));
+}
+
+static struct baton_pool *
+shared_pool(baton_request r)
+{
+	return shared_of(r)->pool;
 }
 
 static void
