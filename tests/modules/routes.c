@@ -327,12 +327,24 @@ offload_and_cancel(struct baton_task *t)
 	baton_ctx_drop(&ctx);
 }
 
+static struct baton_link *held_link;
+
 static void
-held_link(void *arg, int status, struct baton_link *link)
+held_ready(void *arg, int status)
 {
 	(void)status;
-	(void)link; /* nobody is there */
+	baton_link_put(held_link, false);
 	held_now(arg);
+}
+
+static void
+held_got(void *arg, int status, struct baton_link *link)
+{
+	held_link = link;
+	if (status != 0)
+		held_now(arg);
+	else
+		baton_link_wait(link, true, NULL, held_ready, arg);
 }
 
 static struct baton_pool *shared_pool(baton_request r);
@@ -361,7 +373,11 @@ hold_loop(baton_request r)
 	else if (strcmp(v, "cancelled") == 0)
 		offload_and_cancel(&t);
 	else if (strcmp(v, "pool") == 0)
-		baton_pool_get(shared_pool(r), NULL, "127.0.0.1:1", held_link, l);
+		baton_pool_get(shared_pool(r), NULL, "127.0.0.1:1", held_got, l);
+	else if (strcmp(v, "link") == 0)
+		baton_pool_get(shared_pool(r), NULL,
+		               baton_service_text(baton_request_service(r), "target"),
+		               held_got, l);
 	else if (strcmp(v, "drain") == 0)
 		held_background = baton_background("held", held_drain, l);
 }
