@@ -43,6 +43,7 @@ static struct {
 	bool is_socket;
 	bool is_file;
 	bool may_block; /* and has room only if poll says so */
+	bool echoes;    /* errors, to stderr */
 	enum log_level level;
 	struct logline_who who;
 	uint64_t untold; /* lines dropped since the last time that this was told */
@@ -195,8 +196,15 @@ log_set_who(const char *name)
 }
 
 void
+log_echo_errors(bool yes)
+{
+	lg.echoes = yes;
+}
+
+void
 log_set_worker(uint32_t generation, uint32_t slot, uint64_t birth)
 {
+	lg.echoes = false;
 	lg.who.is_worker = true;
 	lg.who.generation = generation;
 	lg.who.slot = slot;
@@ -269,14 +277,20 @@ put(const char *bytes, size_t n)
 	return put == (ssize_t)n;
 }
 
+static void
+sign(struct logline *l)
+{
+	lg.who.pid = (int)getpid();
+	l->who = &lg.who;
+	clock_gettime(CLOCK_REALTIME, &l->time);
+}
+
 static bool
 put_line(struct logline *l)
 {
 	char line[LOGLINE_MAX];
 
-	lg.who.pid = (int)getpid();
-	l->who = &lg.who;
-	clock_gettime(CLOCK_REALTIME, &l->time);
+	sign(l);
 	return put(line, format_line(l, lg.form, line, sizeof line));
 }
 
@@ -305,6 +319,23 @@ drop(uint64_t lines)
 		lg.count(lines);
 }
 
+/* Not twice to one place.  A terminal or pipe that takes nothing keeps nobody waiting. */
+static void
+echo(struct logline *l)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	enum form form = stderr_is_journal() ? FORM_STDERR : FORM_TEXT;
+	char line[LOGLINE_MAX];
+	struct stat a, b;
+
+	if (lg.path == NULL || fstat(lg.fd, &a) < 0 || fstat(STDERR_FILENO, &b) < 0 ||
+	    (a.st_dev == b.st_dev && a.st_ino == b.st_ino) || poll(&p, 1, 0) <= 0)
+		return;
+	sign(l);
+	if (write(STDERR_FILENO, line, format_line(l, form, line, sizeof line)) < 0)
+		return; /* nobody looks */
+}
+
 static void
 vlog(enum log_level level, const struct event_kind *kind, const struct event_field *fields,
      const char *fmt, va_list ap)
@@ -319,6 +350,8 @@ vlog(enum log_level level, const struct event_kind *kind, const struct event_fie
 	log_tell_dropped();
 	if (lg.untold > 0 || !put_line(&l))
 		drop(1);
+	if (lg.echoes && level == LOGL_ERROR)
+		echo(&l);
 	errno = saved;
 }
 

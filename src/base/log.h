@@ -37,6 +37,10 @@ int log_open(const char *where, enum log_level level, enum log_format format, ch
 /* Open the log file again by its path (after a rotation).  0 or -1 with *cause. */
 int log_reopen(char **cause);
 
+/* While a program starts, who has started it looks at stderr: with yes, lines of rank error go
+ * there, too, when the log is a file.  A worker (log_set_worker) does not. */
+void log_echo_errors(bool yes);
+
 /* The descriptor that lines are written to. */
 int log_fd(void);
 

@@ -322,7 +322,12 @@ int
 conf_blame(const struct conf *conf, enum conf_section section, size_t index, const char *key,
            char **cause)
 {
-	int line = conf_line(conf, section, index, key);
+	return conf_blame_line(conf, conf_line(conf, section, index, key), cause);
+}
+
+int
+conf_blame_line(const struct conf *conf, int line, char **cause)
+{
 	char *where, *said = *cause;
 
 	if (line == FLAW_NO_LINE)

@@ -253,6 +253,9 @@ int conf_line(const struct conf *conf, enum conf_section section, size_t index,
 int conf_blame(const struct conf *conf, enum conf_section section, size_t index,
                const char *key, char **cause);
 
+/* The same of a line that is known; FLAW_NO_LINE: *cause stays as it is. */
+int conf_blame_line(const struct conf *conf, int line, char **cause);
+
 void conf_free(struct conf **conf);
 
 /* Add a sentence to errors. */

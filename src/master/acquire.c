@@ -263,6 +263,8 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
 			list = mem_grow(list, n, sizeof *list);
 			steps = mem_grow(steps, n, sizeof *steps);
 			result = acquire_one(cl, &cl->addr[k], slots, &steps[n], cause);
+			if (result < 0)
+				conf_blame_line(conf, cl->addr[k].line, cause);
 			list[n] = (struct generation_use){.listener = steps[n].l,
 			                                  .listen_ix = (uint32_t)i,
 			                                  .addr_ix = (uint32_t)k};
@@ -299,9 +301,13 @@ let_in(struct listener *l, char **cause)
 int
 listener_open(const struct generation *g, char **cause)
 {
-	for (size_t i = 0; i < g->nuse; i++)
-		if (g->use[i].listener->coming && let_in(g->use[i].listener, cause) < 0)
-			return -1;
+	for (size_t i = 0; i < g->nuse; i++) {
+		const struct generation_use *u = &g->use[i];
+		const struct conf_listen *cl = &g->conf->listen[u->listen_ix];
+
+		if (u->listener->coming && let_in(u->listener, cause) < 0)
+			return conf_blame_line(g->conf, cl->addr[u->addr_ix].line, cause);
+	}
 	return 0;
 }
 

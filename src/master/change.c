@@ -444,6 +444,7 @@ change_commit(struct generation *g)
 	AN(g == ch.gen && ch.phase == PROBATION);
 	FAULT("commit");
 	upgrade_commit();
+	log_echo_errors(false); /* whoever started it has an answer */
 	if (ch.kind != CHANGE_START)
 		settings_apply(g->conf);
 	if (old != NULL)

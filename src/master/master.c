@@ -568,6 +568,7 @@ start_first(void)
 		report_and_exit(&errors);
 	if (settings_open_log(conf, &cause) < 0)
 		log_fatal("%s", cause);
+	log_echo_errors(true);
 	log_event(EVENT_START,
 	          EVENT_FIELDS(EVENT_TEXT("VERSION", master.program->version),
 	                       EVENT_TEXT("CONFIGURATION", master.conf_path)),
