@@ -7,14 +7,15 @@
 #include <unistd.h>
 
 static int
-filter(void)
+status_of(const char *key)
 {
 	char line[128];
 	FILE *f = fopen("/proc/self/status", "r");
 	int n = -1;
 
 	while (f != NULL && fgets(line, sizeof line, f) != NULL)
-		sscanf(line, "Seccomp: %d", &n);
+		if (strncmp(line, key, strlen(key)) == 0)
+			sscanf(line + strlen(key), ": %d", &n);
 	if (f != NULL)
 		fclose(f);
 	return n;
@@ -25,7 +26,8 @@ note(void)
 {
 	int fd = open(NOTE, O_WRONLY | O_APPEND | O_CREAT, 0666);
 
-	dprintf(fd, "uid=%d groups=%d seccomp=%d\n", (int)geteuid(), getgroups(0, NULL), filter());
+	dprintf(fd, "uid=%d groups=%d seccomp=%d nonewprivs=%d\n", (int)geteuid(),
+	        getgroups(0, NULL), status_of("Seccomp"), status_of("NoNewPrivs"));
 	close(fd);
 }
 
