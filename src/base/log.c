@@ -18,13 +18,13 @@
 #include "base/fd.h"
 #include "base/logline.h"
 #include "base/mem.h"
+#include "base/diskfile.h"
 #include "base/place.h"
 
 #define LINE_MAX_BYTES 2048 /* longer texts are cut */
 #define DYING_MS       500  /* that a last line waits for room */
 #define JOURNAL        "/run/systemd/journal/socket"
 
-const char *const log_level_names[] = {"debug", "info", "warn", "error", NULL};
 
 const char *const log_format_names[] = {"auto", "text", "json", NULL};
 
@@ -68,7 +68,7 @@ stderr_is_journal(void)
 static int
 open_file(const char *path, char **cause)
 {
-	int fd = place_open_lines(path);
+	int fd = diskfile_open_lines(path);
 
 	if (fd < 0)
 		return cause_set(cause, "cannot open log file %s: %s", path,

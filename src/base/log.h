@@ -16,10 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOGL_DEBUG, LOGL_INFO, LOGL_WARN, LOGL_ERROR };
-
-/* Names of the levels, in order, ended by NULL: the values of `log_level`. */
-extern const char *const log_level_names[];
+#include "base/level.h"
 
 /* auto: with fields where it is the journal, else text. */
 enum log_format { LOGF_AUTO, LOGF_TEXT, LOGF_JSON };

@@ -3,27 +3,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/log.h"
+/* Not by the log, which asks for memory itself. */
+static _Noreturn void
+none_left(void)
+{
+	static const char text[] = "baton: out of memory\n";
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		abort();
+	abort();
+}
 
 static void *
-checked(void *p, size_t size)
+checked(void *p)
 {
 	if (p == NULL)
-		log_fatal("out of memory: %zu bytes", size);
+		none_left();
 	return p;
 }
 
 void *
 mem_alloc(size_t size)
 {
-	return checked(calloc(1, size != 0 ? size : 1), size);
+	return checked(calloc(1, size != 0 ? size : 1));
 }
 
 void *
 mem_realloc(void *p, size_t size)
 {
-	return checked(realloc(p, size != 0 ? size : 1), size);
+	return checked(realloc(p, size != 0 ? size : 1));
 }
 
 char *
@@ -47,7 +57,7 @@ mem_vprintf(const char *fmt, va_list ap)
 	char *s;
 
 	if (vasprintf(&s, fmt, ap) < 0)
-		log_fatal("out of memory: a line of text");
+		none_left();
 	return s;
 }
 

@@ -2,8 +2,8 @@
  * mem: allocation that cannot fail halfway, and the sentence that a failing
  * function leaves for its caller.
  *
- * Out of memory ends the process (log_fatal): neither master nor worker has
- * anything better to do, and the slot is refilled.
+ * Out of memory ends the process (abort, with a line on stderr): neither master nor worker
+ * has anything better to do, and the slot is refilled.
  */
 #ifndef BATON_BASE_MEM_H
 #define BATON_BASE_MEM_H

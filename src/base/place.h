@@ -43,58 +43,45 @@ const char *place_kind(mode_t mode);
 /* What stands there, links not followed.  0, or -1 with errno. */
 int place_look(const struct place *p, struct stat *st);
 
-/*
- * A unix stream socket that listens at path with that mode; with a backlog below 0 it does
- * not listen yet.  It replaces nothing but a socket that nobody answers at.  The socket and
- * *own; or -1 with half a sentence in *why, and errno EADDRINUSE if it is that somebody
- * answers.
- */
-int place_listen(const char *path, mode_t mode, int backlog, struct place_id *own, char **why);
-
-/* Could it listen there?  0, and all is as it was; or -1, as place_listen. */
-int place_try_socket(const char *path, char **why);
-
-/* A file of these bytes, whole or not at all.  It replaces nothing but a regular file.
- * 0 and *own, or -1 with half a sentence in *why. */
-int place_write(const char *path, const char *text, mode_t mode, struct place_id *own,
-                char **why);
-
-/* Could it be written there?  0, and all is as it was; or -1 with half a sentence in *why. */
-int place_try_file(const char *path, const char *text, char **why);
-
 /* Does what stands at path have that kind (S_IFSOCK, ...), and is it own? */
 bool place_is_own(const char *path, const struct place_id *own, mode_t kind);
 
 /* Remove it, if it does and is. */
 void place_remove(const char *path, const struct place_id *own, mode_t kind);
 
-/* Put our own socket where nobody connects to it, and back; remove it from there.  0, or -1
- * with errno: EEXIST, another thing stands in its place. */
-int place_hide(const char *path, const struct place_id *own);
-int place_show(const char *path, const struct place_id *own);
-bool place_is_hidden(const char *path, const struct place_id *own);
-void place_remove_hidden(const char *path, const struct place_id *own);
+/* --- the way to it, a link at a time --- */
 
-/* Give our own socket at path another mode.  0; or -1 with half a sentence in *why, and
- * what stands there is as it was. */
-int place_chmod(const char *path, const struct place_id *own, mode_t mode, char **why);
+struct place_way {
+	struct place *place; /* as far as we are */
+	char rest[PATH_MAX]; /* that is still to be gone */
+	unsigned links;      /* followed so far */
+};
 
-/* Open a file that lines are appended to; it is made if need be, and not waited for.  A
- * FIFO is opened for both: so it is there without a reader, and breaks with none.  -1 with
- * errno. */
-int place_open_lines(const char *path);
+/* Go to the directory of path.  0, or -1 with errno, and the place is closed. */
+int place_way_begin(struct place_way *w, struct place *p, const char *path);
 
-/* Could place_write put a file there, or place_open_lines open one?  Looks only, and makes
- * nothing.  0, or -1 with half a sentence in *why. */
-int place_may_write(const char *path, char **why);
-int place_may_open_lines(const char *path, char **why);
+/* What stands there may be a link: go where it leads.  0, or -1 with errno. */
+int place_way_on(struct place_way *w);
 
-/* The first directory on the way to path that may not be entered; malloc'd, NULL: there is
- * none. */
-char *place_barrier(const char *path);
+/* The links of proc lead where no text says, and nobody can put one there. */
+bool place_way_in_proc(const struct place *p);
 
-/* Open the directory at path, which is made for nobody but us if nothing is there; *made tells
- * whether it was.  links: it may be a link to one.  -1 with errno. */
-int place_open_directory(const char *path, bool links, bool *made);
+/* --- making something there --- */
+
+/* A name that nobody else has thought of. */
+void place_choose_temp(char *temp, size_t size);
+
+/* Remove what stands under p->temp; errno stays. */
+void place_drop_temp(struct place *p);
+
+/* The thing gets its name.  old: what may be replaced; NULL: nothing.  0, or -1 with errno. */
+int place_publish(struct place *p, const struct stat *old);
+
+/* May a thing of that kind come here?  1: nothing is in its way; 0: what *old tells is; -1
+ * with half a sentence in *why. */
+int place_make_way(const struct place *p, mode_t kind, struct stat *old, char **why);
+
+/* Is it own, and of that kind (S_IFSOCK, ...)? */
+bool place_is(const struct stat *st, const struct place_id *own, mode_t kind);
 
 #endif

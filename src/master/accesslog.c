@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/diskfile.h"
 #include "base/place.h"
 #include "conf/conf.h"
 #include "master/generation.h"
@@ -18,7 +19,7 @@ static int
 open_one(const struct conf *conf, size_t i, char **cause)
 {
 	const char *path = conf->listen[i].access_log;
-	int fd = place_open_lines(path);
+	int fd = diskfile_open_lines(path);
 
 	if (fd >= 0)
 		return fd;

@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/unixsock.h"
 #include "base/place.h"
 #include "conf/conf.h"
 
@@ -139,7 +140,7 @@ address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf,
 	*own = (struct place_id){0};
 	if (path[0] == '@')
 		return bind_abstract(a, cause);
-	fd = place_listen(path, (mode_t)conf->mode, -1, own, &why);
+	fd = unixsock_listen(path, (mode_t)conf->mode, -1, own, &why);
 	if (fd < 0 && errno == EADDRINUSE)
 		cause_set(cause, "cannot listen on %s: another process does", a->text);
 	else if (fd < 0)

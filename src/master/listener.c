@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/unixsock.h"
 #include "base/place.h"
 #include "conf/conf.h"
 #include "conf/paths.h"
@@ -77,7 +78,7 @@ listener_path_is_lost(const struct listener *l)
 	if (l->kind != CONF_ADDR_UNIX || l->own.inode == 0)
 		return false;
 	return !place_is_own(path, &l->own, S_IFSOCK) &&
-	       !(l->filtered && place_is_hidden(path, &l->own));
+	       !(l->filtered && unixsock_is_hidden(path, &l->own));
 }
 
 struct listener *
@@ -166,7 +167,7 @@ unlink_own(const struct listener *l)
 		return;
 	place_remove(l->bound + strlen("unix:"), &l->own, S_IFSOCK);
 	if (l->filtered)
-		place_remove_hidden(l->bound + strlen("unix:"), &l->own);
+		unixsock_remove_hidden(l->bound + strlen("unix:"), &l->own);
 }
 
 /* What a closed listener with port 0 was bound to: asked for again (a stop is
@@ -260,8 +261,8 @@ hide(const struct listener *l, bool on)
 	const char *path = l->bound + strlen("unix:");
 
 	if (on)
-		place_hide(path, &l->own);
-	else if (place_show(path, &l->own) < 0)
+		unixsock_hide(path, &l->own);
+	else if (unixsock_show(path, &l->own) < 0)
 		log_warn("listener %s: its socket cannot be put back: %s", l->bound,
 		         strerror(errno));
 }
@@ -285,7 +286,7 @@ apply_mode(const struct listener *l, const struct conf_listen *cl)
 	char *why = NULL;
 
 	if (l->kind == CONF_ADDR_UNIX && l->own.inode != 0 && !l->filtered &&
-	    place_chmod(l->bound + strlen("unix:"), &l->own, (mode_t)cl->mode, &why) < 0)
+	    unixsock_chmod(l->bound + strlen("unix:"), &l->own, (mode_t)cl->mode, &why) < 0)
 		log_warn("listener %s: its mode is left as it is: %s", l->bound, why);
 	free(why);
 }
@@ -568,9 +569,9 @@ filter_as_told(struct listener *l)
 	if (l->kind != CONF_ADDR_UNIX || l->own.inode == 0)
 		return;
 	if (l->filtered)
-		place_hide(path, &l->own);
+		unixsock_hide(path, &l->own);
 	else
-		place_show(path, &l->own);
+		unixsock_show(path, &l->own);
 }
 
 static int

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/diskfile.h"
 #include "base/place.h"
 #include "master/record.h"
 
@@ -42,7 +43,7 @@ pidfile_try(const char *path, char **cause)
 	if (path == NULL || pidfile_is(path))
 		return 0;
 	number(text);
-	return place_try_file(path, text, &why) < 0 ? cannot(path, why, cause) : 0;
+	return diskfile_try(path, text, &why) < 0 ? cannot(path, why, cause) : 0;
 }
 
 /* The new one first: there is always one that is right. */
@@ -56,7 +57,7 @@ pidfile_set(const char *path, char **cause)
 	    place_is_own(current, &own, S_IFREG))
 		return 0;
 	number(text);
-	if (path != NULL && place_write(path, text, 0644, &made, &why) < 0)
+	if (path != NULL && diskfile_write(path, text, 0644, &made, &why) < 0)
 		return cannot(path, why, cause);
 	if (path == NULL || !pidfile_is(path))
 		pidfile_stop();

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "base/place.h"
+#include "base/diskfile.h"
 #include "conf/conf.h"
 #include "conf/flaw.h"
 #include "master/pidfile.h"
@@ -13,7 +13,7 @@ look_at_log(const struct conf *conf, struct flaws *flaws)
 	const char *path = conf->server.log;
 	char *why = NULL;
 
-	if (path == NULL || *path != '/' || place_may_open_lines(path, &why) == 0)
+	if (path == NULL || *path != '/' || diskfile_may_open_lines(path, &why) == 0)
 		return;
 	flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "log"), "cannot open log file %s: %s",
 	         path, why);
@@ -26,7 +26,7 @@ look_at_access_log(const struct conf *conf, size_t index, struct flaws *flaws)
 	const char *path = conf->listen[index].access_log;
 	char *why = NULL;
 
-	if (path == NULL || place_may_open_lines(path, &why) == 0)
+	if (path == NULL || diskfile_may_open_lines(path, &why) == 0)
 		return;
 	flaw_add(flaws, conf_line(conf, CONF_LISTEN, index, "access_log"),
 	         "cannot open access log %s: %s", path, why);
@@ -39,7 +39,7 @@ look_at_pid_file(const struct conf *conf, struct flaws *flaws)
 	const char *path = conf->server.pid_file;
 	char *why = NULL;
 
-	if (path == NULL || pidfile_is(path) || place_may_write(path, &why) >= 0)
+	if (path == NULL || pidfile_is(path) || diskfile_may_write(path, &why) >= 0)
 		return;
 	flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "pid_file"),
 	         "cannot write pid file %s: %s", path, why);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/unixsock.h"
 #include "master/master.h"
 #include "master/record.h"
 #include "wire/control.h"
@@ -34,7 +35,7 @@ check_length(const char *path, char **cause)
 	return 0;
 }
 
-/* After place_listen or place_try_socket. */
+/* After unixsock_listen or unixsock_try. */
 static int
 cannot_listen(const char *path, const char *why, char **cause)
 {
@@ -51,7 +52,7 @@ bind_path(const char *path, struct place_id *own, char **cause)
 
 	if (check_length(path, cause) < 0 || control_make_directory(path, NULL, cause) < 0)
 		return -1;
-	fd = place_listen(path, 0600, BACKLOG, own, &why);
+	fd = unixsock_listen(path, 0600, BACKLOG, own, &why);
 	if (fd < 0)
 		cannot_listen(path, why, cause);
 	free(why);
@@ -115,7 +116,7 @@ socketfile_try(const char *path, char **cause)
 		result = check_length(place, cause);
 		if (result == 0)
 			result = control_make_directory(place, &made, cause);
-		if (result == 0 && place_try_socket(place, &why) < 0)
+		if (result == 0 && unixsock_try(place, &why) < 0)
 			result = cannot_listen(place, why, cause);
 		if (made)
 			control_remove_directory(place);

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/diskfile.h"
 #include "base/place.h"
 
 #define SYSTEM_PATH "/run/baton/control.sock"
@@ -134,7 +135,7 @@ make(const char *directory, bool *made, char **cause)
 {
 	char *tmp = private_directory();
 	bool private = strcmp(directory, tmp) == 0;
-	int fd = place_open_directory(directory, !private, made), result;
+	int fd = diskfile_open_directory(directory, !private, made), result;
 
 	free(tmp);
 	if (fd < 0 && errno == ENOTDIR)

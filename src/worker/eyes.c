@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/place.h"
+#include "base/diskfile.h"
 #include "conf/conf.h"
 #include "conf/flaw.h"
 
@@ -46,7 +46,7 @@ tell(const struct conf *conf, size_t service, const char *key, const char *path,
 {
 	int error = errno, line = conf_line(conf, CONF_SERVICE, service, key);
 	struct flaw_word name = flaw_word(conf->service[service].name);
-	char *barrier = error == EACCES ? place_barrier(path) : NULL;
+	char *barrier = error == EACCES ? diskfile_barrier(path) : NULL;
 
 	if (error != EACCES)
 		flaw_add(flaws, line, "[service:%s]: %s %s: %s", name.text, key, path,

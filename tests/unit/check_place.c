@@ -2,6 +2,8 @@
  * place: what stands at a path is changed, replaced and removed only if it is ours, whoever
  * else may write in the directory.  Check forks for each case.
  */
+#include "base/diskfile.h"
+#include "base/unixsock.h"
 #include "base/place.h"
 
 #include <check.h>
@@ -74,7 +76,7 @@ static int
 listen_as(const char *name, mode_t mode, struct place_id *own)
 {
 	char *path = path_of(name);
-	int fd = place_listen(path, mode, 5, own, &why);
+	int fd = unixsock_listen(path, mode, 5, own, &why);
 
 	free(path);
 	return fd;
@@ -191,11 +193,11 @@ START_TEST(whatever_else_stands_there_stays)
 	ck_assert_int_eq(listen_as("directory", 0666, &own), -1);
 	ck_assert_str_eq(why, "a directory stands there already");
 	ck_assert_int_eq(listen_as("fifo", 0666, &own), -1);
-	ck_assert_int_eq(place_write("link", "1\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("link", "1\n", 0644, &own, &why), -1);
 	ck_assert_str_eq(why, "a symbolic link stands there already");
-	ck_assert_int_eq(place_write("fifo", "1\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("fifo", "1\n", 0644, &own, &why), -1);
 	ck_assert_str_eq(why, "a FIFO stands there already");
-	ck_assert_int_eq(place_write("directory", "1\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("directory", "1\n", 0644, &own, &why), -1);
 	holds("file", "text");
 	ck_assert_uint_eq(count(), 5);
 }
@@ -211,7 +213,7 @@ START_TEST(what_was_put_in_our_place_is_not_ours)
 	make_file("secret", "root's");
 	ck_assert_int_eq(rename("s", "away"), 0);
 	ck_assert_int_eq(symlink("secret", "s"), 0);
-	ck_assert_int_eq(place_chmod("s", &own, 0666, &why), -1);
+	ck_assert_int_eq(unixsock_chmod("s", &own, 0666, &why), -1);
 	ck_assert_str_eq(why, "what stands there is not what we have put there");
 	place_remove("s", &own, S_IFSOCK);
 	ck_assert_uint_eq(mode_of("away"), 0600);
@@ -219,14 +221,14 @@ START_TEST(what_was_put_in_our_place_is_not_ours)
 	ck_assert_uint_eq(count(), 3);
 	unlink("s");
 	ck_assert_int_eq(link("secret", "s"), 0);
-	ck_assert_int_eq(place_chmod("s", &own, 0666, &why), -1);
+	ck_assert_int_eq(unixsock_chmod("s", &own, 0666, &why), -1);
 	place_remove("s", &own, S_IFSOCK);
 	holds("s", "root's");
 	ck_assert_int_eq(rename("away", "s"), 0);
-	ck_assert_int_eq(place_chmod("s", &unknown, 0640, &why), 0);
+	ck_assert_int_eq(unixsock_chmod("s", &unknown, 0640, &why), 0);
 	ck_assert_uint_eq(mode_of("s"), 0640);
 	own.device++; /* the same number on another file system */
-	ck_assert_int_eq(place_chmod("s", &own, 0666, &why), -1);
+	ck_assert_int_eq(unixsock_chmod("s", &own, 0666, &why), -1);
 	place_remove("s", &own, S_IFSOCK);
 	ck_assert_uint_eq(mode_of("s"), 0640);
 	place_remove("s", &(struct place_id){0}, S_IFSOCK);
@@ -244,19 +246,19 @@ START_TEST(a_file_is_written_whole_or_not_at_all)
 	struct place_id own;
 
 	umask(077);
-	ck_assert_int_eq(place_write("pid", "1\n", 0644, &own, &why), 0);
-	ck_assert_int_eq(place_write("pid", "2\n", 0644, &own, &why), 0);
+	ck_assert_int_eq(diskfile_write("pid", "1\n", 0644, &own, &why), 0);
+	ck_assert_int_eq(diskfile_write("pid", "2\n", 0644, &own, &why), 0);
 	holds("pid", "2\n");
 	ck_assert(place_is_own("pid", &own, S_IFREG));
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &before);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
-	ck_assert_int_eq(place_write("pid", "3\n", 0644, &own, &why), -1);
-	ck_assert_int_eq(place_write("new", "3\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("pid", "3\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("new", "3\n", 0644, &own, &why), -1);
 	setrlimit(RLIMIT_FSIZE, &before);
 	holds("pid", "2\n");
 	ck_assert_uint_eq(count(), 1);
-	ck_assert_int_eq(place_write("no/where", "1\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("no/where", "1\n", 0644, &own, &why), -1);
 	ck_assert_str_eq(why, "No such file or directory");
 	place_remove("pid", &own, S_IFREG);
 	ck_assert_uint_eq(count(), 0);
@@ -269,29 +271,29 @@ START_TEST(what_is_only_tried_leaves_nothing)
 	struct place_id own;
 	int fd;
 
-	ck_assert_int_eq(place_try_socket("s", &why), 0);
-	ck_assert_int_eq(place_try_file("f", "1\n", &why), 0);
+	ck_assert_int_eq(unixsock_try("s", &why), 0);
+	ck_assert_int_eq(diskfile_try("f", "1\n", &why), 0);
 	ck_assert_uint_eq(count(), 0);
 	make_file("f", "text");
 	fd = listen_as("s", 0600, &own);
-	ck_assert_int_eq(place_try_file("f", "1\n", &why), 0);
+	ck_assert_int_eq(diskfile_try("f", "1\n", &why), 0);
 	holds("f", "text");
-	ck_assert_int_eq(place_try_file("s", "1\n", &why), -1);
+	ck_assert_int_eq(diskfile_try("s", "1\n", &why), -1);
 	ck_assert_str_eq(why, "a socket stands there already");
-	ck_assert_int_eq(place_try_socket("f", &why), -1);
+	ck_assert_int_eq(unixsock_try("f", &why), -1);
 	ck_assert_str_eq(why, "a file stands there already");
-	ck_assert_int_eq(place_try_socket("s", &why), -1);
+	ck_assert_int_eq(unixsock_try("s", &why), -1);
 	ck_assert_int_eq(errno, EADDRINUSE);
-	ck_assert_int_eq(place_try_socket("no/where", &why), -1);
+	ck_assert_int_eq(unixsock_try("no/where", &why), -1);
 	ck_assert_str_eq(why, "No such file or directory");
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &before);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
-	ck_assert_int_eq(place_try_file("g", "1\n", &why), -1);
+	ck_assert_int_eq(diskfile_try("g", "1\n", &why), -1);
 	setrlimit(RLIMIT_FSIZE, &before);
 	ck_assert_uint_eq(count(), 2);
 	close(fd);
-	ck_assert_int_eq(place_try_socket("s", &why), 0); /* nobody answers any more */
+	ck_assert_int_eq(unixsock_try("s", &why), 0); /* nobody answers any more */
 	ck_assert(place_is_own("s", &own, S_IFSOCK));
 }
 END_TEST
@@ -310,7 +312,7 @@ two_users(void)
 static int
 lines(const char *path, const char *text)
 {
-	int fd = place_open_lines(path);
+	int fd = diskfile_open_lines(path);
 
 	if (fd >= 0)
 		ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
@@ -340,14 +342,14 @@ START_TEST(a_strangers_link_leads_nowhere)
 	ck_assert_int_eq(lines("theirs/dangling", "x"), -1);
 	ck_assert_int_eq(lines("theirs/stdout", "x"), -1);
 	ck_assert_int_eq(listen_as("theirs/way/s", 0666, &own), -1);
-	ck_assert_int_eq(place_write("theirs/way/pid", "1\n", 0644, &own, &why), -1);
+	ck_assert_int_eq(diskfile_write("theirs/way/pid", "1\n", 0644, &own, &why), -1);
 	ck_assert_int_eq(access("ours/s", F_OK), -1);
 	ck_assert_int_eq(access("ours/new", F_OK), -1);
 	holds("ours/secret", "root's");
 	fd = listen_as("theirs/s", 0666, &own); /* no link: they may move it, and no more */
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(rename("theirs/s", "ours/s"), 0);
-	ck_assert_int_eq(place_chmod("theirs/way/s", &own, 0600, &why), -1);
+	ck_assert_int_eq(unixsock_chmod("theirs/way/s", &own, 0600, &why), -1);
 	place_remove("theirs/way/s", &own, S_IFSOCK);
 	ck_assert_uint_eq(mode_of("ours/s"), 0666);
 	close(fd);
@@ -413,7 +415,7 @@ START_TEST(lines_go_where_they_went)
 	ck_assert_int_eq(memcmp(buf, "abcd", 4), 0);
 	ck_assert_int_ge(lines("/dev/null", "x"), 0);
 	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
-	fd = place_open_lines("fifo"); /* without a reader */
+	fd = diskfile_open_lines("fifo"); /* without a reader */
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "x", 1), 1);
 	close(fd);
@@ -439,17 +441,17 @@ START_TEST(a_look_makes_nothing)
 	ck_assert_int_eq(mkdir("d", 0755), 0);
 	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
 	make_file("file", "x");
-	may(place_may_write, "new", NULL);
-	may(place_may_write, "file", NULL);
-	may(place_may_write, "d", "a directory stands there already");
-	may(place_may_write, "none/new", "No such file or directory");
-	may(place_may_write, "file/new", "Not a directory");
-	may(place_may_open_lines, "new", NULL);
-	may(place_may_open_lines, "file", NULL);
-	may(place_may_open_lines, "fifo", NULL);
-	may(place_may_open_lines, "/dev/null", NULL);
-	may(place_may_open_lines, "d", "Is a directory");
-	may(place_may_open_lines, "none/new", "No such file or directory");
+	may(diskfile_may_write, "new", NULL);
+	may(diskfile_may_write, "file", NULL);
+	may(diskfile_may_write, "d", "a directory stands there already");
+	may(diskfile_may_write, "none/new", "No such file or directory");
+	may(diskfile_may_write, "file/new", "Not a directory");
+	may(diskfile_may_open_lines, "new", NULL);
+	may(diskfile_may_open_lines, "file", NULL);
+	may(diskfile_may_open_lines, "fifo", NULL);
+	may(diskfile_may_open_lines, "/dev/null", NULL);
+	may(diskfile_may_open_lines, "d", "Is a directory");
+	may(diskfile_may_open_lines, "none/new", "No such file or directory");
 }
 END_TEST
 
@@ -464,14 +466,14 @@ START_TEST(a_look_is_with_ones_own_eyes)
 	make_file("file", "x");
 	ck_assert_int_eq(chmod(".", 0755), 0);
 	ck_assert_int_eq(setresuid(STRANGER, STRANGER, STRANGER), 0);
-	may(place_may_write, "new", "Permission denied");
-	may(place_may_write, "d/secret/new", "Permission denied");
-	may(place_may_open_lines, "new", "Permission denied");
-	may(place_may_open_lines, "file", "Permission denied");
-	barrier = place_barrier("d/secret/deep/file");
+	may(diskfile_may_write, "new", "Permission denied");
+	may(diskfile_may_write, "d/secret/new", "Permission denied");
+	may(diskfile_may_open_lines, "new", "Permission denied");
+	may(diskfile_may_open_lines, "file", "Permission denied");
+	barrier = diskfile_barrier("d/secret/deep/file");
 	ck_assert_str_eq(barrier, "d/secret");
 	free(barrier);
-	ck_assert_ptr_null(place_barrier("d/secret"));
+	ck_assert_ptr_null(diskfile_barrier("d/secret"));
 }
 END_TEST
 
