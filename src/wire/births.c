@@ -7,12 +7,6 @@
 #include "wire/latency.h"
 #include "wire/stats_int.h"
 
-/* A worker that counts more has lied.  An order of magnitude or two beyond what a machine
- * does, so that totals stay in proportion whoever lies. */
-#define BYTES_PER_MS  (UINT64_C(1) << 27)
-#define EVENTS_PER_MS (UINT64_C(1) << 14)
-#define GRACE_MS      1000 /* a look may be late */
-
 /* --- who has which --- */
 
 /* A master that was killed amid a fold has left it odd. */
@@ -39,19 +33,6 @@ seat_new(struct stats *stats, size_t i, uint64_t birth)
 	seat->seen_ms = clock_ms();
 	stats->seat[i] = seat;
 	return seat;
-}
-
-void
-stats_free_seats(struct stats *stats)
-{
-	for (size_t i = 0; i <= STATS_BIRTHS; i++)
-		mem_free(&stats->seat[i]);
-}
-
-size_t
-stats_page_index(const struct stats *stats, const struct stats_page *page)
-{
-	return (size_t)((const char *)page - stats->map) / STATS_PAGE_SIZE;
 }
 
 /* Of a page without a seat its own word is all there is. */
@@ -157,41 +138,6 @@ stats_page_unclaimed(const struct stats *stats, const struct stats_page *page)
 /* --- what is believed --- */
 
 static uint64_t
-per_ms(int counter)
-{
-	return counter >= STATS_COUNTERS_N ||
-	               strcmp(stats_counter_unit((enum stats_counter)counter), "bytes") == 0
-	           ? BYTES_PER_MS
-	           : EVENTS_PER_MS;
-}
-
-static bool
-may_be(const struct seat *seat, int counter, uint64_t value, uint64_t now)
-{
-	uint64_t ms = (now > seat->seen_ms ? now - seat->seen_ms : 0) + GRACE_MS;
-
-	return value >= seat->seen[counter] &&
-	       value - seat->seen[counter] <= per_ms(counter) * ms;
-}
-
-uint64_t
-stats_believed(const struct stats *stats, size_t i, int counter)
-{
-	const struct seat *seat = stats->seat[i];
-	uint64_t value = stats_page_at(stats, i)->counter[counter];
-
-	if (seat == NULL)
-		return value <= STATS_VALUE_MAX ? value : 0;
-	return may_be(seat, counter, value, clock_ms()) ? value : seat->seen[counter];
-}
-
-uint64_t
-stats_counter_of(const struct stats *stats, const struct stats_page *page, enum stats_counter c)
-{
-	return stats_believed(stats, stats_page_index(stats, page), (int)c);
-}
-
-static uint64_t
 held_max(uint64_t n)
 {
 	return n < STATS_HELD_MAX ? n : STATS_HELD_MAX;
@@ -237,12 +183,12 @@ stats_page_look(struct stats *stats, const struct stats_page *page)
 		lie = "its page names another worker";
 	else if (holds_too_many(page))
 		lie = "it claims to hold more connections than there can be";
-	else if (page->heartbeat_ms > now + GRACE_MS)
+	else if (page->heartbeat_ms > now + STATS_GRACE_MS)
 		lie = "its heartbeat is of the future";
 	for (int c = 0; c < STATS_SLOTS; c++) {
 		uint64_t value = page->counter[c];
 
-		if (may_be(seat, c, value, now))
+		if (stats_may_be(seat, c, value, now))
 			seat->seen[c] = value;
 		else
 			lie = "its counters went back, or grew faster than anything can";

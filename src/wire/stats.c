@@ -1,16 +1,9 @@
 #include "wire/stats.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/fd.h"
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "wire/stats_int.h"
 
@@ -37,176 +30,46 @@ static const char *const state_names[] = {"free",   "starting", "ready",  "activ
 
 _Static_assert(sizeof state_names / sizeof *state_names == STATS_STATES_N, "a name each");
 
-/* A memfd that nobody can shrink; -1 with *cause. */
-static int
-make(const char *name, size_t size, char **cause)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+/* --- what is believed --- */
 
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		cause_set(cause, "cannot make the statistics memory: %s", strerror(errno));
-		fd_close(&fd);
-	}
-	return fd;
+/* A worker that counts more has lied.  An order of magnitude or two beyond what a machine
+ * does, so that totals stay in proportion whoever lies. */
+#define BYTES_PER_MS  (UINT64_C(1) << 27)
+#define EVENTS_PER_MS (UINT64_C(1) << 14)
+
+static uint64_t
+per_ms(int counter)
+{
+	return counter >= STATS_COUNTERS_N ||
+	               strcmp(stats_counter_unit((enum stats_counter)counter), "bytes") == 0
+	           ? BYTES_PER_MS
+	           : EVENTS_PER_MS;
 }
 
-int
-stats_attach_figures(struct stats *stats, int fd, char **cause)
+bool
+stats_may_be(const struct seat *seat, int counter, uint64_t value, uint64_t now)
 {
-	struct stat st;
-	void *p;
+	uint64_t ms = (now > seat->seen_ms ? now - seat->seen_ms : 0) + STATS_GRACE_MS;
 
-	if (fd >= 0 && (fstat(fd, &st) < 0 || (size_t)st.st_size != FIGURES_ALL))
-		fd_close(&fd);
-	if (fd < 0 && (fd = make("baton-figures", FIGURES_ALL, cause)) < 0)
-		return -1;
-	p = mmap(NULL, FIGURES_ALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED) {
-		cause_set(cause, "cannot map the statistics memory: %s", strerror(errno));
-		fd_close(&fd);
-		return -1;
-	}
-	stats->figures_fd = fd;
-	stats->figures = p;
-	return 0;
-}
-
-int
-stats_figures_fd(const struct stats *stats)
-{
-	return stats->figures_fd;
-}
-
-static struct stats *
-map(int fd, int protection, char **cause)
-{
-	struct stats *stats;
-	void *p = mmap(NULL, STATS_SIZE, protection, MAP_SHARED, fd, 0);
-
-	if (p == MAP_FAILED) {
-		cause_set(cause, "cannot map the statistics memory: %s", strerror(errno));
-		return NULL;
-	}
-	stats = mem_alloc(sizeof *stats);
-	stats->fd = fd;
-	stats->map = p;
-	stats->figures_fd = -1;
-	return stats;
-}
-
-struct stats *
-stats_create(char **cause)
-{
-	int fd = make("baton-stats", STATS_SIZE, cause);
-	struct stats *stats;
-
-	if (fd < 0)
-		return NULL;
-	if ((stats = map(fd, PROT_READ | PROT_WRITE, cause)) == NULL) {
-		fd_close(&fd);
-		return NULL;
-	}
-	stats_head(stats)->version = STATS_VERSION;
-	stats_head(stats)->magic = STATS_MAGIC;
-	if (stats_attach_figures(stats, -1, cause) < 0)
-		stats_free(&stats);
-	return stats;
-}
-
-static struct stats *
-attach(int fd, int protection, char **cause)
-{
-	struct stat st;
-	struct stats *stats;
-
-	if (fstat(fd, &st) < 0 || (size_t)st.st_size != STATS_SIZE) {
-		cause_set(cause, "descriptor %d is not statistics memory", fd);
-		return NULL;
-	}
-	if ((stats = map(fd, protection, cause)) == NULL)
-		return NULL;
-	if (stats_head(stats)->magic != STATS_MAGIC ||
-	    stats_head(stats)->version != STATS_VERSION) {
-		cause_set(cause, "the statistics memory is of another version");
-		munmap(stats->map, STATS_SIZE);
-		mem_free(&stats);
-		return NULL;
-	}
-	return stats;
-}
-
-struct stats *
-stats_attach(int fd, char **cause)
-{
-	return attach(fd, PROT_READ | PROT_WRITE, cause);
-}
-
-struct stats *
-stats_attach_to_read(int fd, char **cause)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stats *stats = NULL;
-
-	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
-		cause_set(cause, "descriptor %d is not statistics memory", fd);
-	else
-		stats = attach(fd, PROT_READ, cause);
-	if (stats == NULL)
-		fd_close(&fd);
-	return stats;
-}
-
-void
-stats_free(struct stats **stats)
-{
-	if (*stats == NULL)
-		return;
-	stats_free_seats(*stats);
-	munmap((*stats)->map, STATS_SIZE);
-	if ((*stats)->figures != NULL)
-		munmap((*stats)->figures, FIGURES_ALL);
-	fd_close(&(*stats)->fd);
-	fd_close(&(*stats)->figures_fd);
-	mem_free(stats);
-}
-
-int
-stats_fd(const struct stats *stats)
-{
-	return stats->fd;
+	return value >= seat->seen[counter] &&
+	       value - seat->seen[counter] <= per_ms(counter) * ms;
 }
 
 uint64_t
-stats_next_birth(struct stats *stats)
+stats_believed(const struct stats *stats, size_t i, int counter)
 {
-	return ++stats_head(stats)->last_birth;
+	const struct seat *seat = stats->seat[i];
+	uint64_t value = stats_page_at(stats, i)->counter[counter];
+
+	if (seat == NULL)
+		return value <= STATS_VALUE_MAX ? value : 0;
+	return stats_may_be(seat, counter, value, clock_ms()) ? value : seat->seen[counter];
 }
 
-uint32_t
-stats_next_generation(struct stats *stats)
+uint64_t
+stats_counter_of(const struct stats *stats, const struct stats_page *page, enum stats_counter c)
 {
-	return (uint32_t)++stats_head(stats)->last_generation;
-}
-
-/* For a reader beside the master a page's own word has to do. */
-static bool
-is_living(const struct stats *stats, size_t i)
-{
-	return stats->seat[i] != NULL || stats_page_at(stats, i)->birth != 0;
-}
-
-struct stats_page *
-stats_page_next(const struct stats *stats, const struct stats_page *page)
-{
-	size_t i = page != NULL
-	               ? (size_t)((const char *)page - (char *)stats->map) / STATS_PAGE_SIZE
-	               : 0;
-
-	while (++i <= stats_pages(stats))
-		if (is_living(stats, i))
-			return stats_page_at(stats, i);
-	return NULL;
+	return stats_believed(stats, stats_page_index(stats, page), (int)c);
 }
 
 static uint64_t
@@ -272,7 +135,8 @@ stats_named_sum(const struct stats *stats, const char *name)
 	for (size_t i = 1; i <= stats_pages(stats); i++) {
 		struct stats_page *page = stats_page_at(stats, i);
 
-		if (is_living(stats, i) && (found = find_named(page->named, name)) != NULL)
+		if (stats_is_living(stats, i) &&
+		    (found = find_named(page->named, name)) != NULL)
 			sum += believed(found);
 	}
 	return sum;
@@ -312,7 +176,7 @@ stats_named_each(const struct stats *stats, stats_named_fn *fn, void *arg)
 
 	sum_named(stats_head(stats)->named, &list, &n);
 	for (size_t i = 1; i <= stats_pages(stats); i++)
-		if (is_living(stats, i))
+		if (stats_is_living(stats, i))
 			sum_named(stats_page_at(stats, i)->named, &list, &n);
 	for (size_t i = 0; i < n; i++)
 		fn(arg, list[i].name, list[i].value);
@@ -328,7 +192,8 @@ stats_breakers(const struct stats *stats, uint64_t hash, const struct stats_brea
 	for (size_t i = 1; i <= stats_pages(stats) && n < max; i++) {
 		const struct stats_page *page = stats_page_at(stats, i);
 
-		for (size_t k = 0; is_living(stats, i) && k < STATS_BREAKERS && n < max; k++)
+		for (size_t k = 0; stats_is_living(stats, i) && k < STATS_BREAKERS && n < max;
+		     k++)
 			if (page->breaker[k].hash == hash)
 				cell[n++] = &page->breaker[k];
 	}
@@ -408,7 +273,7 @@ stats_flag_is_set(const struct stats *stats, uint64_t hash, uint64_t now_ms)
 	for (size_t i = 1; i <= stats_pages(stats); i++) {
 		uint64_t value;
 
-		if (!is_living(stats, i))
+		if (!stats_is_living(stats, i))
 			continue;
 		value =
 		    latest(flags_of(stats, stats_page_at(stats, i)), STATS_FLAGS, hash, now_ms);
@@ -483,92 +348,9 @@ stats_sum(const struct stats *stats, enum stats_counter c)
 	uint64_t sum = stats_head(stats)->total[c];
 
 	for (size_t i = 1; i <= stats_pages(stats); i++)
-		if (is_living(stats, i))
+		if (stats_is_living(stats, i))
 			sum += stats_believed(stats, i, (int)c);
 	return sum;
-}
-
-size_t
-stats_pages(const struct stats *stats)
-{
-	uint64_t n = stats_head(stats)->pages;
-
-	return n < STATS_BIRTHS ? n : STATS_BIRTHS;
-}
-
-const struct stats_page *
-stats_page_number(const struct stats *stats, size_t i)
-{
-	return stats_page_at(stats, i);
-}
-
-void *
-stats_annex(const struct stats *stats, const struct stats_page *page, size_t *size)
-{
-	size_t i =
-	    page != NULL ? (size_t)((const char *)page - stats->map) / STATS_PAGE_SIZE : 0;
-	size_t at = page != NULL ? ANNEX_FIRST + ANNEX_PAGES * i : DEAD_FIRST;
-
-	AN(i <= STATS_BIRTHS);
-	*size = STATS_PAGE_SIZE * (page != NULL ? ANNEX_PAGES : STATS_PAGES - DEAD_FIRST);
-	return stats->map + at * STATS_PAGE_SIZE;
-}
-
-void
-stats_clear_annex(struct stats *stats, const struct stats_page *page)
-{
-	size_t size;
-	void *annex = stats_annex(stats, page, &size);
-
-	memset(annex, 0, size);
-}
-
-void *
-stats_board(const struct stats *stats, size_t *size)
-{
-	*size = STATS_PAGE_SIZE * (size_t)BOARD_PAGES;
-	return stats->map + (size_t)BOARD_FIRST * STATS_PAGE_SIZE;
-}
-
-/* Without /proc it has to do with mprotect, which a worker can undo. */
-static bool
-read_only(int memory, char *map, size_t size)
-{
-	char path[32];
-	int fd;
-	void *p;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return mprotect(map, size, PROT_READ) == 0;
-	p = mmap(map, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-	fd_close(&fd);
-	return p != MAP_FAILED;
-}
-
-/* size bytes at that offset of the memory that is mapped. */
-static bool
-writable(int memory, char *map, size_t offset, size_t size)
-{
-	return mmap(map + offset, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory,
-	            (off_t)offset) != MAP_FAILED;
-}
-
-void
-stats_protect(struct stats *stats, const struct stats_page *own)
-{
-	size_t size;
-	char *annex = stats_annex(stats, own, &size);
-	size_t i = stats_page_index(stats, own);
-
-	stats_free_seats(stats); /* the master's knowledge, and soon out of date */
-	if (!read_only(stats->fd, stats->map, STATS_SIZE) ||
-	    !writable(stats->fd, stats->map, i * STATS_PAGE_SIZE, STATS_PAGE_SIZE) ||
-	    !writable(stats->fd, stats->map, (size_t)(annex - stats->map), size) ||
-	    !read_only(stats->figures_fd, stats->figures, FIGURES_ALL) ||
-	    !writable(stats->figures_fd, stats->figures, i * FIGURES_SIZE, FIGURES_SIZE))
-		log_fatal("cannot protect the statistics memory: %s", strerror(errno));
 }
 
 const char *

@@ -1,9 +1,12 @@
 /*
- * stats_int: the inside of the statistics memory, for the files that make it up: stats.c (the
- * map, sums, names) and births.c (who has which page, and what of it is believed).
+ * stats_int: the inside of the statistics memory, for the files that make it up, each above
+ * the one before: memory.c (the map), stats.c (sums, names, what is believed), births.c
+ * (who has which page).
  */
 #ifndef BATON_WIRE_STATS_INT_H
 #define BATON_WIRE_STATS_INT_H
+
+#include <stdbool.h>
 
 #include "wire/figures.h"
 #include "wire/stats.h"
@@ -23,14 +26,15 @@
  *	4024..4087    the board
  *	4088..4095    the annex of the dead
  */
-#define ANNEX_PAGES 2
-#define ANNEX_FIRST 1344 /* of page 0, so to speak */
-#define FLAGS_FIRST 1340 /* of the dead; of a living worker they are the end of its annex */
-#define FLAGS_PAGES 4
-#define BOARD_FIRST 4024
-#define BOARD_PAGES 64
-#define DEAD_FIRST  (BOARD_FIRST + BOARD_PAGES)
-#define READ_TRIES  1000 /* of a page that seems to be folded */
+#define ANNEX_PAGES    2
+#define ANNEX_FIRST    1344 /* of page 0, so to speak */
+#define FLAGS_FIRST    1340 /* of the dead; of a living worker they are the end of its annex */
+#define FLAGS_PAGES    4
+#define BOARD_FIRST    4024
+#define BOARD_PAGES    64
+#define DEAD_FIRST     (BOARD_FIRST + BOARD_PAGES)
+#define STATS_GRACE_MS 1000 /* a look may be late */
+#define READ_TRIES     1000 /* of a page that seems to be folded */
 
 _Static_assert(ANNEX_FIRST > STATS_BIRTHS, "births end before the annexes");
 _Static_assert(FLAGS_FIRST > STATS_BIRTHS &&
@@ -93,6 +97,13 @@ stats_page_at(const struct stats *stats, size_t i)
 	return (struct stats_page *)(void *)(stats->map + i * STATS_PAGE_SIZE);
 }
 
+/* For a reader beside the master a page's own word has to do. */
+static inline bool
+stats_is_living(const struct stats *stats, size_t i)
+{
+	return stats->seat[i] != NULL || stats_page_at(stats, i)->birth != 0;
+}
+
 /* The counters of modules: add those of a page to the dead's. */
 void stats_fold_named(struct stats *stats, const struct stats_page *page);
 
@@ -103,10 +114,10 @@ void stats_fold_flags(struct stats *stats, const struct stats_page *page);
 void figures_fold(struct stats *stats, size_t page);
 void figures_clear(struct stats *stats, size_t page);
 
+/* Can that be true of a counter, after what was seen of it before? */
+bool stats_may_be(const struct seat *seat, int counter, uint64_t value, uint64_t now);
+
 /* A counter of page number i, as far as it is believed. */
 uint64_t stats_believed(const struct stats *stats, size_t i, int counter);
-
-/* Forget who has the pages. */
-void stats_free_seats(struct stats *stats);
 
 #endif
