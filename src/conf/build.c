@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "conf/conf.h"
+#include "conf/tree.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
 #include "conf/lines.h"
@@ -272,7 +272,7 @@ admit(struct build *b, int line, const struct keys_row *row)
 static int
 set(struct build *b, int line, const struct keys_row *row, const char *value, char **cause)
 {
-	if (keys_set(row, conf_base(b->conf, b->section, b->index), line, value, cause) < 0)
+	if (keys_set(row, conf_own_base(b->conf, b->section, b->index), line, value, cause) < 0)
 		return -1;
 	return utf8_valid(value) ? 0 : cause_set(cause, "expected UTF-8");
 }
@@ -347,7 +347,7 @@ static void
 fill_section(struct build *b)
 {
 	unsigned types = conf_types(b->conf, b->section, b->index);
-	void *base = conf_base(b->conf, b->section, b->index);
+	void *base = conf_own_base(b->conf, b->section, b->index);
 
 	b->head = 0;
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++) {

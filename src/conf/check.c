@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
+#include "conf/tree.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
 #include "conf/paths.h"

@@ -19,61 +19,6 @@
 #define REMARK_COLUMN 31  /* where the comment after a value begins */
 #define TIGHT_LENGTH  256 /* longer values get their comment on a line before */
 
-void
-conf_error(struct conf_errors *errors, const char *fmt, ...)
-{
-	va_list ap;
-
-	errors->text = mem_grow(errors->text, errors->n, sizeof *errors->text);
-	va_start(ap, fmt);
-	errors->text[errors->n++] = mem_vprintf(fmt, ap);
-	va_end(ap);
-}
-
-void
-conf_errors_free(struct conf_errors *errors)
-{
-	for (size_t i = 0; i < errors->n; i++)
-		mem_free(&errors->text[i]);
-	mem_free(&errors->text);
-	errors->n = 0;
-}
-
-char *
-conf_errors_join(const struct conf_errors *errors)
-{
-	size_t len = 0;
-	char *all, *p;
-
-	for (size_t i = 0; i < errors->n; i++)
-		len += strlen(errors->text[i]) + 1;
-	p = all = mem_alloc(len + 1);
-	for (size_t i = 0; i < errors->n; i++)
-		p += sprintf(p, "%s%s", i > 0 ? "\n" : "", errors->text[i]);
-	return all;
-}
-
-/* Flaws become sentences, and are forgotten. */
-static void
-tell_flaws(struct flaws *flaws, const char *path, struct conf_errors *errors)
-{
-	char *where = flaw_escape(path);
-
-	for (size_t i = 0; i < flaws->n; i++) {
-		const struct flaw *f = &flaws->at[i];
-
-		if (f->line == FLAW_NO_LINE)
-			conf_error(errors, "%s: %s", where, f->text);
-		else
-			conf_error(errors, "%s:%d: %s", where, f->line, f->text);
-	}
-	if (flaws->more > 0)
-		conf_error(errors, "%s: and %zu more %s", where, flaws->more,
-		           flaws->more == 1 ? "error" : "errors");
-	mem_free(&where);
-	flaw_clear(flaws);
-}
-
 static int
 open_regular(const char *path, size_t *size, char **cause)
 {
@@ -173,7 +118,7 @@ parse(const char *path, const char *text, size_t len, conf_look_fn *look,
 		look(conf, &flaws);
 	if (!sound)
 		conf_free(&conf);
-	tell_flaws(&flaws, path, errors);
+	conf_tell_flaws(&flaws, path, errors);
 	return conf;
 }
 
@@ -203,140 +148,6 @@ conf_examine(const char *path, const char *text, size_t len, conf_look_fn *look,
 		conf = parse(path, read, len, look, errors);
 	mem_free(&read);
 	return conf;
-}
-
-void
-conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *errors)
-{
-	tell_flaws(flaws, conf->path, errors);
-}
-
-static void
-free_service(struct conf_service *s)
-{
-	for (size_t i = 0; i < s->nown; i++) {
-		mem_free(&s->own[i].key);
-		mem_free(&s->own[i].value);
-	}
-	mem_free(&s->own);
-	mem_free(&s->name);
-}
-
-void
-conf_free(struct conf **confp)
-{
-	struct conf *conf = *confp;
-
-	if (conf == NULL)
-		return;
-	for (int section = 0; keys_sections[section] != NULL; section++)
-		for (size_t i = 0; i < conf_count(conf, (enum conf_section)section); i++)
-			keys_clear((enum conf_section)section,
-			           conf_base(conf, (enum conf_section)section, i));
-	for (size_t i = 0; i < conf->nlisten; i++)
-		mem_free(&conf->listen[i].name);
-	for (size_t i = 0; i < conf->nservice; i++)
-		free_service(&conf->service[i]);
-	mem_free(&conf->listen);
-	mem_free(&conf->service);
-	mem_free(&conf->origin);
-	mem_free(&conf->text);
-	mem_free(&conf->path);
-	mem_free(confp);
-}
-
-const struct conf_service *
-conf_find_service(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->nservice; i++)
-		if (strcmp(conf->service[i].name, name) == 0)
-			return &conf->service[i];
-	return NULL;
-}
-
-size_t
-conf_count(const struct conf *conf, enum conf_section section)
-{
-	if (section == CONF_LISTEN)
-		return conf->nlisten;
-	return section == CONF_SERVICE ? conf->nservice : 1;
-}
-
-void *
-conf_base(const struct conf *conf, enum conf_section section, size_t index)
-{
-	AN(index < conf_count(conf, section));
-	switch (section) {
-	case CONF_SERVER:
-		return (void *)&conf->server;
-	case CONF_DRAIN:
-		return (void *)&conf->drain;
-	case CONF_LISTEN:
-		return &conf->listen[index];
-	case CONF_SERVICE:
-		return &conf->service[index];
-	}
-	log_panic("no section %d", (int)section);
-}
-
-char *
-conf_title(const struct conf *conf, enum conf_section section, size_t index)
-{
-	const char *kind = keys_sections[section], *name;
-
-	if (!keys_section_named(section))
-		return mem_printf("[%s]", kind);
-	name = section == CONF_LISTEN ? conf->listen[index].name : conf->service[index].name;
-	return mem_printf("[%s:%s]", kind, flaw_word(name).text);
-}
-
-unsigned
-conf_types(const struct conf *conf, enum conf_section section, size_t index)
-{
-	return section == CONF_SERVICE ? keys_type_bit(conf->service[index].type) : 0;
-}
-
-struct conf_origin *
-conf_find_origin(const struct conf *conf, enum conf_section section, size_t index,
-                 const char *key)
-{
-	/* From the end, where the parser's present section is. */
-	for (size_t i = conf->norigin; i > 0; i--) {
-		struct conf_origin *o = &conf->origin[i - 1];
-
-		if (o->index == index && o->section == section && strcmp(o->key, key) == 0)
-			return o;
-	}
-	return NULL;
-}
-
-int
-conf_line(const struct conf *conf, enum conf_section section, size_t index, const char *key)
-{
-	const struct conf_origin *o = conf_find_origin(conf, section, index, key);
-
-	return o != NULL && o->line > 0 ? o->line : FLAW_NO_LINE;
-}
-
-int
-conf_blame(const struct conf *conf, enum conf_section section, size_t index, const char *key,
-           char **cause)
-{
-	return conf_blame_line(conf, conf_line(conf, section, index, key), cause);
-}
-
-int
-conf_blame_line(const struct conf *conf, int line, char **cause)
-{
-	char *where, *said = *cause;
-
-	if (line == FLAW_NO_LINE)
-		return -1;
-	where = flaw_escape(conf->path);
-	*cause = mem_printf("%s:%d: %s", where, line, said);
-	mem_free(&where);
-	mem_free(&said);
-	return -1;
 }
 
 /* One line `before key = value    ; remark`. */

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "conf/conf.h"
+#include "conf/tree.h"
 #include "conf/flaw.h"
+#include "conf/value.h"
 
 enum kind { OTHER, ADDRESS, ACCESS, LOG };
 
@@ -24,35 +25,12 @@ struct claims {
 	size_t n;
 };
 
-char *
-paths_plain(const char *path)
-{
-	char *plain = mem_alloc(strlen(path) + 2), *end = plain;
-
-	while (*path != '\0') {
-		size_t slashes = strspn(path, "/"), len = strcspn(path + slashes, "/");
-		bool nothing = len == 0 || (len == 1 && path[slashes] == '.');
-
-		if (!nothing) {
-			if (slashes > 0)
-				*end++ = '/';
-			memcpy(end, path + slashes, len);
-			end += len;
-		}
-		path += slashes + len;
-	}
-	if (end == plain)
-		*end++ = '/';
-	*end = '\0';
-	return plain;
-}
-
 static void
 add(struct claims *c, const char *path, struct claim claim)
 {
 	if (path == NULL || *path != '/')
 		return;
-	claim.path = paths_plain(path);
+	claim.path = value_plain_path(path);
 	c->claim = mem_grow(c->claim, c->n, sizeof *c->claim);
 	c->claim[c->n++] = claim;
 }

@@ -11,9 +11,6 @@
 struct conf;
 struct flaws;
 
-/* Without "//", "/./" and a "/" at its end; malloc'd. */
-char *paths_plain(const char *path);
-
 void paths_check(const struct conf *conf, struct flaws *flaws);
 
 #endif

@@ -8,7 +8,6 @@
 #include <sys/un.h>
 
 #include "base/mem.h"
-#include "conf/paths.h"
 
 #define FDNAME_MAX 255                                  /* of systemd */
 #define HOST_MAX   (INET6_ADDRSTRLEN + 1 + IF_NAMESIZE) /* with %INTERFACE */
@@ -146,11 +145,34 @@ value_size_text(int64_t bytes)
 	return bytes == 0 ? mem_strdup("0") : scaled_text(bytes, sizes);
 }
 
+char *
+value_plain_path(const char *path)
+{
+	char *plain = mem_alloc(strlen(path) + 2), *end = plain;
+
+	while (*path != '\0') {
+		size_t slashes = strspn(path, "/"), len = strcspn(path + slashes, "/");
+		bool nothing = len == 0 || (len == 1 && path[slashes] == '.');
+
+		if (!nothing) {
+			if (slashes > 0)
+				*end++ = '/';
+			memcpy(end, path + slashes, len);
+			end += len;
+		}
+		path += slashes + len;
+	}
+	if (end == plain)
+		*end++ = '/';
+	*end = '\0';
+	return plain;
+}
+
 /* However the path is written it is one address. */
 static void
 plain_path(struct sockaddr_un *sun, struct conf_addr *addr)
 {
-	char *plain = paths_plain(sun->sun_path);
+	char *plain = value_plain_path(sun->sun_path);
 	size_t size = strlen(plain) + 1;
 
 	memset(sun->sun_path, 0, sizeof sun->sun_path);

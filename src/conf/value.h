@@ -40,4 +40,7 @@ bool value_addr_same(const struct conf_addr *a, const struct conf_addr *b);
 /* Free what value_addr has filled in. */
 void value_addr_clear(struct conf_addr *addr);
 
+/* Without "//", "/./" and a "/" at its end; malloc'd. */
+char *value_plain_path(const char *path);
+
 #endif

@@ -15,7 +15,7 @@
 #include "base/unixsock.h"
 #include "base/place.h"
 #include "conf/conf.h"
-#include "conf/paths.h"
+#include "conf/value.h"
 #include "master/address.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
@@ -62,8 +62,8 @@ is_named(const struct listener *l, const char *text)
 	if (same || l->kind != CONF_ADDR_UNIX || strncmp(text, "unix:/", 6) != 0 ||
 	    strncmp(l->text, "unix:/", 6) != 0)
 		return same;
-	ours = paths_plain(l->text + strlen("unix:"));
-	path = paths_plain(text + strlen("unix:"));
+	ours = value_plain_path(l->text + strlen("unix:"));
+	path = value_plain_path(text + strlen("unix:"));
 	same = strcmp(ours, path) == 0;
 	free(ours);
 	free(path);

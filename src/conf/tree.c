@@ -1,0 +1,160 @@
+#include "conf/tree.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/errors.h"
+#include "conf/flaw.h"
+#include "conf/keys.h"
+
+static void
+free_service(struct conf_service *s)
+{
+	for (size_t i = 0; i < s->nown; i++) {
+		mem_free(&s->own[i].key);
+		mem_free(&s->own[i].value);
+	}
+	mem_free(&s->own);
+	mem_free(&s->name);
+}
+
+const struct conf_service *
+conf_find_service(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->nservice; i++)
+		if (strcmp(conf->service[i].name, name) == 0)
+			return &conf->service[i];
+	return NULL;
+}
+
+size_t
+conf_count(const struct conf *conf, enum conf_section section)
+{
+	if (section == CONF_LISTEN)
+		return conf->nlisten;
+	return section == CONF_SERVICE ? conf->nservice : 1;
+}
+
+const void *
+conf_base(const struct conf *conf, enum conf_section section, size_t index)
+{
+	AN(index < conf_count(conf, section));
+	switch (section) {
+	case CONF_SERVER:
+		return &conf->server;
+	case CONF_DRAIN:
+		return &conf->drain;
+	case CONF_LISTEN:
+		return &conf->listen[index];
+	case CONF_SERVICE:
+		return &conf->service[index];
+	}
+	log_panic("no section %d", (int)section);
+}
+
+char *
+conf_title(const struct conf *conf, enum conf_section section, size_t index)
+{
+	const char *kind = keys_sections[section], *name;
+
+	if (!keys_section_named(section))
+		return mem_printf("[%s]", kind);
+	name = section == CONF_LISTEN ? conf->listen[index].name : conf->service[index].name;
+	return mem_printf("[%s:%s]", kind, flaw_word(name).text);
+}
+
+unsigned
+conf_types(const struct conf *conf, enum conf_section section, size_t index)
+{
+	return section == CONF_SERVICE ? keys_type_bit(conf->service[index].type) : 0;
+}
+
+struct conf_origin *
+conf_find_origin(const struct conf *conf, enum conf_section section, size_t index,
+                 const char *key)
+{
+	/* From the end, where the parser's present section is. */
+	for (size_t i = conf->norigin; i > 0; i--) {
+		struct conf_origin *o = &conf->origin[i - 1];
+
+		if (o->index == index && o->section == section && strcmp(o->key, key) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+int
+conf_line(const struct conf *conf, enum conf_section section, size_t index, const char *key)
+{
+	const struct conf_origin *o = conf_find_origin(conf, section, index, key);
+
+	return o != NULL && o->line > 0 ? o->line : FLAW_NO_LINE;
+}
+
+int
+conf_blame(const struct conf *conf, enum conf_section section, size_t index, const char *key,
+           char **cause)
+{
+	return conf_blame_line(conf, conf_line(conf, section, index, key), cause);
+}
+
+int
+conf_blame_line(const struct conf *conf, int line, char **cause)
+{
+	char *where, *said = *cause;
+
+	if (line == FLAW_NO_LINE)
+		return -1;
+	where = flaw_escape(conf->path);
+	*cause = mem_printf("%s:%d: %s", where, line, said);
+	mem_free(&where);
+	mem_free(&said);
+	return -1;
+}
+
+void *
+conf_own_base(struct conf *conf, enum conf_section section, size_t index)
+{
+	AN(index < conf_count(conf, section));
+	switch (section) {
+	case CONF_SERVER:
+		return &conf->server;
+	case CONF_DRAIN:
+		return &conf->drain;
+	case CONF_LISTEN:
+		return &conf->listen[index];
+	case CONF_SERVICE:
+		return &conf->service[index];
+	}
+	log_panic("no section %d", (int)section);
+}
+
+void
+conf_free(struct conf **confp)
+{
+	struct conf *conf = *confp;
+
+	if (conf == NULL)
+		return;
+	for (int section = 0; keys_sections[section] != NULL; section++)
+		for (size_t i = 0; i < conf_count(conf, (enum conf_section)section); i++)
+			keys_clear((enum conf_section)section,
+			           conf_own_base(conf, (enum conf_section)section, i));
+	for (size_t i = 0; i < conf->nlisten; i++)
+		mem_free(&conf->listen[i].name);
+	for (size_t i = 0; i < conf->nservice; i++)
+		free_service(&conf->service[i]);
+	mem_free(&conf->listen);
+	mem_free(&conf->service);
+	mem_free(&conf->origin);
+	mem_free(&conf->text);
+	mem_free(&conf->path);
+	mem_free(confp);
+}
+
+void
+conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *errors)
+{
+	conf_tell_flaws(flaws, conf->path, errors);
+}
