@@ -29,6 +29,7 @@
 #include "master/privileges.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
+#include "service/services.h"
 #include "worker/confine.h"
 #include "worker/eyes.h"
 #include "worker/service.h"
@@ -356,6 +357,7 @@ main(int argc, char **argv)
 	int status = 1;
 
 	title_begin(argv);
+	service_types_use(services);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a worker of our user cannot open our memory */
 	block_signals();
 	open_standard_descriptors();

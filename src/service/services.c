@@ -1,7 +1,6 @@
-/* services: the types there are. */
-#include "worker/service.h"
+#include "service/services.h"
 
-#include <string.h>
+#include <stddef.h>
 
 #include "service/admin/admin.h"
 #include "service/echo.h"
@@ -9,14 +8,5 @@
 #include "service/module/module.h"
 #include "service/proxy/proxy.h"
 
-const struct service_type *const service_types[] = {
-    &echo_service, &http_service, &proxy_service, &module_service, &admin_service, NULL};
-
-const struct service_type *
-service_type_find(const char *name)
-{
-	for (size_t i = 0; service_types[i] != NULL; i++)
-		if (strcmp(service_types[i]->name, name) == 0)
-			return service_types[i];
-	return NULL;
-}
+const struct service_type *const services[] = {&echo_service,   &http_service,  &proxy_service,
+                                               &module_service, &admin_service, NULL};

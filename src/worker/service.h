@@ -130,10 +130,10 @@ struct service {
 	void *data;
 };
 
-/* The types there are, ended by NULL. */
-extern const struct service_type *const service_types[];
+/* The types that there are, ended by NULL: once, before anything else here; kept. */
+void service_types_use(const struct service_type *const *table);
 
-/* By name; NULL. */
+/* By name; NULL: there is none. */
 const struct service_type *service_type_find(const char *name);
 
 /* The worker drains: its connections end or are handed off. */

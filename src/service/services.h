@@ -1,0 +1,12 @@
+/*
+ * services: the types there are, for main to hand to the worker.
+ */
+#ifndef BATON_SERVICE_SERVICES_H
+#define BATON_SERVICE_SERVICES_H
+
+#include "worker/service.h"
+
+/* Ended by NULL. */
+extern const struct service_type *const services[];
+
+#endif
