@@ -25,6 +25,7 @@
 #include "conf/conf.h"
 #include "conf/flaw.h"
 #include "master/master.h"
+#include "master/scale.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
 #include "master/upgrade.h"
@@ -85,7 +86,7 @@ become_worker(const struct conf *conf, struct flaws *flaws)
 static void
 check_descriptors(const struct conf *conf, struct flaws *flaws)
 {
-	uint64_t slots = master_workers(conf), n = 0, limit = fd_raise_limit();
+	uint64_t slots = scale_workers(conf), n = 0, limit = fd_raise_limit();
 
 	for (size_t i = 0; i < conf->nlisten; i++)
 		for (size_t k = 0; k < conf->listen[i].naddr; k++)
@@ -298,7 +299,7 @@ preflight(const char *path, int state)
 	int state_is_good;
 
 	FAULT("preflight");
-	master.program = &program;
+	env.program = &program;
 	state_is_good = upgrade_try_state(state, &cause) == 0;
 	if (conf != NULL)
 		check_world(conf, &errors);

@@ -23,7 +23,7 @@
 #include "master/generation.h"
 #include "master/heartbeat.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/notify.h"
 #include "master/pidfile.h"
 #include "master/settings.h"
@@ -48,7 +48,7 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	stats_page_fold(master.stats, s->page);
+	stats_page_fold(env.stats, s->page);
 	event_free(s->gone);
 	fd_close(&s->pidfd);
 	free(s);
@@ -62,7 +62,7 @@ watch_stranger(struct stats_page *page)
 	struct stranger *s;
 
 	if (pidfd < 0) {
-		stats_page_fold(master.stats, page);
+		stats_page_fold(env.stats, page);
 		return;
 	}
 	log_warn("worker birth %llu (pid %d) is not in the snapshot: it leaves by itself",
@@ -70,7 +70,7 @@ watch_stranger(struct stats_page *page)
 	s = mem_alloc(sizeof *s);
 	s->page = page;
 	s->pidfd = pidfd;
-	s->gone = event_new(master.base, pidfd, EV_READ, on_gone, s);
+	s->gone = event_new(env.base, pidfd, EV_READ, on_gone, s);
 	if (s->gone == NULL || event_add(s->gone, NULL) < 0)
 		log_fatal("cannot watch a worker");
 }
@@ -80,7 +80,7 @@ look_for_strangers(void)
 {
 	struct stats_page *page = NULL;
 
-	while ((page = stats_page_unclaimed(master.stats, page)) != NULL)
+	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
 		watch_stranger(page);
 }
 
@@ -173,20 +173,20 @@ restore(json_t *state)
 
 	if (state_restore(state, &cause) < 0)
 		give_up(cause);
-	master.stop = STOP_NO;
+	env.stop = STOP_NO;
 	own = choose();
 	if (own == NULL)
 		give_up("no generation of it serves");
 	open_files(own->conf);
-	if (strcmp(own->version, master.program->version) != 0)
-		master.image++; /* its workers are not ours to give birth to */
+	if (strcmp(own->version, env.program->version) != 0)
+		env.image++; /* its workers are not ours to give birth to */
 	log_warn("the master before this one has ended without a word; %u workers served on",
 	         living());
 	look_for_strangers();
 	if (control_start(own->conf->server.control, &cause) < 0)
 		give_up(cause);
 	go_on_with(own);
-	master.adopts = false;
+	env.adopts = false;
 	listener_start();
 	if (generation_acquire(own, &cause) < 0)
 		give_up(cause);
@@ -302,7 +302,7 @@ adopt_knows(pid_t pid)
 	for (size_t i = 0; i < trial.npid; i++)
 		if (trial.pid[i] == pid)
 			return true;
-	while ((page = stats_page_unclaimed(master.stats, page)) != NULL)
+	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
 		if (page->pid == pid)
 			return true;
 	return false;
@@ -329,10 +329,10 @@ adopt_sockets(void)
 
 	if (trial.listeners == NULL)
 		return;
-	master.adopts = true; /* what is missing is bound again */
+	env.adopts = true; /* what is missing is bound again */
 	if (listener_restore(trial.listeners, &cause) < 0)
 		log_error("%s", cause);
-	master.adopts = false;
+	env.adopts = false;
 	free(cause);
 	json_decref(trial.listeners);
 	trial.listeners = NULL;
@@ -387,11 +387,11 @@ adopt_start(void)
 	if (state == NULL)
 		return false;
 	log_event(EVENT_TAKEN_OVER,
-	          EVENT_FIELDS(EVENT_TEXT("VERSION", master.program->version),
-	                       EVENT_TEXT("CONFIGURATION", master.conf_path)),
+	          EVENT_FIELDS(EVENT_TEXT("VERSION", env.program->version),
+	                       EVENT_TEXT("CONFIGURATION", env.conf_path)),
 	          "baton %s starts after a crash, pid %d, configuration %s",
-	          master.program->version, (int)getpid(), master.conf_path);
-	master.adopts = true;
+	          env.program->version, (int)getpid(), env.conf_path);
+	env.adopts = true;
 	FAULT("adopt");
 	restore(state);
 	FAULT("adopted");

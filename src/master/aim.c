@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/generation.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/slot.h"
 #include "wire/chan.h"
 #include "wire/handoff.h"
@@ -41,7 +41,7 @@ list_takers(struct takers *list)
 	struct worker *w;
 
 	memset(list, 0, sizeof *list);
-	if (to == NULL || master.stop >= STOP_DRAIN)
+	if (to == NULL || env.stop >= STOP_DRAIN)
 		return;
 	TAILQ_FOREACH (w, &to->workers, link) {
 		if (!slot_able(w))

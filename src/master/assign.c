@@ -9,7 +9,7 @@
 #include "conf/conf.h"
 #include "master/generation.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/slot.h"
 #include "wire/chan.h"
 
@@ -146,7 +146,7 @@ assign_run(void)
 {
 	struct generation *active = generation_active(), *g;
 
-	if (master.stop >= STOP_DRAIN)
+	if (env.stop >= STOP_DRAIN)
 		return;
 	if (active != NULL)
 		assign_generation(active, active);

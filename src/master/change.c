@@ -17,7 +17,7 @@
 #include "master/course.h"
 #include "master/generation.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/notify.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
@@ -89,7 +89,7 @@ change_generation_gone(const struct generation *g)
 	bool foreign = false;
 
 	TAILQ_FOREACH (other, generation_all(), link)
-		foreign |= other->image != master.image;
+		foreign |= other->image != env.image;
 	if (!foreign && ch.phase == IDLE)
 		upgrade_forget_old();
 	requests_generation_gone(g);
@@ -100,7 +100,7 @@ change_generation_gone(const struct generation *g)
 static void
 start_next(void)
 {
-	if (!requests_any(REQUESTS_NEXT) || master.stop != STOP_NO)
+	if (!requests_any(REQUESTS_NEXT) || env.stop != STOP_NO)
 		return;
 	requests_take_next();
 	free(ch.binary);
@@ -136,7 +136,7 @@ end_badly(const char *outcome, const char *reason)
 	requests_answer(REQUESTS_NOW, 1, why);
 	free(why);
 	start_next();
-	master_converge();
+	env_converge();
 }
 
 static void
@@ -151,7 +151,7 @@ refuse(const char *reason)
 static int
 begin_generation(struct conf *conf, char **cause)
 {
-	uint32_t want = master_workers(conf);
+	uint32_t want = scale_workers(conf);
 	struct heritage unused;
 	struct generation *g, *old = generation_active();
 	struct generation_use *use;
@@ -175,7 +175,7 @@ begin_generation(struct conf *conf, char **cause)
 	ch.gen = g;
 	ch.phase = STARTING;
 	FAULT("begin-generation");
-	master_converge();
+	env_converge();
 	return 0;
 }
 
@@ -183,7 +183,7 @@ static void
 begin_reloaded(void)
 {
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_parse(master.conf_path, ch.text, ch.len, &errors);
+	struct conf *conf = conf_parse(env.conf_path, ch.text, ch.len, &errors);
 	char *cause = NULL;
 
 	if (conf == NULL) {
@@ -208,7 +208,7 @@ static int
 grow_ahead(char **cause)
 {
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_load(master.conf_path, &errors);
+	struct conf *conf = conf_load(env.conf_path, &errors);
 	int result = 0;
 
 	if (conf != NULL)
@@ -245,7 +245,7 @@ preflight_done(void *arg, bool yes, const char *text)
 	}
 	ch.phase = ROOM;
 	course_step(COURSE_ROOM);
-	master_converge();
+	env_converge();
 }
 
 bool
@@ -281,7 +281,7 @@ begin_reload(void)
 	struct conf_errors errors = {0};
 	char *cause = NULL;
 
-	ch.text = conf_read(master.conf_path, &ch.len, &errors);
+	ch.text = conf_read(env.conf_path, &ch.len, &errors);
 	if (ch.text == NULL) {
 		char *all = conf_errors_join(&errors);
 
@@ -290,7 +290,7 @@ begin_reload(void)
 		free(all);
 		return;
 	}
-	ch.preflight = preflight_conf(master.conf_path, ch.text, ch.len, check_limit(),
+	ch.preflight = preflight_conf(env.conf_path, ch.text, ch.len, check_limit(),
 	                              preflight_done, NULL, &cause);
 	if (ch.preflight == NULL)
 		refuse(cause);
@@ -314,9 +314,9 @@ begin_upgrade(void)
 	int state = -1;
 
 	if (ch.binary == NULL)
-		ch.binary = mem_strdup(master.exe_path);
+		ch.binary = mem_strdup(env.exe_path);
 	if (check_binary(ch.binary, &cause) == 0 && (state = upgrade_make_state(&cause)) >= 0)
-		ch.preflight = preflight_binary(ch.binary, state, master.conf_path,
+		ch.preflight = preflight_binary(ch.binary, state, env.conf_path,
 		                                check_limit(), preflight_done, NULL, &cause);
 	fd_close(&state);
 	if (ch.preflight == NULL)
@@ -338,7 +338,7 @@ run(enum change_kind kind)
 	else
 		begin_reload();
 	snapshot_take(); /* who comes after a crash knows of it */
-	master_converge();
+	env_converge();
 }
 
 static void
@@ -364,7 +364,7 @@ coalesce(enum change_kind kind, const char *binary)
 void
 change_request(enum change_kind kind, const char *binary, bool wait, const struct asker *by)
 {
-	if (master.stop != STOP_NO) {
+	if (env.stop != STOP_NO) {
 		log_warn("a request for a change is refused: baton is stopping");
 		if (by->client != NULL)
 			control_answer(by->client, 1, NULL, "baton is stopping");
@@ -529,7 +529,7 @@ take_over(struct generation *old, struct generation *active, const struct asker 
 	generation_drain(active);
 	course_event("abort", "committed", "aborted by request",
 	             json_pack("[o]", asker_json(by)), 0);
-	master_converge();
+	env_converge();
 	return 0;
 }
 
@@ -542,7 +542,7 @@ abort_drain(const struct asker *by, char **cause)
 	if (old == NULL)
 		return cause_set(cause,
 		                 "nothing to abort: no change and no drain is under way");
-	if (old->image != master.image) {
+	if (old->image != env.image) {
 		if (!upgrade_has_old() || upgrade_old_image() != old->image)
 			return cause_set(
 			    cause, "the binary of generation %u is no longer at hand", old->id);
@@ -653,7 +653,7 @@ void
 change_continue_upgrade(void)
 {
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_load(master.conf_path, &errors);
+	struct conf *conf = conf_load(env.conf_path, &errors);
 	char *cause = NULL;
 
 	notify_reload_begun();
@@ -682,7 +682,7 @@ change_rolled_back(const char *reason)
 
 	notify_reload_begun(); /* said by the image that failed; this one must end it */
 	TAILQ_FOREACH (g, generation_all(), link)
-		if (g->image > master.image && g->state != GEN_FAILED)
+		if (g->image > env.image && g->state != GEN_FAILED)
 			generation_fail(g);
 	if (own == NULL)
 		log_fatal("rolled back, but no generation of this binary is left");

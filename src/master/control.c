@@ -28,7 +28,8 @@
 #include "master/generation.h"
 #include "master/history.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
+#include "master/stop.h"
 #include "master/preflight.h"
 #include "master/record.h"
 #include "master/requests.h"
@@ -267,9 +268,9 @@ do_stop(struct control_client *c, const json_t *request)
 {
 	c->stop = true;
 	if (json_is_true(json_object_get(request, "now")))
-		master_stop(true);
-	else if (master.stop == STOP_NO)
-		master_stop(false);
+		stop_begin(true);
+	else if (env.stop == STOP_NO)
+		stop_begin(false);
 }
 
 static void
@@ -320,10 +321,10 @@ do_abort(struct control_client *c, const json_t *request)
 	char *cause = NULL;
 
 	(void)request;
-	if (master.stop == STOP_NO) {
+	if (env.stop == STOP_NO) {
 		if (change_abort(&by, &cause) < 0)
 			control_answer(c, 1, NULL, "%s", cause);
-	} else if (master_unstop(&cause) < 0) {
+	} else if (stop_call_off(&cause) < 0) {
 		control_answer(c, 1, NULL, "%s", cause);
 	} else {
 		control_answer(c, 0, NULL, "the stop is called off");
@@ -348,7 +349,7 @@ do_check(struct control_client *c, const json_t *request)
 	uint64_t limit = g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000;
 	char *cause = NULL;
 
-	c->check = preflight_conf(path != NULL ? path : master.conf_path, NULL, 0, limit,
+	c->check = preflight_conf(path != NULL ? path : env.conf_path, NULL, 0, limit,
 	                          checked, c, &cause);
 	if (c->check == NULL)
 		control_answer(c, 1, NULL, "%s", cause);
@@ -442,7 +443,7 @@ run(struct control_client *c, const char *line)
 		control_answer(c, 2, NULL, "the request is not JSON: %s", error.text);
 	else if (verb == NULL)
 		control_answer(c, 2, NULL, "this baton (%s) does not know the verb '%s'",
-		               master.program->version, name != NULL ? name : "");
+		               env.program->version, name != NULL ? name : "");
 	else
 		run_verb(c, verb, request);
 	json_decref(request);
@@ -552,8 +553,8 @@ client_new(int fd, uint32_t id)
 	struct control_client *c = mem_alloc(sizeof *c);
 
 	c->id = id;
-	c->bev = bufferevent_socket_new(master.base, fd, BEV_OPT_CLOSE_ON_FREE);
-	c->limit = evtimer_new(master.base, on_limit, c);
+	c->bev = bufferevent_socket_new(env.base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->limit = evtimer_new(env.base, on_limit, c);
 	if (c->bev == NULL || c->limit == NULL)
 		log_fatal("cannot make a buffer for a control client");
 	bufferevent_setcb(c->bev, on_read, on_written, on_end, c);

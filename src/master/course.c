@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "master/history.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "wire/stats.h"
 
 static struct {
@@ -31,7 +31,7 @@ count(const char *what, const char *outcome)
 		first += STATS_RELOADS_REFUSED - STATS_RELOADS_COMMITTED;
 	else if (strcmp(outcome, "rolled_back") == 0)
 		first += STATS_RELOADS_ROLLED_BACK - STATS_RELOADS_COMMITTED;
-	stats_total_add(master.stats, first, 1);
+	stats_total_add(env.stats, first, 1);
 }
 
 _Static_assert(STATS_UPGRADES_REFUSED - STATS_UPGRADES_COMMITTED ==
@@ -131,7 +131,7 @@ course_event(const char *what, const char *outcome, const char *reason, json_t *
 	                          .by = by};
 
 	if (strcmp(what, "abort") == 0)
-		stats_total_add(master.stats, STATS_ABORTS, 1);
+		stats_total_add(env.stats, STATS_ABORTS, 1);
 	history_add(&e);
 }
 

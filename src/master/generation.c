@@ -10,7 +10,7 @@
 #include "master/change.h"
 #include "master/fdlist.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/record.h"
 #include "wire/stats.h"
 
@@ -60,11 +60,11 @@ make(uint32_t id)
 struct generation *
 generation_new(struct conf *conf, uint32_t want)
 {
-	struct generation *g = make(stats_next_generation(master.stats));
+	struct generation *g = make(stats_next_generation(env.stats));
 
 	g->conf = conf;
-	g->image = master.image;
-	g->version = mem_strdup(master.program->version);
+	g->image = env.image;
+	g->version = mem_strdup(env.program->version);
 	g->state = GEN_STARTING;
 	g->born_ms = g->since_ms = clock_ms();
 	g->want = want;
@@ -124,7 +124,7 @@ generation_own(void)
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
 		TAILQ_FOREACH_REVERSE(g, &all, generation_list, link)
-	if (g->image == master.image && g->state == order[i] && !g->aborted)
+	if (g->image == env.image && g->state == order[i] && !g->aborted)
 		return g;
 	return NULL;
 }
@@ -194,7 +194,7 @@ drain_workers(struct generation *g, uint32_t flags)
 static uint32_t
 drain_flags(void)
 {
-	return MSG_DRAIN_SWEEP | (master.stop < STOP_DRAIN ? MSG_DRAIN_SUCCESSOR : 0);
+	return MSG_DRAIN_SWEEP | (env.stop < STOP_DRAIN ? MSG_DRAIN_SUCCESSOR : 0);
 }
 
 void

@@ -6,7 +6,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "master/generation.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/slot.h"
 #include "wire/stats.h"
 
@@ -64,7 +64,7 @@ look(struct worker *w)
 		w->silent = 0;
 		return true;
 	}
-	silent_ms = (uint64_t)++w->silent * MASTER_PULSE_MS;
+	silent_ms = (uint64_t)++w->silent * ENV_PULSE_MS;
 	if (limit > 0 && silent_ms >= limit && !w->stuck) {
 		w->stuck = true;
 		tell(w);

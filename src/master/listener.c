@@ -20,7 +20,7 @@
 #include "master/fdlist.h"
 #include "master/generation.h"
 #include "master/listener_own.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/record.h"
 #include "master/store.h"
 
@@ -335,7 +335,7 @@ is_between_two(void)
 	TAILQ_FOREACH (g, generation_all(), link)
 		if (g->state == GEN_ACTIVE || g->state == GEN_PAUSED)
 			return false;
-	return master.stop < STOP_DRAIN;
+	return env.stop < STOP_DRAIN;
 }
 
 void
@@ -541,7 +541,7 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 		int fd = fdlist_get(json_object_get(j, "socket"));
 		bool well = fd >= 0 && listener_is_as_told(l, fd);
 
-		if (!well && master.adopts) {
+		if (!well && env.adopts) {
 			log_warn("a socket of %s did not come back; another takes its place",
 			         l->bound);
 			continue;
@@ -594,13 +594,13 @@ restore_one(const json_t *j, char **cause)
 	l->id = (uint32_t)id;
 	l->bound = bound;
 	l->retired = retired;
-	l->filtered = filtered && (retired || !master.adopts); /* a stop ends with its master */
+	l->filtered = filtered && (retired || !env.adopts); /* a stop ends with its master */
 	l->own.inode = (ino_t)inode;
 	l->own.device = (dev_t)json_integer_value(json_object_get(j, "device"));
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;
 	filter_as_told(l);
-	if (l->nsock == 0 || (master.adopts && listener_path_is_lost(l)))
+	if (l->nsock == 0 || (env.adopts && listener_path_is_lost(l)))
 		listener_destroy(l); /* it will be bound again */
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/store.h"
 
 #define PAUSE_MS 10        /* between two looks at one pipe */
@@ -167,8 +167,8 @@ make(int fd, uint64_t birth)
 
 	p->fd = fd;
 	p->birth = birth;
-	p->readable = event_new(master.base, fd, EV_READ, on_readable, p);
-	p->pause = evtimer_new(master.base, on_pause, p);
+	p->readable = event_new(env.base, fd, EV_READ, on_readable, p);
+	p->pause = evtimer_new(env.base, on_pause, p);
 	if (p->readable == NULL || p->pause == NULL)
 		log_fatal("cannot watch a pipe");
 	watch(p);
@@ -249,7 +249,7 @@ logpipe_again(int fd, uint64_t birth)
 	static const struct timeval now;
 
 	if (!early &&
-	    event_base_once(master.base, -1, EV_TIMEOUT, on_first_turn, NULL, &now) < 0)
+	    event_base_once(env.base, -1, EV_TIMEOUT, on_first_turn, NULL, &now) < 0)
 		log_fatal("cannot make an event");
 	early = true;
 	return make(fd, birth);

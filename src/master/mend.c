@@ -15,7 +15,7 @@
 #include "master/generation.h"
 #include "master/listener.h"
 #include "master/listener_own.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/slot.h"
 
 #define PER_LOOK 256 /* sockets; the next look goes on behind them */
@@ -167,7 +167,7 @@ mend(struct listener *l, size_t i)
 		return;
 	}
 	listener_replace_socket(l, i, fd);
-	master_converge();
+	env_converge();
 }
 
 /* What is accepted inherits it: its close would hold up whoever has accepted it. */
@@ -217,7 +217,7 @@ listener_look(void)
 {
 	static struct look k;
 
-	if (master.stop >= STOP_FILTER)
+	if (env.stop >= STOP_FILTER)
 		return;
 	gather(&k);
 	if (k.n > 0)

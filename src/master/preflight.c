@@ -19,7 +19,7 @@
 #include "base/spawn.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/places.h"
 #include "master/privileges.h"
 #include "master/upgrade.h"
@@ -154,8 +154,8 @@ begin(struct preflight **p, int state, uint64_t limit_ms, preflight_fn *fn, void
 	(*p)->said = mem_alloc(SAID_MAX + 1);
 	(*p)->fn = fn;
 	(*p)->arg = arg;
-	(*p)->readable = event_new(master.base, end[0], EV_READ | EV_PERSIST, on_readable, *p);
-	(*p)->timer = evtimer_new(master.base, on_timer, *p);
+	(*p)->readable = event_new(env.base, end[0], EV_READ | EV_PERSIST, on_readable, *p);
+	(*p)->timer = evtimer_new(env.base, on_timer, *p);
 	event_add((*p)->readable, NULL);
 	event_add((*p)->timer, &tv);
 	TAILQ_INSERT_TAIL(&all, *p, link);
@@ -178,7 +178,7 @@ check_conf(const char *path, const char *text, size_t len)
 	    path, text, len, text != NULL ? privileges_look : preflight_look, &errors);
 
 	if (conf != NULL)
-		master.program->check(conf, &errors);
+		env.program->check(conf, &errors);
 	FAULT("preflight-conf");
 	if (errors.n > 0)
 		preflight_answer(false, conf_errors_join(&errors));

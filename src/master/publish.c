@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/history.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/status.h"
 #include "wire/board.h"
 
@@ -57,7 +57,7 @@ leave_out(json_t *status, const char *list)
 static char *
 text(void)
 {
-	size_t room = board_room(master.stats);
+	size_t room = board_room(env.stats);
 	json_t *status = status_json();
 	char *s;
 
@@ -87,7 +87,7 @@ wait(void)
 {
 	struct timeval tv = {.tv_usec = EVERY_MS * 1000};
 
-	if (later == NULL && (later = evtimer_new(master.base, on_later, NULL)) == NULL)
+	if (later == NULL && (later = evtimer_new(env.base, on_later, NULL)) == NULL)
 		log_fatal("cannot make a timer");
 	if (!evtimer_pending(later, NULL))
 		evtimer_add(later, &tv);
@@ -105,8 +105,8 @@ publish(void)
 	}
 	told_ms = now;
 	s = text();
-	if (s != NULL && strlen(s) <= board_room(master.stats))
-		board_write(master.stats, s, strlen(s));
+	if (s != NULL && strlen(s) <= board_room(env.stats))
+		board_write(env.stats, s, strlen(s));
 	free(s);
 }
 

@@ -1,5 +1,6 @@
 #include "master/scale.h"
 
+#include <sched.h>
 #include <sys/queue.h>
 
 #include <stdbool.h>
@@ -12,7 +13,7 @@
 #include "master/control.h"
 #include "master/generation.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 
 #define WORKERS_MAX 256
 
@@ -25,6 +26,26 @@ struct waiter {
 
 static TAILQ_HEAD(, waiter) all = TAILQ_HEAD_INITIALIZER(all);
 static uint32_t forgotten; /* the number that the last change has put an end to; 0 */
+
+static uint32_t
+cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) < 0)
+		return 1;
+	return (uint32_t)CPU_COUNT(&set);
+}
+
+uint32_t
+scale_workers(const struct conf *conf)
+{
+	uint32_t n = conf->server.workers > 0 ? (uint32_t)conf->server.workers : cpus();
+
+	if (env.scale > 0)
+		n = env.scale;
+	return n < 256 ? n : 256;
+}
 
 /* The one on probation may have to give way to the paused one again. */
 static bool
@@ -39,16 +60,16 @@ apply(uint32_t workers, char **cause)
 {
 	struct generation *g;
 
-	if (master.stop != STOP_NO)
+	if (env.stop != STOP_NO)
 		return cause_set(cause, "baton is stopping");
 	TAILQ_FOREACH (g, generation_all(), link)
 		if (may_serve(g) && listener_grow(g, workers, cause) < 0)
 			return -1;
-	master.scale = workers;
+	env.scale = workers;
 	TAILQ_FOREACH (g, generation_all(), link)
 		if (may_serve(g) && g->want != workers)
 			generation_scale(g, workers);
-	master_converge();
+	env_converge();
 	return 0;
 }
 
@@ -62,7 +83,7 @@ scale_request(uint32_t workers, struct control_client *client)
 		if (client != NULL)
 			control_answer(client, 1, NULL, "%s", cause);
 		free(cause);
-		master_converge(); /* sockets that were added before the failure are served */
+		env_converge(); /* sockets that were added before the failure are served */
 		return;
 	}
 	if (client != NULL)
@@ -111,22 +132,22 @@ scale_begin_change(const struct conf *conf)
 	forgotten = 0;
 	if (!ends_scale(conf))
 		return;
-	forgotten = master.scale;
-	master.scale = 0;
+	forgotten = env.scale;
+	env.scale = 0;
 }
 
 void
 scale_undo_change(void)
 {
-	if (master.scale == 0)
-		master.scale = forgotten;
+	if (env.scale == 0)
+		env.scale = forgotten;
 	forgotten = 0;
 }
 
 void
 scale_want_again(struct generation *g)
 {
-	uint32_t want = master_workers(g->conf);
+	uint32_t want = scale_workers(g->conf);
 	char *cause = NULL;
 
 	if (want == g->want)
@@ -141,12 +162,12 @@ scale_want_again(struct generation *g)
 uint32_t
 scale_ahead(const struct conf *conf)
 {
-	uint32_t scale = master.scale, n;
+	uint32_t scale = env.scale, n;
 
 	if (ends_scale(conf))
-		master.scale = 0;
-	n = master_workers(conf);
-	master.scale = scale;
+		env.scale = 0;
+	n = scale_workers(conf);
+	env.scale = scale;
 	return n;
 }
 
@@ -169,7 +190,7 @@ settled(const struct generation *g)
 static const char *
 why_not(const struct generation *g)
 {
-	if (master.stop >= STOP_DRAIN)
+	if (env.stop >= STOP_DRAIN)
 		return "baton is stopping";
 	return g != NULL && g->cause != NULL ? g->cause : "they take too long";
 }
@@ -201,7 +222,7 @@ scale_settle(void)
 		next = TAILQ_NEXT(w, link);
 		if (g != NULL && settled(g))
 			finish(w, true, g);
-		else if (master.stop >= STOP_DRAIN || clock_ms() >= w->until_ms)
+		else if (env.stop >= STOP_DRAIN || clock_ms() >= w->until_ms)
 			finish(w, false, g);
 	}
 }

@@ -41,4 +41,7 @@ void scale_forget(const struct control_client *client);
 
 void scale_stop(void);
 
+/* Workers wanted by conf under the present scale. */
+uint32_t scale_workers(const struct conf *conf);
+
 #endif

@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "master/asker.h"
 #include "master/change.h"
-#include "master/master.h"
+#include "master/env.h"
+#include "master/stop.h"
 #include "master/notify.h"
 #include "master/scale.h"
 #include "master/settings.h"
@@ -38,7 +39,7 @@ handle(const struct signalfd_siginfo *si)
 	case SIGTERM:
 	case SIGINT:
 	case SIGQUIT:
-		master_stop(false);
+		stop_begin(false);
 		notify_stopping();
 		break;
 	case SIGHUP:
@@ -91,7 +92,7 @@ signals_start(void)
 		sigaddset(&set, list[i]);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	watch =
-	    fd >= 0 ? event_new(master.base, fd, EV_READ | EV_PERSIST, on_signals, NULL) : NULL;
+	    fd >= 0 ? event_new(env.base, fd, EV_READ | EV_PERSIST, on_signals, NULL) : NULL;
 	if (watch == NULL || event_add(watch, NULL) < 0)
 		log_fatal("cannot watch for signals: %s", strerror(errno));
 	sigprocmask(SIG_SETMASK, &set, NULL);

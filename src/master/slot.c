@@ -26,7 +26,7 @@
 #include "master/generation.h"
 #include "master/listener.h"
 #include "master/logpipe.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
 #include "master/store.h"
@@ -54,10 +54,10 @@ static void on_breach(struct chan *ch, const char *what, void *arg);
 static _Noreturn void
 child(const struct heritage *h)
 {
-	event_reinit(master.base);
-	event_base_free(master.base);
+	event_reinit(env.base);
+	event_base_free(env.base);
 	upgrade_disown();
-	exit(master.program->worker(h));
+	exit(env.program->worker(h));
 }
 
 static pid_t
@@ -69,11 +69,11 @@ fork_worker(struct heritage *h, struct generation *gen, char **cause)
 
 	h->generation = gen->id;
 	h->conf = gen->conf;
-	h->stats = master.stats;
+	h->stats = env.stats;
 	if (privileges_of(gen->conf, h, cause) < 0)
 		return -1;
-	h->birth = stats_next_birth(master.stats);
-	h->page = stats_page_open(master.stats, h->birth, gen->id, h->slot);
+	h->birth = stats_next_birth(env.stats);
+	h->page = stats_page_open(env.stats, h->birth, gen->id, h->slot);
 	if (h->page == NULL)
 		return cause_set(cause, "no page of statistics is free");
 	h->access = access = accesslog_open(gen->conf, &missing);
@@ -81,7 +81,7 @@ fork_worker(struct heritage *h, struct generation *gen, char **cause)
 		cause_set(cause, "%s", missing);
 		free(missing);
 		accesslog_close(gen->conf, &access);
-		stats_page_fold(master.stats, h->page);
+		stats_page_fold(env.stats, h->page);
 		return -1;
 	}
 	if (missing != NULL)
@@ -93,17 +93,17 @@ fork_worker(struct heritage *h, struct generation *gen, char **cause)
 	}
 	accesslog_close(gen->conf, &access);
 	if (pid < 0) {
-		stats_page_fold(master.stats, h->page);
+		stats_page_fold(env.stats, h->page);
 		return cause_set(cause, "cannot fork: %s", strerror(errno));
 	}
-	stats_page_born(master.stats, h->page, pid);
+	stats_page_born(env.stats, h->page, pid);
 	return pid;
 }
 
 static void
 listen_to(struct worker *w, int fd)
 {
-	w->chan = chan_new(master.base, fd, on_message, w);
+	w->chan = chan_new(env.base, fd, on_message, w);
 	w->credit = CREDIT_MAX;
 	w->credit_ms = clock_ms();
 	w->lines = LINES_OF_LIST; /* an image before us may have asked */
@@ -158,7 +158,7 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	if (log[0] >= 0)
 		w->log = logpipe_new(log[0], w->birth);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
-	if (master.stop == STOP_LAME)
+	if (env.stop == STOP_LAME)
 		slot_tell(w, MSG_LAME, &(uint32_t){1}, sizeof(uint32_t));
 	log_event(EVENT_WORKER_BORN, SLOT_FIELDS(w),
 	          "worker %u of generation %u is born: birth %llu, pid %d", slot, gen->id,
@@ -246,7 +246,7 @@ became_ready(struct worker *w)
 	if (w->ready)
 		return;
 	w->ready = true;
-	stats_page_ready(master.stats, w->page);
+	stats_page_ready(env.stats, w->page);
 	log_event(EVENT_WORKER_READY, SLOT_FIELDS(w),
 	          "worker %u of generation %u is ready after %llu ms", w->slot, w->gen->id,
 	          (unsigned long long)(clock_ms() - w->since_ms));
@@ -360,7 +360,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	if (m == NULL) {
 		chan_free(&w->chan); /* its death tells the rest */
 		w->silenced_ms = clock_ms();
-		master_converge();
+		env_converge();
 		return;
 	}
 	if (w->lied)
@@ -368,7 +368,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	if (overdraws(w, m))
 		slot_distrust(w, "it says more than any worker has to say");
 	else if (heard(w, m))
-		master_converge();
+		env_converge();
 }
 
 /* Who has closed its channel is about to end. */
@@ -379,7 +379,7 @@ slot_doubt(struct worker *w)
 
 	if (silent && clock_ms() - w->silenced_ms > LEAVING_MS)
 		return "it has closed its channel, and has not ended";
-	return stats_page_look(master.stats, w->page);
+	return stats_page_look(env.stats, w->page);
 }
 
 void
@@ -442,12 +442,12 @@ buried(struct worker *w, int status)
 	if (w->chan != NULL)
 		chan_read_rest(w->chan); /* its last words may still be there */
 	logpipe_end(&w->log);
-	g->cut += stats_counter_of(master.stats, w->page, STATS_CUT);
-	lost = stats_page_fold(master.stats, w->page);
+	g->cut += stats_counter_of(env.stats, w->page, STATS_CUT);
+	lost = stats_page_fold(env.stats, w->page);
 	g->cut += lost;
 	log_end(w, status, lost);
 	if (missed) {
-		stats_total_add(master.stats, STATS_WORKER_DEATHS, 1);
+		stats_total_add(env.stats, STATS_WORKER_DEATHS, 1);
 		if (w->last_words != NULL)
 			cause_set(&cause, "%s", w->last_words);
 		else
@@ -468,9 +468,9 @@ bury_stranger(pid_t pid)
 {
 	struct stats_page *page = NULL;
 
-	while ((page = stats_page_unclaimed(master.stats, page)) != NULL)
+	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
 		if (page->pid == pid)
-			stats_page_fold(master.stats, page);
+			stats_page_fold(env.stats, page);
 }
 
 /* The last ones that have ended, as what they have said may be heard later. */
@@ -512,7 +512,7 @@ slot_reap(void)
 			buried(w, status);
 		else if (!preflight_reaped(pid, status))
 			bury_stranger(pid);
-		master_converge();
+		env_converge();
 	}
 }
 
@@ -565,8 +565,8 @@ slot_save(const struct worker *w, struct fdlist *fds)
 	    fdlist_put(fds, w->log != NULL ? logpipe_fd(w->log) : -1), "ready", w->ready,
 	    "leaving", w->leaving, "killed", w->killed, "since_ms", (json_int_t)w->since_ms,
 	    "deadline_ms", (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0, "page",
-	    (json_int_t)stats_page_index(master.stats, w->page), "started",
-	    (json_int_t)stats_page_start_time(master.stats, w->page));
+	    (json_int_t)stats_page_index(env.stats, w->page), "started",
+	    (json_int_t)stats_page_start_time(env.stats, w->page));
 }
 
 /* Nobody may wait for the status of another's child. */
@@ -578,18 +578,18 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	buried(w, w->page->state == STATS_DRAINING && !w->killed ? 0 : SPAWN_UNKNOWN);
-	master_converge();
+	env_converge();
 }
 
 /* A worker whose parent was a master before.  False: it is gone. */
 static bool
 watch(struct worker *w)
 {
-	w->pidfd = process_open(w->pid, stats_page_start_time(master.stats, w->page),
+	w->pidfd = process_open(w->pid, stats_page_start_time(env.stats, w->page),
 	                        w->chan != NULL && chan_is_alive(w->chan));
 	if (w->pidfd < 0)
 		return false;
-	w->gone = event_new(master.base, w->pidfd, EV_READ, on_gone, w);
+	w->gone = event_new(env.base, w->pidfd, EV_READ, on_gone, w);
 	if (w->gone == NULL || event_add(w->gone, NULL) < 0)
 		log_fatal("cannot watch a worker: %s", strerror(errno));
 	return true;
@@ -649,7 +649,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	                &deadline) < 0)
 		return NULL;
 	adopted = json_is_true(json_object_get(j, "adopted"));
-	if (!master.adopts && !adopted && was_buried(pid))
+	if (!env.adopts && !adopted && was_buried(pid))
 		return NULL;
 	claim = (struct stats_claim){
 	    .birth = (uint64_t)birth,
@@ -658,7 +658,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	    .pid = pid,
 	    .started = (uint64_t)json_integer_value(json_object_get(j, "started")),
 	    .since_ms = (uint64_t)since};
-	page = stats_page_claim(master.stats,
+	page = stats_page_claim(env.stats,
 	                        (size_t)json_integer_value(json_object_get(j, "page")), &claim);
 	if (page == NULL)
 		return NULL;
@@ -685,7 +685,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	if (fd >= 0)
 		w->log = logpipe_again(fd, w->birth);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
-	if (master.adopts ? !adopt(w) : adopted && !watch(w)) {
+	if (env.adopts ? !adopt(w) : adopted && !watch(w)) {
 		buried(w, SPAWN_UNKNOWN);
 		return NULL;
 	}

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/unixsock.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/record.h"
 #include "wire/control.h"
 
@@ -84,7 +84,7 @@ socketfile_take(int fd, const char *path, const struct place_id *own,
 	sf.fn = acceptable;
 	sf.path = mem_strdup(path);
 	sf.own = *own;
-	sf.acceptable = event_new(master.base, fd, EV_READ | EV_PERSIST, acceptable, NULL);
+	sf.acceptable = event_new(env.base, fd, EV_READ | EV_PERSIST, acceptable, NULL);
 	if (sf.acceptable == NULL || event_add(sf.acceptable, NULL) < 0)
 		log_fatal("cannot watch the control socket");
 }

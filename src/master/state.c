@@ -18,7 +18,7 @@
 #include "master/generation.h"
 #include "master/history.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/pidfile.h"
 #include "master/record.h"
 #include "master/snapshot.h"
@@ -40,12 +40,12 @@ save_master(struct fdlist *fds)
 {
 	return json_pack(
 	    "{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "image",
-	    (int)master.image, "scale", (int)master.scale, "stop", (int)master.stop,
-	    "stop_since_ms", (json_int_t)master.stop_since_ms, "cut_at_stop",
-	    (json_int_t)master.cut_at_stop, "started_ms", (json_int_t)master.started_ms,
-	    "exe_path", record_text(master.exe_path), "conf_path",
-	    record_text(master.conf_path), "stats", fdlist_put(fds, stats_fd(master.stats)),
-	    "figures", fdlist_put(fds, stats_figures_fd(master.stats)), "pid_file",
+	    (int)env.image, "scale", (int)env.scale, "stop", (int)env.stop,
+	    "stop_since_ms", (json_int_t)env.stop_since_ms, "cut_at_stop",
+	    (json_int_t)env.cut_at_stop, "started_ms", (json_int_t)env.started_ms,
+	    "exe_path", record_text(env.exe_path), "conf_path",
+	    record_text(env.conf_path), "stats", fdlist_put(fds, stats_fd(env.stats)),
+	    "figures", fdlist_put(fds, stats_figures_fd(env.stats)), "pid_file",
 	    pidfile_save(), "snapshot", snapshot_save(fds));
 }
 
@@ -54,7 +54,7 @@ state_collect(struct fdlist *fds)
 {
 	return json_pack(
 	    "{s:s, s:i, s:s, s:[o, o, o, o, o, o]}", "format", FORMAT, "version", VERSION,
-	    "from", master.program->version, "records", record("master", save_master(fds)),
+	    "from", env.program->version, "records", record("master", save_master(fds)),
 	    record("listeners", listener_save(fds)),
 	    record("generations", generation_save(fds)), record("control", control_save(fds)),
 	    record("change", change_save()), record("history", history_save()));
@@ -102,7 +102,7 @@ state_parse(const char *text, size_t len, char **cause)
 	if (format != NULL && strcmp(format, FORMAT) == 0 && version == VERSION)
 		return state;
 	cause_set(cause, "the state handed over is not one that version %s reads",
-	          master.program->version);
+	          env.program->version);
 	json_decref(state);
 	return NULL;
 }
@@ -144,7 +144,7 @@ state_record(const json_t *state, const char *tag)
 static void
 restore_path(char **path, char *saved)
 {
-	if (saved == NULL || master.adopts) {
+	if (saved == NULL || env.adopts) {
 		free(saved);
 		return;
 	}
@@ -165,25 +165,25 @@ restore_master(const json_t *j, char **cause)
 	                "cut_at_stop", &cut, "started_ms", &started) < 0 ||
 	    (exe = record_read_text(json_object_get(j, "exe_path"))) == NULL)
 		return cause_set(cause, "the record of the master is damaged");
-	master.image = (uint32_t)image;
-	master.scale = (uint32_t)scale;
-	master.stop = (enum policy_stop)stop;
-	master.stop_since_ms = (uint64_t)since;
-	master.cut_at_stop = (uint64_t)cut;
-	master.started_ms = (uint64_t)started;
-	restore_path(&master.exe_path, exe);
-	restore_path(&master.conf_path, record_read_text(json_object_get(j, "conf_path")));
+	env.image = (uint32_t)image;
+	env.scale = (uint32_t)scale;
+	env.stop = (enum policy_stop)stop;
+	env.stop_since_ms = (uint64_t)since;
+	env.cut_at_stop = (uint64_t)cut;
+	env.started_ms = (uint64_t)started;
+	restore_path(&env.exe_path, exe);
+	restore_path(&env.conf_path, record_read_text(json_object_get(j, "conf_path")));
 	pidfile_restore(json_object_get(j, "pid_file"));
 	snapshot_restore(json_object_get(j, "snapshot"));
 	if (fd < 0)
 		return cause_set(cause, "the statistics memory did not come over");
-	master.stats = stats_attach(fd, cause);
-	if (master.stats == NULL)
+	env.stats = stats_attach(fd, cause);
+	if (env.stats == NULL)
 		return -1;
-	if (stats_attach_figures(master.stats, figures, cause) < 0)
+	if (stats_attach_figures(env.stats, figures, cause) < 0)
 		return -1;
 	if (figures < 0) /* of a build that had none */
-		store_put("figures", 0, stats_figures_fd(master.stats));
+		store_put("figures", 0, stats_figures_fd(env.stats));
 	return 0;
 }
 

@@ -9,11 +9,30 @@
 #include "master/generation.h"
 #include "master/history.h"
 #include "master/listener.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/record.h"
 #include "master/warnings.h"
 #include "wire/figures.h"
 #include "wire/stats.h"
+
+/* "running", "reloading", "upgrading", "stopping". */
+static const char *
+state_name(void)
+{
+	if (env.stop != STOP_NO)
+		return "stopping";
+	if (!change_busy())
+		return "running";
+	switch (change_kind()) {
+	case CHANGE_START:
+		return "starting";
+	case CHANGE_RELOAD:
+		return "reloading";
+	case CHANGE_UPGRADE:
+		break;
+	}
+	return "upgrading";
+}
 
 struct counts {
 	uint64_t fresh, idle, busy, moving;
@@ -102,7 +121,7 @@ answers(const char *kind, const char *name)
 	struct figures_sum sum;
 	json_t *j = json_object();
 
-	figures_sum(master.stats, (struct figures_name){kind, name, NULL}, &sum);
+	figures_sum(env.stats, (struct figures_name){kind, name, NULL}, &sum);
 	for (int c = 0; c < FIGURES_CLASSES_N; c++)
 		json_object_set_new(j, figures_class[c], figure(&sum, FIGURES_1XX + c));
 	return j;
@@ -181,7 +200,7 @@ upstream(const struct conf_service *s, const char *text)
 	bool http = strcmp(s->type, "http") == 0;
 	struct figures_sum sum;
 
-	figures_sum(master.stats, (struct figures_name){"upstream", s->name, text}, &sum);
+	figures_sum(env.stats, (struct figures_name){"upstream", s->name, text}, &sum);
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "service", s->name,
 	                 "address", record_shown(text, SIZE_MAX), "check", check_of(s, &sum),
 	                 "breaker", breaker_of(s, &sum), "requests",
@@ -211,7 +230,7 @@ totals(void)
 
 	for (enum stats_counter c = 0; c < STATS_COUNTERS_N; c++)
 		json_object_set_new(j, stats_counter_name(c),
-		                    json_integer((json_int_t)stats_sum(master.stats, c)));
+		                    json_integer((json_int_t)stats_sum(env.stats, c)));
 	return j;
 }
 
@@ -230,7 +249,7 @@ counters(void)
 {
 	json_t *j = json_object();
 
-	stats_named_each(master.stats, add_counter, j);
+	stats_named_each(env.stats, add_counter, j);
 	return j;
 }
 
@@ -241,12 +260,12 @@ status_json(void)
 
 	return json_pack(
 	    "{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
-	    (int)getpid(), "version", master.program->version, "uptime_ms",
-	    (json_int_t)(clock_ms() - master.started_ms), "state", master_state_name(),
-	    "generation", g != NULL ? (int)g->id : 0, "generations", generations(), "listeners",
-	    listeners(), "answers", all_answers(), "upstreams", upstreams(), "last",
-	    history_last(), "change", change_json(), "totals", totals(), "counters", counters(),
-	    "warnings", warnings_json());
+	    (int)getpid(), "version", env.program->version, "uptime_ms",
+	    (json_int_t)(clock_ms() - env.started_ms), "state", state_name(), "generation",
+	    g != NULL ? (int)g->id : 0, "generations", generations(), "listeners", listeners(),
+	    "answers", all_answers(), "upstreams", upstreams(), "last", history_last(),
+	    "change", change_json(), "totals", totals(), "counters", counters(), "warnings",
+	    warnings_json());
 }
 
 const char *
@@ -263,7 +282,7 @@ status_sentence(void)
 		draining += g->state == GEN_DRAINING || g->state == GEN_FAILED;
 	}
 	n = snprintf(text, sizeof text, "%s: generation %u, %u workers, %llu connections",
-	             master_state_name(), active != NULL ? active->id : 0,
+	             state_name(), active != NULL ? active->id : 0,
 	             active != NULL ? active->want : 0,
 	             (unsigned long long)(now.fresh + now.idle + now.busy));
 	if (draining > 0)

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "master/control.h"
 #include "master/generation.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/record.h"
 
 #define TOTAL_MS  10000              /* of a worker that never ends its list */
@@ -229,7 +229,7 @@ survey_begin(struct control_client *client, enum msg_list_what what)
 	s->what = what;
 	s->client = client;
 	s->begun_ms = clock_ms();
-	s->timer = evtimer_new(master.base, on_timer, s);
+	s->timer = evtimer_new(env.base, on_timer, s);
 	TAILQ_INSERT_TAIL(&all, s, link);
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "master/control.h"
 #include "master/fdlist.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/state.h"
 
 #define VARIABLE   "BATON_HANDOVER" /* ROLE:STATE:OLD:REASON */
@@ -344,8 +344,8 @@ upgrade_restore(char **cause)
 {
 	int result = state_restore(up.given, cause);
 
-	up.old_image = master.image;
-	master.image += up.armed ? 1 : 0;
+	up.old_image = env.image;
+	env.image += up.armed ? 1 : 0;
 	if (result == 0)
 		result = state_restore_requests(up.given, cause);
 	FAULT("restore");
@@ -417,16 +417,16 @@ upgrade_back(const char *reason)
 {
 	struct fdlist fds = {0};
 	char *cause = NULL;
-	uint32_t image = master.image;
+	uint32_t image = env.image;
 	sigset_t mask;
 	int state;
 
 	if (up.old < 0)
 		return;
 	FAULT("upgrade-back");
-	master.image = up.old_image;
+	env.image = up.old_image;
 	state = make_state(&fds, &cause);
-	master.image = image;
+	env.image = image;
 	log_warn("going back to the old binary: %s", reason);
 	if (up.envp == NULL)
 		up.envp = environment_with(up.entry);

@@ -11,12 +11,12 @@
 
 #include "master/control.h"
 #include "master/generation.h"
-#include "master/master.h"
+#include "master/env.h"
 #include "master/survey.h"
 
 #define WORKERS 3
 
-struct master master;
+struct env env;
 
 static struct generation_list generations = TAILQ_HEAD_INITIALIZER(generations);
 static struct generation gen;
@@ -67,7 +67,7 @@ control_answer_bytes(struct control_client *client, int exit_code, struct evbuff
 static void
 set_up(void)
 {
-	master.base = event_base_new();
+	env.base = event_base_new();
 	listens[0] = (struct conf_listen){.name = web, .service = site};
 	conf = (struct conf){.listen = listens, .nlisten = 1};
 	gen = (struct generation){.id = 7, .conf = &conf};
@@ -91,7 +91,7 @@ tear_down(void)
 {
 	survey_stop();
 	json_decref(data);
-	event_base_free(master.base);
+	event_base_free(env.base);
 }
 
 static struct control_client *
@@ -320,7 +320,7 @@ START_TEST(who_says_nothing_is_named)
 	say_conn(&workers[1], 2);
 	say_end(&workers[1], 0);
 	while (data == NULL)
-		event_base_loop(master.base, EVLOOP_ONCE);
+		event_base_loop(env.base, EVLOOP_ONCE);
 	ck_assert_uint_eq(nrows(), 2); /* as much as there is */
 	ck_assert_uint_eq(json_array_size(json_object_get(data, "silent")), 2);
 	ck_assert_int_eq(number(json_array_get(json_object_get(data, "silent"), 0), "pid"),
