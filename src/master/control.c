@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,24 +20,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/adopt.h"
-#include "master/asker.h"
-#include "master/change.h"
 #include "master/fdlist.h"
-#include "master/generation.h"
-#include "master/history.h"
-#include "master/listener.h"
 #include "master/env.h"
-#include "master/stop.h"
-#include "master/preflight.h"
 #include "master/record.h"
-#include "master/requests.h"
-#include "master/scale.h"
-#include "master/settings.h"
-#include "master/slot.h"
 #include "master/socketfile.h"
-#include "master/status.h"
-#include "master/survey.h"
 #include "wire/control.h"
 
 #define CLIENTS_MAX 64
@@ -60,17 +45,43 @@ struct control_client {
 	bool waits;   /* has one of WAITING_MAX places */
 	bool closing; /* answered; the last bytes are on their way */
 	struct event *limit;
-	size_t unsent; /* of its answer, when its limit was set */
-	struct preflight *check;
+	size_t unsent;            /* of its answer, when its limit was set */
+	void (*gone)(void *owed); /* who owes the answer is told; NULL: nobody does yet */
+	void *owed;
 };
 
 static struct {
 	TAILQ_HEAD(client_list, control_client) clients;
 	size_t n;
 	uint32_t last_id;
-	int reserve;          /* given up to answer when no descriptor is left */
-	uint64_t restored_ms; /* 0: there was no image before us */
+	int reserve; /* given up to answer when no descriptor is left */
+	const struct control_rules *rules;
 } ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .reserve = -1};
+
+void
+control_use(const struct control_rules *rules)
+{
+	ct.rules = rules;
+}
+
+void
+control_owe(struct control_client *c, void (*gone)(void *owed), void *owed)
+{
+	c->gone = gone;
+	c->owed = owed;
+}
+
+void
+control_await_stop(struct control_client *c)
+{
+	c->stop = true;
+}
+
+int
+control_fd(const struct control_client *c)
+{
+	return bufferevent_getfd(c->bev);
+}
 
 static void
 keep_reserve(void)
@@ -82,10 +93,8 @@ keep_reserve(void)
 static void
 client_free(struct control_client *c)
 {
-	requests_forget(c);
-	survey_forget(c);
-	scale_forget(c);
-	preflight_cancel(&c->check);
+	if (c->gone != NULL)
+		c->gone(c->owed);
 	TAILQ_REMOVE(&ct.clients, c, link);
 	ct.n--;
 	event_free(c->limit);
@@ -165,6 +174,7 @@ control_answer(struct control_client *c, int exit_code, json_t *data, const char
 	line = last_line(exit_code, fmt, ap);
 	va_end(ap);
 	json_object_set_new(line, "data", data != NULL ? data : json_null());
+	control_owe(c, NULL, NULL);
 	send_json(c, line);
 	close_after(c);
 }
@@ -182,6 +192,7 @@ control_answer_bytes(struct control_client *c, int exit_code, struct evbuffer *d
 	va_end(ap);
 	head = json_dumps(line, JSON_COMPACT);
 	AN(head != NULL);
+	control_owe(c, NULL, NULL);
 	bufferevent_write(c->bev, head, strlen(head) - 1); /* its last brace comes last */
 	bufferevent_write(c->bev, ",\"data\":", strlen(",\"data\":"));
 	bufferevent_write_buffer(c->bev, data);
@@ -223,188 +234,7 @@ control_tell_stop(const char *text)
 			control_progress(c, text, 0);
 }
 
-/* --- verbs --- */
-
-static void
-do_status(struct control_client *c, const json_t *request)
-{
-	(void)request;
-	control_answer(c, 0, status_json(), "%s", status_sentence());
-}
-
-static void
-do_history(struct control_client *c, const json_t *request)
-{
-	(void)request;
-	control_answer(c, 0, history_json(), "the last changes");
-}
-
-static const char *
-argument(const json_t *request)
-{
-	return json_string_value(json_array_get(json_object_get(request, "args"), 0));
-}
-
-static void
-do_reload(struct control_client *c, const json_t *request)
-{
-	struct asker by = asker_peer(bufferevent_getfd(c->bev), c);
-
-	change_request(CHANGE_RELOAD, NULL, json_is_true(json_object_get(request, "wait")),
-	               &by);
-}
-
-static void
-do_upgrade(struct control_client *c, const json_t *request)
-{
-	struct asker by = asker_peer(bufferevent_getfd(c->bev), c);
-
-	change_request(CHANGE_UPGRADE, argument(request),
-	               json_is_true(json_object_get(request, "wait")), &by);
-}
-
-static void
-do_stop(struct control_client *c, const json_t *request)
-{
-	c->stop = true;
-	if (json_is_true(json_object_get(request, "now")))
-		stop_begin(true);
-	else if (env.stop == STOP_NO)
-		stop_begin(false);
-}
-
-static void
-do_scale(struct control_client *c, const json_t *request)
-{
-	const char *text = argument(request);
-	char *end = NULL;
-	long n = text != NULL ? strtol(text, &end, 10) : 0;
-
-	if (text == NULL || *text == '\0' || *end != '\0' || n < 1 || n > 256)
-		control_answer(c, 2, NULL, "scale needs a number of workers from 1 to 256");
-	else
-		scale_request((uint32_t)n, c);
-}
-
-/* The number was taken by the image before; its workers may be ours by now. */
-static void
-scale_again(struct control_client *c, const json_t *request)
-{
-	scale_wait((uint32_t)strtol(argument(request), NULL, 10), c);
-}
-
-static void
-do_drain(struct control_client *c, const json_t *request)
-{
-	(void)request;
-	survey_begin(c, MSG_LIST_HOLDERS);
-}
-
-static void
-do_conns(struct control_client *c, const json_t *request)
-{
-	(void)request;
-	survey_begin(c, MSG_LIST_CONNS);
-}
-
-static void
-do_tasks(struct control_client *c, const json_t *request)
-{
-	(void)request;
-	survey_begin(c, MSG_LIST_TASKS);
-}
-
-static void
-do_abort(struct control_client *c, const json_t *request)
-{
-	struct asker by = asker_peer(bufferevent_getfd(c->bev), c);
-	char *cause = NULL;
-
-	(void)request;
-	if (env.stop == STOP_NO) {
-		if (change_abort(&by, &cause) < 0)
-			control_answer(c, 1, NULL, "%s", cause);
-	} else if (stop_call_off(&cause) < 0) {
-		control_answer(c, 1, NULL, "%s", cause);
-	} else {
-		control_answer(c, 0, NULL, "the stop is called off");
-	}
-	free(cause);
-}
-
-static void
-checked(void *arg, bool yes, const char *text)
-{
-	struct control_client *c = arg;
-
-	c->check = NULL;
-	control_answer(c, yes ? 0 : 1, NULL, "%s", text);
-}
-
-static void
-do_check(struct control_client *c, const json_t *request)
-{
-	const char *path = argument(request);
-	const struct generation *g = generation_active();
-	uint64_t limit = g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000;
-	char *cause = NULL;
-
-	c->check = preflight_conf(path != NULL ? path : env.conf_path, NULL, 0, limit,
-	                          checked, c, &cause);
-	if (c->check == NULL)
-		control_answer(c, 1, NULL, "%s", cause);
-	free(cause);
-}
-
-static void
-do_reopen(struct control_client *c, const json_t *request)
-{
-	char *cause = NULL;
-
-	(void)request;
-	if (settings_reopen_logs(&cause) < 0)
-		control_answer(c, 1, NULL, "%s", cause);
-	else
-		control_answer(c, 0, NULL, "log files are open again");
-	free(cause);
-}
-
-/* Who waits for what takes long must leave a place to who does not. */
-enum wait { AT_ONCE, WAITS, WAITS_BUT_NOW /* stop, unless it is stop --now */ };
-
-/* again: what brings the answer when the image that was asked is another program by
- * now.  NULL: the answer is owed elsewhere (requests.c, c->stop), or was given. */
-static const struct verb {
-	const char *name;
-	enum wait wait;
-	void (*run)(struct control_client *c, const json_t *request);
-	void (*again)(struct control_client *c, const json_t *request);
-} verbs[] = {
-    {"status", AT_ONCE, do_status, do_status}, {"reload", WAITS, do_reload, NULL},
-    {"upgrade", WAITS, do_upgrade, NULL},      {"stop", WAITS_BUT_NOW, do_stop, NULL},
-    {"scale", WAITS, do_scale, scale_again},   {"drain", WAITS, do_drain, do_drain},
-    {"abort", AT_ONCE, do_abort, NULL},        {"check", WAITS, do_check, do_check},
-    {"reopen", AT_ONCE, do_reopen, do_reopen}, {"conns", WAITS, do_conns, do_conns},
-    {"tasks", WAITS, do_tasks, do_tasks},      {"history", AT_ONCE, do_history, do_history},
-};
-
-static const struct verb *
-verb_of(const json_t *request)
-{
-	const char *name = json_string_value(json_object_get(request, "verb"));
-
-	for (size_t i = 0; name != NULL && i < sizeof verbs / sizeof *verbs; i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
-static bool
-waits(const struct verb *verb, const json_t *request)
-{
-	return verb->wait == WAITS ||
-	       (verb->wait == WAITS_BUT_NOW && !json_is_true(json_object_get(request, "now")));
-}
+/* --- requests --- */
 
 static size_t
 count_waiting(void)
@@ -418,48 +248,17 @@ count_waiting(void)
 }
 
 static void
-run_verb(struct control_client *c, const struct verb *verb, const json_t *request)
+run(struct control_client *c, const char *line)
 {
-	c->waits = waits(verb, request);
+	c->asked = true;
+	c->line = mem_strdup(line);
+	evtimer_del(c->limit);
+	c->waits = ct.rules->waits(line);
 	if (c->waits && count_waiting() > WAITING_MAX)
 		control_answer(c, 1, NULL,
 		               "too many requests wait for their answers; ask again later");
 	else
-		verb->run(c, request);
-}
-
-static void
-run(struct control_client *c, const char *line)
-{
-	json_error_t error;
-	json_t *request = json_loads(line, 0, &error);
-	const struct verb *verb = verb_of(request);
-	const char *name = json_string_value(json_object_get(request, "verb"));
-
-	c->asked = true;
-	c->line = mem_strdup(line);
-	evtimer_del(c->limit);
-	if (request == NULL)
-		control_answer(c, 2, NULL, "the request is not JSON: %s", error.text);
-	else if (verb == NULL)
-		control_answer(c, 2, NULL, "this baton (%s) does not know the verb '%s'",
-		               env.program->version, name != NULL ? name : "");
-	else
-		run_verb(c, verb, request);
-	json_decref(request);
-}
-
-static void
-run_again(struct control_client *c)
-{
-	json_t *request = c->line != NULL ? json_loads(c->line, 0, NULL) : NULL;
-	const struct verb *verb = verb_of(request);
-
-	if (verb != NULL && verb->again != NULL)
-		verb->again(c, request);
-	else
-		control_answer(c, 1, NULL, "baton was upgraded meanwhile; ask again");
-	json_decref(request);
+		ct.rules->run(c, line);
 }
 
 /* --- clients --- */
@@ -620,40 +419,13 @@ make_room(void)
 	client_free(c);
 }
 
-/* A worker that has ended may have left its words in the queue.  Of those that ended under the
- * image before us nobody knows: for a moment whoever is gone may have been one.  (0: of another
- * namespace, where no worker of ours is.) */
-static bool
-may_be_a_late_worker(pid_t pid)
-{
-	if (slot_was_ours(pid) || adopt_knows(pid))
-		return true;
-	return ct.restored_ms != 0 && clock_ms() - ct.restored_ms < DOUBT_MS && pid > 0 &&
-	       kill(pid, 0) < 0 && errno == ESRCH;
-}
-
-/* A worker of our user may connect, too, and asks for nothing in order. */
-static bool
-may_ask(int fd, struct ucred *peer)
-{
-	socklen_t len = sizeof *peer;
-	struct worker *w;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
-		return false;
-	if ((w = slot_of_pid(peer->pid)) != NULL) {
-		slot_distrust(w, "it has connected to the control socket");
-		return false;
-	}
-	return !may_be_a_late_worker(peer->pid) && (peer->uid == 0 || peer->uid == geteuid());
-}
-
 static void
 on_acceptable(evutil_socket_t sock, short what, void *arg)
 {
 	int fd = accept4((int)sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct control_client *c;
 	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof peer;
 
 	(void)what;
 	(void)arg;
@@ -666,7 +438,8 @@ on_acceptable(evutil_socket_t sock, short what, void *arg)
 		return;
 	make_room();
 	c = client_new(fd, ++ct.last_id);
-	if (!may_ask(fd, &peer)) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+	    !ct.rules->admits(&peer)) {
 		log_warn("control request of uid %d refused", (int)peer.uid);
 		control_answer(c, 1, NULL, "uid %d may not control this baton", (int)peer.uid);
 	} else if (ct.n > CLIENTS_MAX + HEARD_MAX) {
@@ -766,17 +539,6 @@ restore_buffers(struct control_client *c, const json_t *j)
 	free(output);
 }
 
-static bool
-did_wait(const struct control_client *c)
-{
-	json_t *request = c->line != NULL ? json_loads(c->line, 0, NULL) : NULL;
-	const struct verb *verb = verb_of(request);
-	bool yes = verb != NULL && waits(verb, request);
-
-	json_decref(request);
-	return yes;
-}
-
 static void
 restore_client(const json_t *j)
 {
@@ -791,7 +553,7 @@ restore_client(const json_t *j)
 	c->asked = asked;
 	c->stop = stop;
 	c->closing = closing;
-	c->waits = did_wait(c);
+	c->waits = c->line != NULL && ct.rules->waits(c->line);
 	restore_buffers(c, j);
 	if (c->asked && !c->closing)
 		evtimer_del(c->limit);
@@ -836,10 +598,9 @@ control_after_restore(void)
 {
 	struct control_client *c, *next;
 
-	ct.restored_ms = clock_ms();
 	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->asked && !c->stop && !c->closing && !requests_owe(c))
-			run_again(c);
+		if (c->asked && !c->stop && !c->closing && c->gone == NULL)
+			ct.rules->again(c, c->line);
 	}
 }

@@ -15,6 +15,26 @@
 
 struct control_client;
 struct fdlist;
+struct ucred;
+
+/* What is asked, and by whom, is the affair of others: verbs.c. */
+struct control_rules {
+	/* May this process ask? */
+	bool (*admits)(const struct ucred *peer);
+
+	/* Does the answer to this line come later?  Those who wait have so many places. */
+	bool (*waits)(const char *line);
+
+	/* Answer it (control_answer), or owe it (control_owe). */
+	void (*run)(struct control_client *client, const char *line);
+
+	/* The image before was asked, and nobody in this one owes the answer.  line may be
+	 * NULL. */
+	void (*again)(struct control_client *client, const char *line);
+};
+
+/* Before anything else. */
+void control_use(const struct control_rules *rules);
 
 /* Listen at path (NULL: the default place).  0 or -1 with *cause. */
 int control_start(const char *path, char **cause);
@@ -30,6 +50,16 @@ void control_answer(struct control_client *client, int exit_code, json_t *data, 
 struct evbuffer;
 void control_answer_bytes(struct control_client *client, int exit_code, struct evbuffer *data,
                           const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Somebody owes the answer: gone(owed) is called if the client hangs up before it.  The last
+ * call counts; gone NULL: nobody does. */
+void control_owe(struct control_client *client, void (*gone)(void *owed), void *owed);
+
+/* Its answer is control_answer_stop's. */
+void control_await_stop(struct control_client *client);
+
+/* Its socket. */
+int control_fd(const struct control_client *client);
 
 /* A line on the way. */
 void control_progress(struct control_client *client, const char *text, int percent);
@@ -47,8 +77,8 @@ uint32_t control_id(const struct control_client *client);
 json_t *control_save(struct fdlist *fds);
 int control_restore(const json_t *j, char **cause);
 
-/* After the requests are restored too: what only the image before knew (a survey, a
- * check) is done again for who is owed an answer. */
+/* After those who owe answers are restored: the rules are told of the clients that nobody owes
+ * one. */
 void control_after_restore(void);
 
 #endif

@@ -36,6 +36,7 @@
 #include "master/store.h"
 #include "master/survey.h"
 #include "master/upgrade.h"
+#include "master/verbs.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 
@@ -175,6 +176,7 @@ start_again(enum upgrade_role role)
 	start_loop();
 	if (upgrade_restore(&cause) < 0)
 		log_fatal("%s", cause);
+	verbs_after_restore();
 	FAULT("restored");
 	signals_start();
 	slot_reap();
@@ -225,6 +227,7 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	loop.pid = getpid();
 	atexit(remove_files);
 	FAULT("main");
+	verbs_start();
 	if (role != UPGRADE_NONE) {
 		start_again(role);
 	} else {

@@ -29,13 +29,30 @@ static struct request_list lists[REQUESTS_N] = {
     TAILQ_HEAD_INITIALIZER(lists[REQUESTS_WAITING]),
 };
 
+/* The client hung up: its request goes on. */
+static void
+client_gone(void *owed)
+{
+	struct request *r = owed;
+
+	r->client = NULL;
+}
+
+static void
+owe(struct request *r, struct control_client *client)
+{
+	r->client = client;
+	if (client != NULL)
+		control_owe(client, client_gone, r);
+}
+
 static struct request *
 add(enum requests_list which, const struct asker *by, bool wait)
 {
 	struct request *r = mem_alloc(sizeof *r);
 
 	r->by = *by;
-	r->client = by->client;
+	owe(r, by->client);
 	r->wait = wait;
 	TAILQ_INSERT_TAIL(&lists[which], r, link);
 	return r;
@@ -209,29 +226,6 @@ requests_committed(uint32_t gen, const char *text)
 	to_waiting(gen);
 	requests_answer(REQUESTS_NOW, 0, text);
 	answer_those_who_waited();
-}
-
-void
-requests_forget(const struct control_client *client)
-{
-	struct request *r;
-
-	for (int i = 0; i < REQUESTS_N; i++)
-		TAILQ_FOREACH (r, &lists[i], link)
-			if (r->client == client)
-				r->client = NULL;
-}
-
-bool
-requests_owe(const struct control_client *client)
-{
-	struct request *r;
-
-	for (int i = 0; i < REQUESTS_N; i++)
-		TAILQ_FOREACH (r, &lists[i], link)
-			if (r->client == client)
-				return true;
-	return false;
 }
 
 static const char *const list_names[REQUESTS_N] = {"now", "next", "waiting"};

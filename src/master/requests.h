@@ -40,12 +40,6 @@ void requests_answer(enum requests_list which, int exit_code, const char *text);
 void requests_committed(uint32_t gen, const char *text);
 void requests_generation_gone(const struct generation *g);
 
-/* The client hung up. */
-void requests_forget(const struct control_client *client);
-
-/* Does the client wait here? */
-bool requests_owe(const struct control_client *client);
-
 /* A line of progress to everybody; text is of the run under way. */
 void requests_tell_progress(const char *text, int percent);
 

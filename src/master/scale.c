@@ -90,6 +90,15 @@ scale_request(uint32_t workers, struct control_client *client)
 		scale_wait(workers, client);
 }
 
+static void
+client_gone(void *owed)
+{
+	struct waiter *w = owed;
+
+	TAILQ_REMOVE(&all, w, link);
+	free(w);
+}
+
 void
 scale_wait(uint32_t workers, struct control_client *client)
 {
@@ -97,6 +106,7 @@ scale_wait(uint32_t workers, struct control_client *client)
 	struct waiter *w = mem_alloc(sizeof *w);
 
 	w->client = client;
+	control_owe(client, client_gone, w);
 	w->workers = workers;
 	w->until_ms =
 	    clock_ms() + (g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000);
@@ -228,26 +238,12 @@ scale_settle(void)
 }
 
 void
-scale_forget(const struct control_client *client)
-{
-	struct waiter *w, *next;
-
-	for (w = TAILQ_FIRST(&all); w != NULL; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (w->client != client)
-			continue;
-		TAILQ_REMOVE(&all, w, link);
-		free(w);
-	}
-}
-
-void
 scale_stop(void)
 {
 	struct waiter *w;
 
 	while ((w = TAILQ_FIRST(&all)) != NULL) {
-		TAILQ_REMOVE(&all, w, link);
-		free(w);
+		control_owe(w->client, NULL, NULL);
+		client_gone(w);
 	}
 }

@@ -36,9 +36,6 @@ uint32_t scale_ahead(const struct conf *conf);
 /* Facts have changed. */
 void scale_settle(void);
 
-/* The client hung up. */
-void scale_forget(const struct control_client *client);
-
 void scale_stop(void);
 
 /* Workers wanted by conf under the present scale. */

@@ -78,6 +78,7 @@ static void
 destroy(struct survey *s)
 {
 	TAILQ_REMOVE(&all, s, link);
+	control_owe(s->client, NULL, NULL);
 	event_free(s->timer);
 	for (size_t i = 0; i < s->n; i++)
 		drop_lines(s, &s->asked[i]);
@@ -215,6 +216,12 @@ is_asked(const struct worker *w, enum msg_list_what what)
 	return what == MSG_LIST_HOLDERS ? w->leaving : w->ready;
 }
 
+static void
+client_gone(void *owed)
+{
+	destroy(owed);
+}
+
 void
 survey_begin(struct control_client *client, enum msg_list_what what)
 {
@@ -228,6 +235,7 @@ survey_begin(struct control_client *client, enum msg_list_what what)
 	s->token = ++last_token;
 	s->what = what;
 	s->client = client;
+	control_owe(client, client_gone, s);
 	s->begun_ms = clock_ms();
 	s->timer = evtimer_new(env.base, on_timer, s);
 	TAILQ_INSERT_TAIL(&all, s, link);
@@ -238,18 +246,6 @@ survey_begin(struct control_client *client, enum msg_list_what what)
 	set_timer(s, kinds[what].limit_ms);
 	if (complete(s))
 		answer(s);
-}
-
-void
-survey_forget(const struct control_client *client)
-{
-	struct survey *s, *next;
-
-	for (s = TAILQ_FIRST(&all); s != NULL; s = next) {
-		next = TAILQ_NEXT(s, link);
-		if (s->client == client)
-			destroy(s);
-	}
 }
 
 /* --- what comes in: of a length that was checked, with any bytes --- */

@@ -19,9 +19,6 @@ struct worker;
  * `conns` or `tasks`. */
 void survey_begin(struct control_client *client, enum msg_list_what what);
 
-/* The client hung up. */
-void survey_forget(const struct control_client *client);
-
 /* A line came, MSG_CONN or MSG_TASK; MSG_LIST_END came; the worker is gone. */
 void survey_line(const struct worker *w, const struct msg *m);
 void survey_end(const struct worker *w, const struct msg *m);

@@ -18,7 +18,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/control.h"
 #include "master/fdlist.h"
 #include "master/env.h"
 #include "master/state.h"
@@ -354,7 +353,6 @@ upgrade_restore(char **cause)
 	if (result < 0)
 		return -1;
 	keep_for_the_way_back();
-	control_after_restore();
 	if (!up.armed)
 		fd_close(&up.state);
 	return 0;
