@@ -25,6 +25,7 @@
 #include "conf/conf.h"
 #include "conf/flaw.h"
 #include "master/master.h"
+#include "master/parts.h"
 #include "master/scale.h"
 #include "master/preflight.h"
 #include "master/privileges.h"
@@ -300,6 +301,7 @@ preflight(const char *path, int state)
 
 	FAULT("preflight");
 	env.program = &program;
+	parts_start();
 	state_is_good = upgrade_try_state(state, &cause) == 0;
 	if (conf != NULL)
 		check_world(conf, &errors);

@@ -16,8 +16,4 @@ int *accesslog_open(const struct conf *conf, char **cause);
 /* Close and free them. */
 void accesslog_close(const struct conf *conf, int **files);
 
-/* Open them again for every worker (after a rotation).  0, or -1 with *cause: those that
- * cannot be opened stay as they are. */
-int accesslog_reopen(char **cause);
-
 #endif

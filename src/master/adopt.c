@@ -26,6 +26,7 @@
 #include "master/env.h"
 #include "master/notify.h"
 #include "master/pidfile.h"
+#include "master/retire.h"
 #include "master/settings.h"
 #include "master/signals.h"
 #include "master/snapshot.h"
@@ -138,7 +139,7 @@ go_on_with(struct generation *own)
 	}
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
-	listener_retire_unused();
+	retire_unused();
 	generation_drain_on();
 }
 

@@ -23,6 +23,7 @@
 #include "master/privileges.h"
 #include "master/record.h"
 #include "master/requests.h"
+#include "master/retire.h"
 #include "master/scale.h"
 #include "master/settings.h"
 #include "master/snapshot.h"
@@ -449,6 +450,7 @@ change_commit(struct generation *g)
 		settings_apply(g->conf);
 	if (old != NULL)
 		generation_drain(old);
+	retire_unused();
 	log_event(EVENT_CHANGE_COMMITTED,
 	          EVENT_FIELDS(EVENT_TEXT("CHANGE", kind_name()),
 	                       EVENT_NUMBER("GENERATION", g->id),
@@ -474,7 +476,8 @@ change_back(const char *reason)
 	scale_undo_change();
 	if (ch.gen != NULL)
 		generation_fail(ch.gen);
-	listener_close_swept(); /* what has let nobody in is no affair of the old image */
+	retire_unused();
+	retire_close_swept(); /* what has let nobody in is no affair of the old image */
 	upgrade_back(reason);
 }
 
@@ -496,6 +499,7 @@ roll_back(const char *reason)
 	if (old != NULL && old->state == GEN_PAUSED)
 		generation_resume(old);
 	generation_fail(failed);
+	retire_unused();
 	end_badly("rolled_back", reason);
 }
 
@@ -527,6 +531,7 @@ take_over(struct generation *old, struct generation *active, const struct asker 
 	requests_aborted(old->id);
 	active->aborted = true;
 	generation_drain(active);
+	retire_unused();
 	course_event("abort", "committed", "aborted by request",
 	             json_pack("[o]", asker_json(by)), 0);
 	env_converge();
@@ -583,6 +588,7 @@ stay_in_this_image(void)
 	if (ch.old->state == GEN_PAUSED)
 		generation_resume(ch.old);
 	generation_fail(ch.gen);
+	retire_unused();
 }
 
 /*
@@ -609,6 +615,7 @@ change_stop(bool now)
 		stay_in_this_image();
 	else if (ch.gen->state == GEN_STARTING)
 		generation_fail(ch.gen); /* a first start: nobody is promoted in a stop */
+	retire_unused();
 	clear();
 	requests_answer(REQUESTS_NOW, 1, "baton is stopping");
 }
@@ -691,7 +698,7 @@ change_rolled_back(const char *reason)
 	scale_want_again(own);
 	if (own->state != GEN_ACTIVE)
 		generation_resume(own);
-	listener_retire_unused();
+	retire_unused();
 	free(cause);
 	settings_again(own->conf);
 	requests_aborted(own->id);

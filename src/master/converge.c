@@ -12,10 +12,12 @@
 #include "master/aim.h"
 #include "master/assign.h"
 #include "master/change.h"
+#include "master/dispatch.h"
 #include "master/env.h"
 #include "master/generation.h"
 #include "master/listener.h"
 #include "master/publish.h"
+#include "master/retire.h"
 #include "master/scale.h"
 #include "master/slot.h"
 #include "master/snapshot.h"
@@ -226,7 +228,7 @@ perform(const struct facts *f, const struct policy_action *a)
 		generation_order(g);
 		return false;
 	case POLICY_RETIRE:
-		generation_free(g);
+		generation_free(g, change_generation_gone);
 		return true;
 	case POLICY_STOP_FILTER:
 		stop_filter();
@@ -284,16 +286,16 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	slot_reap(); /* a death before the time of a decision counts, told or not */
+	dispatch_reap(); /* a death before the time of a decision counts, told or not */
 	do {
 		assign_run();
 		aim_run();
-		listener_close_swept();
+		retire_close_swept();
 		AN(rounds++ < ROUNDS);
 	} while (converge_once(&wake_ms));
 	assign_run();
 	aim_run();
-	listener_close_swept();
+	retire_close_swept();
 	scale_settle();
 	publish();
 	wake_at(wake_ms);

@@ -7,7 +7,6 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/change.h"
 #include "master/fdlist.h"
 #include "master/listener.h"
 #include "master/env.h"
@@ -203,7 +202,6 @@ generation_drain(struct generation *g)
 	if (g->state != GEN_DRAINING)
 		g->cut = 0; /* what died with a worker before was no cut of this drain */
 	set_state(g, GEN_DRAINING);
-	listener_retire_unused();
 }
 
 void
@@ -248,7 +246,6 @@ generation_fail(struct generation *g)
 		w->leaving = true; /* it will not be missed */
 		slot_kill(w, "its generation is given up");
 	}
-	listener_retire_unused();
 }
 
 void
@@ -345,14 +342,14 @@ generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms, co
 }
 
 void
-generation_free(struct generation *g)
+generation_free(struct generation *g, generation_gone_fn *gone)
 {
 	struct worker *w;
 
 	log_event(EVENT_GENERATION_GONE, EVENT_FIELDS(EVENT_NUMBER("GENERATION", g->id)),
 	          "generation %u: gone", g->id);
 	TAILQ_REMOVE(&all, g, link);
-	change_generation_gone(g);
+	gone(g);
 	while ((w = TAILQ_FIRST(&g->workers)) != NULL)
 		slot_free(w);
 	conf_free(&g->conf);
@@ -364,12 +361,12 @@ generation_free(struct generation *g)
 }
 
 void
-generation_free_all(void)
+generation_free_all(generation_gone_fn *gone)
 {
 	struct generation *g;
 
 	while ((g = TAILQ_FIRST(&all)) != NULL)
-		generation_free(g);
+		generation_free(g, gone);
 }
 
 static json_t *

@@ -78,9 +78,9 @@ void generation_activate(struct generation *g);
 void generation_pause(struct generation *g);
 
 /*
- * Drain: what listeners nobody else uses drop bare SYNs from now on.  The policy has the order
- * to its workers follow (generation_order) when no handshake is under way there any more: what
- * came to a queue before is swept, and nobody comes after.
+ * Drain.  What listeners nobody else uses is to drop bare SYNs from now on (retire.h).  The
+ * policy has the order to its workers follow (generation_order) when no handshake is under way
+ * there any more: what came to a queue before is swept, and nobody comes after.
  */
 void generation_drain(struct generation *g);
 
@@ -113,9 +113,10 @@ void generation_cut(struct generation *g);
 /* Another number of slots. */
 void generation_scale(struct generation *g, uint32_t want);
 
-/* Forget one whose workers are gone. */
-void generation_free(struct generation *g);
-void generation_free_all(void);
+/* Forget one whose workers are gone: it is on no list any more when gone is told. */
+typedef void generation_gone_fn(const struct generation *g);
+void generation_free(struct generation *g, generation_gone_fn *gone);
+void generation_free_all(generation_gone_fn *gone);
 
 /* A worker died or could not be born. */
 void generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms,

@@ -76,14 +76,8 @@ int listener_grow_ahead(const struct conf *conf, uint32_t slots, char **cause);
 /* Apply what needs no new socket (backlog, mode, keepalive) for the generation that serves. */
 void listener_apply(const struct generation *g);
 
-/* Retire every listener that no generation but draining ones uses. */
-void listener_retire_unused(void);
-
 /* Is the one with the socket of that number retired, or gone? */
 bool listener_is_retired(uint32_t socket);
-
-/* Close the retired ones that nobody sweeps any more. */
-void listener_close_swept(void);
 
 /* Stop: drop bare SYNs on every listener (or no more). */
 void listener_filter(bool on);
@@ -91,22 +85,12 @@ void listener_filter(bool on);
 /* Handshakes that the kernel has under way on addresses that drop bare SYNs. */
 bool listener_half_open(void);
 
-/*
- * At each pulse: is one of the sockets shut, as a worker in hostile hands can do to those that
- * it holds?  Then it listens again, or another takes its place; who alone had it is
- * replaced.  (mend.c)
- */
-void listener_look(void);
-
 /* Has somebody removed the path of a unix socket, or put another thing there?  Then nobody can
  * come to it, and the next change opens another. */
 bool listener_path_is_lost(const struct listener *l);
 
 /* A sentence for each that is lost, appended to list. */
 void listener_warn(json_t *list);
-
-/* A worker is gone: what is found shut next may have been its doing. */
-void listener_lost_holder(void);
 
 /* The newest number of a socket. */
 uint32_t listener_last_id(void);

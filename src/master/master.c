@@ -18,11 +18,13 @@
 #include "master/change.h"
 #include "master/control.h"
 #include "master/converge.h"
+#include "master/dispatch.h"
 #include "master/generation.h"
 #include "master/heartbeat.h"
-#include "master/history.h"
 #include "master/listener.h"
+#include "master/mend.h"
 #include "master/notify.h"
+#include "master/parts.h"
 #include "master/pidfile.h"
 #include "master/publish.h"
 #include "master/scale.h"
@@ -34,7 +36,6 @@
 #include "master/status.h"
 #include "master/stop.h"
 #include "master/store.h"
-#include "master/survey.h"
 #include "master/upgrade.h"
 #include "master/verbs.h"
 #include "wire/chan.h"
@@ -67,7 +68,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	notify_status(status_sentence());
 	if (heartbeat_look())
 		notify_watchdog();
-	listener_look();
+	mend_look();
 	change_tell_progress();
 	scale_settle();
 	publish();
@@ -177,9 +178,10 @@ start_again(enum upgrade_role role)
 	if (upgrade_restore(&cause) < 0)
 		log_fatal("%s", cause);
 	verbs_after_restore();
+	mend_lost_holder(); /* of the image before us, maybe */
 	FAULT("restored");
 	signals_start();
-	slot_reap();
+	dispatch_reap();
 	generation_drain_on(); /* an order may not have been read before the exec */
 	if (role == UPGRADE_UP)
 		change_continue_upgrade();
@@ -189,20 +191,9 @@ start_again(enum upgrade_role role)
 }
 
 static void
-stop_parts(void)
+stop_all(void)
 {
-	pidfile_stop();
-	survey_stop();
-	scale_stop();
-	generation_free_all();
-	control_stop();
-	listener_stop();
-	history_stop();
-	publish_stop();
-	snapshot_stop();
-	store_drop("stats", 0);
-	store_drop("figures", 0);
-	stats_free(&env.stats);
+	parts_stop();
 	signals_stop();
 	stop_loop();
 	mem_free(&env.conf_path);
@@ -227,7 +218,9 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	loop.pid = getpid();
 	atexit(remove_files);
 	FAULT("main");
+	parts_start();
 	verbs_start();
+	dispatch_start();
 	if (role != UPGRADE_NONE) {
 		start_again(role);
 	} else {
@@ -239,6 +232,6 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	event_base_dispatch(env.base);
 	text = stop_farewell(&exit_code);
 	control_answer_stop(exit_code, text);
-	stop_parts();
+	stop_all();
 	return exit_code;
 }

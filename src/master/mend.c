@@ -1,4 +1,5 @@
-/* mend: listening sockets that somebody has shut. */
+#include "master/mend.h"
+
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -207,13 +208,13 @@ gather(struct look *k)
 }
 
 void
-listener_lost_holder(void)
+mend_lost_holder(void)
 {
 	lost_holder = true;
 }
 
 void
-listener_look(void)
+mend_look(void)
 {
 	static struct look k;
 

@@ -22,7 +22,7 @@
 #include "master/env.h"
 #include "master/places.h"
 #include "master/privileges.h"
-#include "master/upgrade.h"
+#include "master/wayback.h"
 
 #define YES      "baton-preflight: yes "
 #define NO       "baton-preflight: no "
@@ -116,7 +116,7 @@ become_child(int out, int state, uint64_t limit_ms)
 	fd_close_except(&state, 1);
 	if (state >= 0)
 		fd_cloexec(state, false);
-	upgrade_disown();
+	wayback_disown();
 	spawn_scrub_environment();
 	ignore_what_is_for_the_master();
 	spawn_unblock_signals();

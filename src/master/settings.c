@@ -71,6 +71,49 @@ send_log(void)
 				          1);
 }
 
+static void
+send_files(struct worker *w, const struct conf *conf, const int *files)
+{
+	uint32_t listener[MSG_FDS_MAX];
+	int fd[MSG_FDS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		if (files[i] >= 0) {
+			listener[n] = (uint32_t)i;
+			fd[n++] = files[i];
+		}
+		if (n > 0 && (n == MSG_FDS_MAX || i + 1 == conf->nlisten)) {
+			chan_send(w->chan, MSG_ACCESS, w->birth, listener, n * sizeof *listener,
+			          fd, n);
+			n = 0;
+		}
+	}
+}
+
+static int
+reopen_access_logs(char **cause)
+{
+	struct generation *g;
+	struct worker *w;
+	char *why = NULL;
+
+	TAILQ_FOREACH (g, generation_all(), link) {
+		TAILQ_FOREACH (w, &g->workers, link) {
+			int *files = accesslog_open(g->conf, &why);
+
+			if (files != NULL && w->chan != NULL)
+				send_files(w, g->conf, files);
+			accesslog_close(g->conf, &files);
+		}
+	}
+	if (why == NULL)
+		return 0;
+	cause_set(cause, "%s", why);
+	free(why);
+	return -1;
+}
+
 /* One that cannot be opened is no reason not to open the others. */
 int
 settings_reopen_logs(char **cause)
@@ -79,7 +122,7 @@ settings_reopen_logs(char **cause)
 
 	if (log_reopen(&log) == 0)
 		send_log();
-	accesslog_reopen(&access);
+	reopen_access_logs(&access);
 	if (log != NULL)
 		log_error("%s", log);
 	if (access != NULL)

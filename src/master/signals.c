@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "master/asker.h"
 #include "master/change.h"
+#include "master/dispatch.h"
 #include "master/env.h"
 #include "master/stop.h"
 #include "master/notify.h"
@@ -59,7 +60,7 @@ handle(const struct signalfd_siginfo *si)
 		scale_step(-1);
 		break;
 	case SIGCHLD:
-		slot_reap();
+		dispatch_reap();
 		break;
 	default:
 		break;

@@ -21,17 +21,14 @@
 #include "base/process.h"
 #include "base/spawn.h"
 #include "master/accesslog.h"
-#include "master/aim.h"
 #include "master/fdlist.h"
 #include "master/generation.h"
 #include "master/listener.h"
 #include "master/logpipe.h"
 #include "master/env.h"
-#include "master/preflight.h"
 #include "master/privileges.h"
 #include "master/store.h"
-#include "master/survey.h"
-#include "master/upgrade.h"
+#include "master/wayback.h"
 #include "wire/chan.h"
 #include "wire/heritage.h"
 #include "wire/stats.h"
@@ -41,12 +38,18 @@
 #define LACKS_COSTS   4    /* it is told all again: twice a second it may ask */
 #define LINES_OF_LIST (1u << 18)
 #define LINES_MAX     (1u << 22)
-#define ENDED_KEPT    256
-#define ENDED_MS      60000
 #define LEAVING_MS    10000 /* from the end of its channel to its own */
+
+static const struct slot_rules *rules;
 
 static void on_message(struct chan *ch, struct msg *m, void *arg);
 static void on_breach(struct chan *ch, const char *what, void *arg);
+
+void
+slot_use(const struct slot_rules *with)
+{
+	rules = with;
+}
 
 /* In the child: the worker's life, with nothing of the master but the heritage.
  * The loop's epoll set is shared with the parent: it is replaced before anything
@@ -56,7 +59,7 @@ child(const struct heritage *h)
 {
 	event_reinit(env.base);
 	event_base_free(env.base);
-	upgrade_disown();
+	wayback_disown();
 	exit(env.program->worker(h));
 }
 
@@ -240,8 +243,8 @@ slot_distrust(struct worker *w, const char *why)
 	slot_kill(w, "it is not to be trusted");
 }
 
-static void
-became_ready(struct worker *w)
+void
+slot_became_ready(struct worker *w)
 {
 	if (w->ready)
 		return;
@@ -252,9 +255,8 @@ became_ready(struct worker *w)
 	          (unsigned long long)(clock_ms() - w->since_ms));
 }
 
-/* Asked to go by a signal: a successor takes the slot while it drains. */
-static void
-wants_to_leave(struct worker *w)
+void
+slot_wants_to_leave(struct worker *w)
 {
 	if (w->leaving)
 		return;
@@ -262,16 +264,16 @@ wants_to_leave(struct worker *w)
 	slot_drain(w, clock_ms() + (uint64_t)w->gen->conf->drain.deadline, MSG_DRAIN_SUCCESSOR);
 }
 
-static void
-swept(struct worker *w)
+void
+slot_swept(struct worker *w)
 {
 	w->swept = true;
 	mem_free(&w->held);
 	w->nheld = 0;
 }
 
-static void
-take_last_words(struct worker *w, const struct msg *m)
+void
+slot_take_last_words(struct worker *w, const struct msg *m)
 {
 	free(w->last_words);
 	w->last_words = mem_strndup(m->data, m->len);
@@ -308,49 +310,6 @@ overdraws(struct worker *w, const struct msg *m)
 	return false;
 }
 
-/* True: facts have changed. */
-static bool
-heard(struct worker *w, const struct msg *m)
-{
-	if (m->birth != w->birth) {
-		if (chan_may_log(w->chan))
-			log_warn("message '%s' of birth %llu came from birth %llu; dropped",
-			         msg_name(m->type), (unsigned long long)m->birth,
-			         (unsigned long long)w->birth);
-		return false;
-	}
-	switch (m->type) {
-	case MSG_READY:
-		became_ready(w);
-		return true;
-	case MSG_FAILED:
-		take_last_words(w, m);
-		return true;
-	case MSG_LEAVING:
-		wants_to_leave(w);
-		return true;
-	case MSG_SWEPT:
-		swept(w);
-		return true;
-	case MSG_LACKS:
-		w->unsure = true;
-		aim_again(w);
-		return true;
-	case MSG_CONN:
-	case MSG_TASK:
-		survey_line(w, m);
-		return false;
-	case MSG_LIST_END:
-		survey_end(w, m);
-		return false;
-	default:
-		if (chan_may_log(w->chan))
-			log_warn("message '%s' is not for a master; dropped",
-			         msg_name(m->type));
-		return false;
-	}
-}
-
 static void
 on_message(struct chan *ch, struct msg *m, void *arg)
 {
@@ -367,7 +326,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		return;
 	if (overdraws(w, m))
 		slot_distrust(w, "it says more than any worker has to say");
-	else if (heard(w, m))
+	else if (rules->heard(w, m))
 		env_converge();
 }
 
@@ -390,19 +349,6 @@ slot_ask(struct worker *w, const struct msg_list *order, size_t len)
 	if (w->lines < LINES_MAX)
 		w->lines += LINES_OF_LIST;
 	slot_tell(w, MSG_LIST, order, len);
-}
-
-struct worker *
-slot_of_pid(pid_t pid)
-{
-	struct generation *g;
-	struct worker *w;
-
-	TAILQ_FOREACH (g, generation_all(), link)
-		TAILQ_FOREACH (w, &g->workers, link)
-			if (w->pid == pid)
-				return w;
-	return NULL;
 }
 
 /* It was told to stay when it had already decided to leave. */
@@ -431,8 +377,8 @@ log_end(const struct worker *w, int status, uint64_t lost)
 		    (unsigned long long)lost);
 }
 
-static void
-buried(struct worker *w, int status)
+void
+slot_buried(struct worker *w, int status)
 {
 	struct generation *g = w->gen;
 	bool missed = !w->leaving && !left_in_order(w, status);
@@ -456,64 +402,10 @@ buried(struct worker *w, int status)
 			          : w->ready             ? "died"
 			                                 : "died before it was ready",
 			          spawn_status_text(status));
-		generation_note_death(g, w->slot, clock_ms() - w->since_ms, cause);
+		rules->died(w, clock_ms() - w->since_ms, cause);
 		free(cause);
 	}
 	slot_free(w);
-}
-
-/* A child of an image that was rolled back: nobody knows it but its page. */
-static void
-bury_stranger(pid_t pid)
-{
-	struct stats_page *page = NULL;
-
-	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
-		if (page->pid == pid)
-			stats_page_fold(env.stats, page);
-}
-
-/* The last ones that have ended, as what they have said may be heard later. */
-static struct {
-	pid_t pid;
-	uint64_t at_ms;
-} ended[ENDED_KEPT];
-
-static void
-note_end(pid_t pid)
-{
-	static size_t next;
-
-	ended[next].pid = pid;
-	ended[next].at_ms = clock_ms();
-	next = (next + 1) % ENDED_KEPT;
-}
-
-bool
-slot_was_ours(pid_t pid)
-{
-	for (size_t i = 0; i < ENDED_KEPT; i++)
-		if (ended[i].pid == pid && clock_ms() - ended[i].at_ms < ENDED_MS)
-			return true;
-	return false;
-}
-
-void
-slot_reap(void)
-{
-	pid_t pid;
-	int status;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct worker *w = slot_of_pid(pid);
-
-		note_end(pid);
-		if (w != NULL)
-			buried(w, status);
-		else if (!preflight_reaped(pid, status))
-			bury_stranger(pid);
-		env_converge();
-	}
 }
 
 bool
@@ -539,9 +431,8 @@ slot_gets(struct worker *w, uint32_t id)
 void
 slot_free(struct worker *w)
 {
-	listener_lost_holder();
 	TAILQ_REMOVE(&w->gen->workers, w, link);
-	survey_gone(w);
+	rules->gone(w);
 	chan_free(&w->chan);
 	store_drop("channel", w->birth); /* when nothing is in it any more */
 	logpipe_end(&w->log);
@@ -577,7 +468,7 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	buried(w, w->page->state == STATS_DRAINING && !w->killed ? 0 : SPAWN_UNKNOWN);
+	slot_buried(w, w->page->state == STATS_DRAINING && !w->killed ? 0 : SPAWN_UNKNOWN);
 	env_converge();
 }
 
@@ -686,7 +577,7 @@ slot_restore(struct generation *gen, const json_t *j)
 		w->log = logpipe_again(fd, w->birth);
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	if (env.adopts ? !adopt(w) : adopted && !watch(w)) {
-		buried(w, SPAWN_UNKNOWN);
+		slot_buried(w, SPAWN_UNKNOWN);
 		return NULL;
 	}
 	return w;

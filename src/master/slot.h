@@ -41,8 +41,8 @@ struct worker {
 	uint32_t *had; /* ids of all that it was ever given */
 	size_t nhad;
 	uint32_t had_up_to; /* and, by images before, of any up to this one */
-	bool unsure;    /* what it holds is not known: say it again */
-	uint64_t *aims; /* births of the workers that it hands connections to */
+	bool unsure;        /* what it holds is not known: say it again */
+	uint64_t *aims;     /* births of the workers that it hands connections to */
 	size_t naims;
 	bool aim_unsure; /* they are not known: say it again */
 	uint64_t beat;   /* heartbeat_ms, as last seen */
@@ -52,8 +52,8 @@ struct worker {
 	uint64_t credit_ms;
 	uint32_t lines;       /* of lists that it was asked for */
 	uint64_t silenced_ms; /* its channel has ended; 0: it has not */
-	bool barred;     /* gets no socket that others share (mend.c) */
-	bool lied;       /* its page, or its channel, said what no worker says: it is replaced */
+	bool barred;          /* gets no socket that others share (mend.c) */
+	bool lied; /* its page, or its channel, said what no worker says: it is replaced */
 	int pidfd; /* of one that is no child of ours: a master before was its parent; -1 */
 	struct event *gone;
 	char *last_words;
@@ -68,12 +68,23 @@ TAILQ_HEAD(worker_list, worker);
 #define SLOT_FIELDS(w)          EVENT_FIELDS(SLOT_WHO(w))
 #define SLOT_FIELDS_AND(w, ...) EVENT_FIELDS(SLOT_WHO(w), __VA_ARGS__)
 
+/* What others make of it: dispatch.c. */
+struct slot_rules {
+	/* It has said this, and said no more than it may.  True: facts have changed. */
+	bool (*heard)(struct worker *w, const struct msg *m);
+
+	/* It has ended, and is missed. */
+	void (*died)(struct worker *w, uint64_t lived_ms, const char *cause);
+
+	/* Nobody knows it any more, from the return on. */
+	void (*gone)(struct worker *w);
+};
+
+/* Before the first is born. */
+void slot_use(const struct slot_rules *rules);
+
 /* Fork a worker into a slot.  NULL with *cause; nothing is left behind then. */
 struct worker *slot_spawn(struct generation *gen, uint32_t slot, char **cause);
-
-/* Reap every dead child, and converge if there was one; on SIGCHLD, before decisions, and
- * after a restore. */
-void slot_reap(void);
 
 /* Drain: idempotent.  flags: MSG_DRAIN_*. */
 void slot_drain(struct worker *w, uint64_t deadline_ms, uint32_t flags);
@@ -112,11 +123,15 @@ struct fdlist;
 json_t *slot_save(const struct worker *w, struct fdlist *fds);
 struct worker *slot_restore(struct generation *gen, const json_t *j);
 
-/* The worker that is this process; NULL. */
-struct worker *slot_of_pid(pid_t pid);
+/* What it says: READY; LEAVING (asked to go by a signal: a successor takes the slot while it
+ * drains); SWEPT; FAILED. */
+void slot_became_ready(struct worker *w);
+void slot_wants_to_leave(struct worker *w);
+void slot_swept(struct worker *w);
+void slot_take_last_words(struct worker *w, const struct msg *m);
 
-/* Was it one of ours, in the last minute? */
-bool slot_was_ours(pid_t pid);
+/* Its process has ended, with that status of waitpid. */
+void slot_buried(struct worker *w, int status);
 
 /* Forget a worker whose process is gone, or is given up at our exit. */
 void slot_free(struct worker *w);

@@ -8,9 +8,23 @@
 
 #include <jansson.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fdlist;
+
+/* A part of the master: how it ends, and what of it goes to the next image.  Tags are for ever.
+ */
+struct part {
+	const char *tag;
+	void (*stop)(void);                  /* NULL: nothing is to be done */
+	json_t *(*save)(struct fdlist *fds); /* NULL: a text in it is not UTF-8 */
+	int (*restore)(const json_t *j, char **cause);
+	bool late; /* restored after those that are not: it waits for an answer of theirs */
+};
+
+/* Those that there are, ended by one without a tag; before anything else here. */
+void state_use(const struct part *parts);
 
 /* All of it, as it is now; the descriptors go to fds.  NULL: a text in it is not UTF-8. */
 json_t *state_collect(struct fdlist *fds);

@@ -12,6 +12,7 @@
 #include "master/generation.h"
 #include "master/listener.h"
 #include "master/notify.h"
+#include "master/retire.h"
 #include "master/slot.h"
 #include "wire/stats.h"
 
@@ -52,8 +53,10 @@ stop_drain(void)
 	TAILQ_FOREACH (g, generation_all(), link) {
 		if (g->state != GEN_FAILED)
 			generation_drain(g);
-		generation_order(g);
 	}
+	retire_unused();
+	TAILQ_FOREACH (g, generation_all(), link)
+		generation_order(g);
 }
 
 static void

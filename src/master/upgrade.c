@@ -21,130 +21,14 @@
 #include "master/fdlist.h"
 #include "master/env.h"
 #include "master/state.h"
+#include "master/wayback.h"
 
-#define VARIABLE   "BATON_HANDOVER" /* ROLE:STATE:OLD:REASON */
-#define REASON_MAX 4000
-
-/*
- * What a signal handler needs to execute the old binary again: prepared while
- * all is well, since a handler can allocate nothing.
- */
 static struct {
 	enum upgrade_role role;
-	bool armed;
-	pid_t pid;          /* ours: a forked child must not go back */
 	uint32_t old_image; /* the number of the image to go back to */
-	int old;            /* the old executable; -1 */
-	int state;          /* the sealed memfd that this image was given; -1 */
-	char **argv;
-	char **envp;
-	char entry[REASON_MAX + 128]; /* "BATON_HANDOVER=back:12:-1:reason", in envp */
-	char *reason;                 /* given to this image */
-	json_t *given;                /* the state, between reading and restoring it */
-} up = {.old = -1, .state = -1};
-
-extern char **environ;
-
-/* --- the way back --- */
-
-static char *
-append(char *to, const char *end, const char *text)
-{
-	while (*text != '\0' && to < end - 1)
-		*to++ = *text++;
-	*to = '\0';
-	return to;
-}
-
-static char *
-append_number(char *to, const char *end, int n)
-{
-	char digits[12], *d = digits + sizeof digits - 1;
-
-	*d = '\0';
-	do
-		*--d = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	return append(to, end, d);
-}
-
-/* Async-signal-safe.  Returns only when the exec fails. */
-static void
-execute_old(const char *reason, int number)
-{
-	const char *end = up.entry + sizeof up.entry;
-	char *p = append(up.entry, end, VARIABLE "=back:");
-
-	p = append_number(p, end, up.state);
-	p = append(p, end, ":-1:");
-	p = append(p, end, reason);
-	if (number > 0)
-		append_number(p, end, number);
-	syscall(SYS_execveat, up.old, "", up.argv, up.envp, AT_EMPTY_PATH);
-}
-
-static void
-on_fatal_signal(int sig)
-{
-	if (up.armed && getpid() == up.pid) {
-		up.armed = false;
-		if (sig == SIGALRM)
-			execute_old("the new binary hung: no commit within its time limit", 0);
-		else
-			execute_old("the new binary crashed with signal ", sig);
-	}
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
-
-static void
-on_last_words(const char *reason)
-{
-	if (up.armed && getpid() == up.pid) {
-		up.armed = false;
-		execute_old(reason, 0);
-	}
-}
-
-static void
-on_exit_called(void)
-{
-	on_last_words("the new binary ended before its commit");
-}
-
-static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
-
-/* A stack of its own: the fault may be that the stack has ended. */
-static void
-arm(void)
-{
-	static char stack[65536];
-	stack_t ss = {.ss_sp = stack, .ss_size = sizeof stack};
-	struct sigaction sa = {.sa_handler = on_fatal_signal, .sa_flags = SA_ONSTACK};
-	sigset_t set;
-
-	up.pid = getpid();
-	up.armed = true;
-	sigaltstack(&ss, NULL);
-	sigfillset(&sa.sa_mask);
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++) {
-		sigaction(fatal_signals[i], &sa, NULL);
-		sigaddset(&set, fatal_signals[i]);
-	}
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	log_set_last_words(on_last_words);
-	atexit(on_exit_called);
-}
-
-static void
-disarm(void)
-{
-	up.armed = false;
-	for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++)
-		signal(fatal_signals[i], SIG_DFL);
-	log_set_last_words(NULL);
-}
+	char *reason;       /* given to this image */
+	json_t *given;      /* the state, between reading and restoring it */
+} up;
 
 static void
 set_alarm(uint64_t ms)
@@ -155,36 +39,21 @@ set_alarm(uint64_t ms)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
-/* The environment with one entry more, which execute_old fills in. */
-static char **
-environment_with(char *entry)
-{
-	size_t n = 0;
-	char **envp;
-
-	while (environ[n] != NULL)
-		n++;
-	envp = mem_alloc((n + 2) * sizeof *envp);
-	memcpy(envp, environ, n * sizeof *envp);
-	envp[n] = entry;
-	return envp;
-}
-
 enum upgrade_role
 upgrade_begin(char **argv)
 {
-	const char *value = getenv(VARIABLE);
+	const char *value = getenv(WAYBACK_VARIABLE);
 	char role[8], *copy;
 	int used = 0;
 	enum upgrade_role r = UPGRADE_NONE;
 
-	up.argv = argv;
+	wayback.argv = argv;
 	if (value == NULL)
 		return UPGRADE_NONE;
 	copy = mem_strdup(value);
-	unsetenv(VARIABLE);
+	unsetenv(WAYBACK_VARIABLE);
 	prctl(PR_SET_NAME, "baton"); /* an executed descriptor leaves its number here */
-	if (sscanf(copy, "%7[a-z]:%d:%d:%n", role, &up.state, &up.old, &used) == 3 &&
+	if (sscanf(copy, "%7[a-z]:%d:%d:%n", role, &wayback.state, &wayback.old, &used) == 3 &&
 	    used > 0) {
 		up.reason = mem_strdup(copy + used);
 		r = strcmp(role, "up") == 0 ? UPGRADE_UP : UPGRADE_BACK;
@@ -192,8 +61,8 @@ upgrade_begin(char **argv)
 	free(copy);
 	up.role = r;
 	if (r == UPGRADE_UP) {
-		up.envp = environment_with(up.entry);
-		arm();
+		wayback.envp = wayback_environment(wayback.entry);
+		wayback_arm();
 	} else {
 		set_alarm(0);
 	}
@@ -215,13 +84,13 @@ upgrade_reason(void)
 bool
 upgrade_armed(void)
 {
-	return up.armed;
+	return wayback.armed;
 }
 
 bool
 upgrade_has_old(void)
 {
-	return up.old >= 0;
+	return wayback.old >= 0;
 }
 
 uint32_t
@@ -240,23 +109,16 @@ void
 upgrade_commit(void)
 {
 	set_alarm(0);
-	if (up.armed)
-		disarm();
-	fd_close(&up.state);
+	if (wayback.armed)
+		wayback_disarm();
+	fd_close(&wayback.state);
 }
 
 void
 upgrade_forget_old(void)
 {
-	if (!up.armed)
-		fd_close(&up.old);
-}
-
-void
-upgrade_disown(void)
-{
-	up.armed = false;
-	log_set_last_words(NULL);
+	if (!wayback.armed)
+		fd_close(&wayback.old);
 }
 
 /* --- the state --- */
@@ -303,8 +165,8 @@ close_unclaimed(void)
 	int stranger;
 
 	state_claim(up.given, &fds);
-	json_decref(fdlist_put(&fds, up.state));
-	json_decref(fdlist_put(&fds, up.old));
+	json_decref(fdlist_put(&fds, wayback.state));
+	json_decref(fdlist_put(&fds, wayback.old));
 	json_decref(fdlist_put(&fds, log_fd()));
 	if (fd_count_strangers(fds.fd, fds.n, &stranger) > 0)
 		log_debug("descriptor %d came over and belongs to nobody; closed", stranger);
@@ -315,7 +177,7 @@ close_unclaimed(void)
 int
 upgrade_read(char **cause)
 {
-	up.given = state_read(up.state, cause);
+	up.given = state_read(wayback.state, cause);
 	if (up.given == NULL)
 		return -1;
 	close_unclaimed();
@@ -330,12 +192,12 @@ keep_for_the_way_back(void)
 	struct fdlist fds = {0};
 
 	json_decref(state_collect(&fds));
-	fdlist_cloexec(&fds, !up.armed);
+	fdlist_cloexec(&fds, !wayback.armed);
 	fdlist_free(&fds);
-	if (up.state >= 0)
-		fd_cloexec(up.state, !up.armed);
-	if (up.old >= 0)
-		fd_cloexec(up.old, true); /* execveat needs it until the exec only */
+	if (wayback.state >= 0)
+		fd_cloexec(wayback.state, !wayback.armed);
+	if (wayback.old >= 0)
+		fd_cloexec(wayback.old, true); /* execveat needs it until the exec only */
 }
 
 int
@@ -344,7 +206,7 @@ upgrade_restore(char **cause)
 	int result = state_restore(up.given, cause);
 
 	up.old_image = env.image;
-	env.image += up.armed ? 1 : 0;
+	env.image += wayback.armed ? 1 : 0;
 	if (result == 0)
 		result = state_restore_requests(up.given, cause);
 	FAULT("restore");
@@ -353,8 +215,8 @@ upgrade_restore(char **cause)
 	if (result < 0)
 		return -1;
 	keep_for_the_way_back();
-	if (!up.armed)
-		fd_close(&up.state);
+	if (!wayback.armed)
+		fd_close(&wayback.state);
 	return 0;
 }
 
@@ -388,15 +250,15 @@ upgrade_exec(const char *binary, uint64_t limit_ms, char **cause)
 		fdlist_free(&fds);
 		return -1;
 	}
-	snprintf(entry, sizeof entry, VARIABLE "=up:%d:%d:", state, old);
-	envp = environment_with(entry);
+	snprintf(entry, sizeof entry, WAYBACK_VARIABLE "=up:%d:%d:", state, old);
+	envp = wayback_environment(entry);
 	json_decref(fdlist_put(&fds, state));
 	json_decref(fdlist_put(&fds, old));
 	block_signals(&mask);
 	fdlist_cloexec(&fds, false);
 	set_alarm(limit_ms);
 	log_info("executing %s", binary);
-	execve(binary, up.argv, envp);
+	execve(binary, wayback.argv, envp);
 	cause_set(cause, "cannot execute %s: %s", binary, strerror(errno));
 	set_alarm(0);
 	fdlist_cloexec(&fds, true);
@@ -419,24 +281,24 @@ upgrade_back(const char *reason)
 	sigset_t mask;
 	int state;
 
-	if (up.old < 0)
+	if (wayback.old < 0)
 		return;
 	FAULT("upgrade-back");
 	env.image = up.old_image;
 	state = make_state(&fds, &cause);
 	env.image = image;
 	log_warn("going back to the old binary: %s", reason);
-	if (up.envp == NULL)
-		up.envp = environment_with(up.entry);
+	if (wayback.envp == NULL)
+		wayback.envp = wayback_environment(wayback.entry);
 	if (state >= 0) {
 		json_decref(fdlist_put(&fds, state));
-		up.state = state;
+		wayback.state = state;
 	}
 	set_alarm(0);
 	block_signals(&mask);
 	fdlist_cloexec(&fds, false);
-	up.armed = false;
-	execute_old(reason, 0);
+	wayback.armed = false;
+	wayback_go(reason, 0);
 	log_error("cannot execute the old binary: %s", strerror(errno));
 	fdlist_cloexec(&fds, true);
 	sigprocmask(SIG_SETMASK, &mask, NULL);

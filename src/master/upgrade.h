@@ -72,7 +72,4 @@ void upgrade_commit(void);
 /* The generations of the old executable are gone. */
 void upgrade_forget_old(void);
 
-/* In a forked child: none of this is its affair. */
-void upgrade_disown(void);
-
 #endif

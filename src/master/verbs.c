@@ -14,6 +14,7 @@
 #include "master/asker.h"
 #include "master/change.h"
 #include "master/control.h"
+#include "master/dispatch.h"
 #include "master/env.h"
 #include "master/generation.h"
 #include "master/history.h"
@@ -274,7 +275,7 @@ run_again(struct control_client *c, const char *line)
 static bool
 may_be_a_late_worker(pid_t pid)
 {
-	if (slot_was_ours(pid) || adopt_knows(pid))
+	if (dispatch_was_ours(pid) || adopt_knows(pid))
 		return true;
 	return restored_ms != 0 && clock_ms() - restored_ms < DOUBT_MS && pid > 0 &&
 	       kill(pid, 0) < 0 && errno == ESRCH;
@@ -284,7 +285,7 @@ may_be_a_late_worker(pid_t pid)
 static bool
 admits(const struct ucred *peer)
 {
-	struct worker *w = slot_of_pid(peer->pid);
+	struct worker *w = dispatch_worker(peer->pid);
 
 	if (w != NULL) {
 		slot_distrust(w, "it has connected to the control socket");
