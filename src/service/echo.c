@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "wire/handoff.h"
 #include "worker/conn.h"
+#include "worker/self.h"
 
 #define READ_MAX 65536
 
@@ -119,7 +120,7 @@ readable(struct conn *c)
 static void
 drain(struct conn *c)
 {
-	if (c->state != CONN_IDLE || !worker_stopping())
+	if (c->state != CONN_IDLE || !self_stopping())
 		return;
 	readable(c);
 	if (!c->closed && !c->lingering && c->state == CONN_IDLE)

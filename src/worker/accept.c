@@ -25,7 +25,7 @@
 #include "worker/incoming.h"
 #include "worker/turn.h"
 #include "worker/waitgroup.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define BATCH        64  /* accepts per wake: one socket does not hog the loop */
 #define GROW_AFTER   16  /* wakes in a row that used up the batch: the queue is longer */
@@ -74,7 +74,7 @@ static struct {
 static uint64_t
 descriptors_each(void)
 {
-	const struct conf *conf = worker_conf();
+	const struct conf *conf = self_conf();
 
 	for (size_t i = 0; i < conf->nservice; i++)
 		if (conf->service[i].nupstream > 0)
@@ -100,7 +100,7 @@ find_limit(void)
 static uint64_t
 reserve_of(uint32_t listener)
 {
-	return (uint64_t)worker_conf()->listen[listener].reserve;
+	return (uint64_t)self_conf()->listen[listener].reserve;
 }
 
 static bool
@@ -131,10 +131,10 @@ incoming(void)
 {
 	uint64_t now = clock_tick_ms();
 
-	if (!worker_conf()->drain.handoff || worker_draining())
+	if (!self_conf()->drain.handoff || self_draining())
 		return 0;
 	if (now != ac.incoming_ms)
-		ac.incoming = incoming_count(worker_stats(), worker_page(), ac.limit);
+		ac.incoming = incoming_count(self_stats(), self_page(), ac.limit);
 	ac.incoming_ms = now;
 	return ac.incoming;
 }
@@ -498,7 +498,7 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 void
 accept_start(uint64_t max_connections)
 {
-	const struct conf *conf = worker_conf();
+	const struct conf *conf = self_conf();
 
 	TAILQ_INIT(&ac.sockets);
 	ac.held = mem_alloc(conf->nlisten * sizeof *ac.held);
@@ -508,8 +508,8 @@ accept_start(uint64_t max_connections)
 	hold_spares();
 	ac.max_connections = max_connections;
 	find_limit();
-	evtimer_assign(&ac.resume, worker_base(), on_resume, NULL);
-	evtimer_assign(&ac.again, worker_base(), on_again, NULL);
+	evtimer_assign(&ac.resume, self_base(), on_resume, NULL);
+	evtimer_assign(&ac.again, self_base(), on_again, NULL);
 }
 
 void
@@ -542,7 +542,7 @@ accept_give(struct msg *m)
 	for (size_t i = 0; i < m->nfd; i++) {
 		struct socket *s = find(ms[i].id);
 
-		if (s != NULL || worker_service(ms[i].listener) == NULL)
+		if (s != NULL || self_service(ms[i].listener) == NULL)
 			continue;
 		s = mem_alloc(sizeof *s);
 		s->id = ms[i].id;
@@ -550,7 +550,7 @@ accept_give(struct msg *m)
 		s->batch = 1;
 		s->fd = m->fd[i];
 		m->fd[i] = -1;
-		event_assign(&s->ev, worker_base(), s->fd, EV_READ | EV_PERSIST, on_acceptable,
+		event_assign(&s->ev, self_base(), s->fd, EV_READ | EV_PERSIST, on_acceptable,
 		             s);
 		TAILQ_INSERT_TAIL(&ac.sockets, s, link);
 		ac.n++;

@@ -19,8 +19,9 @@
 #include "wire/stats.h"
 #include "worker/accessfile.h"
 #include "worker/conn.h"
+#include "worker/peer.h"
 #include "worker/service.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define FLUSH_MS 1000  /* a line waits no longer for others */
 #define TELL_MS  10000 /* between two lines of the log about drops */
@@ -60,7 +61,7 @@ count_drops(struct access_of *a)
 
 	if (n == 0)
 		return;
-	stats_add(worker_page(), STATS_ACCESS_DROPPED, n);
+	stats_add(self_page(), STATS_ACCESS_DROPPED, n);
 	ac.untold += n;
 	if (ac.told_ms != 0 && now - ac.told_ms < TELL_MS)
 		return;
@@ -138,7 +139,7 @@ access_stop(void)
 	event_del(&ac.flush);
 	for (size_t i = 0; i < ac.n; i++)
 		if (logs[i] != NULL && logs[i]->owner)
-			stats_add(worker_page(), STATS_ACCESS_DROPPED,
+			stats_add(self_page(), STATS_ACCESS_DROPPED,
 			          accessfile_free(&logs[i]->file, LEAVE_MS));
 	for (size_t i = 0; i < ac.n; i++)
 		free(logs[i]);
@@ -163,14 +164,14 @@ void
 access_open(struct conn *c)
 {
 	c->ends = mem_alloc(sizeof *c->ends);
-	conn_name_of(c->fd, c->ends->peer, sizeof c->ends->peer);
+	peer_name(c->fd, c->ends->peer, sizeof c->ends->peer);
 }
 
 void
 access_upstream(struct conn *c, int fd)
 {
 	if (c->ends != NULL)
-		conn_name_of(fd, c->ends->upstream, sizeof c->ends->upstream);
+		peer_name(fd, c->ends->upstream, sizeof c->ends->upstream);
 }
 
 void

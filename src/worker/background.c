@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "worker/ctx.h"
 #include "worker/origin.h"
+#include "worker/loop.h"
 #include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
@@ -179,7 +180,7 @@ background_start(void)
 {
 	TAILQ_INIT(&bk.all);
 	bk.n = bk.most = 0;
-	evtimer_assign(&bk.tell, runtime_base(), on_tell, NULL);
+	evtimer_assign(&bk.tell, loop_base(), on_tell, NULL);
 }
 
 /* What was left behind, by modules that have stopped. */

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 /* --- the rules --- */
 
@@ -162,14 +162,14 @@ struct baton_breaker {
 static void
 gather(uint64_t hash, struct breaker_cells *cells)
 {
-	cells->n = stats_breakers(worker_stats(), hash, cells->cell,
+	cells->n = stats_breakers(self_stats(), hash, cells->cell,
 	                          sizeof cells->cell / sizeof *cells->cell);
 }
 
 static struct stats_breaker *
 find_own(uint64_t hash)
 {
-	struct stats_page *page = worker_page();
+	struct stats_page *page = self_page();
 	struct breaker_cells cells;
 
 	for (size_t i = 0; i < STATS_BREAKERS; i++) {

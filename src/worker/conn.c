@@ -22,15 +22,13 @@
 #include "base/mem.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
-#include "worker/accept.h"
 #include "worker/access.h"
-#include "worker/give.h"
 #include "worker/pace.h"
+#include "worker/peer.h"
 #include "worker/service.h"
-#include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/waitgroup.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define FREE_MAX        256   /* connections kept for re-use */
 #define LINGER_MS       2000  /* after our half-close, for the peer's */
@@ -44,6 +42,7 @@ _Static_assert(LINGER_DRAIN_MS < LINGER_MS && LINGER_MS < LINGER_MAX_MS,
                "each linger limit is a part of the next");
 
 static struct {
+	const struct conn_rules *rules;
 	struct event_base *base;
 	struct stats_page *page;
 	struct conn_list all;
@@ -118,7 +117,7 @@ linger_over(const struct conn *c)
 static void
 linger_again(struct conn *c)
 {
-	bool is_short = worker_draining() || c->makes_room;
+	bool is_short = self_draining() || c->makes_room;
 
 	timelist_join(is_short ? cs.linger_drain : cs.linger, &c->timed);
 }
@@ -163,7 +162,7 @@ on_silence(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	for (c = TAILQ_FIRST(&cs.all); worker_stopping() && c != NULL; c = next) {
+	for (c = TAILQ_FIRST(&cs.all); self_stopping() && c != NULL; c = next) {
 		next = TAILQ_NEXT(c, all);
 		if (!is_silent(c))
 			continue;
@@ -180,10 +179,11 @@ static void on_queue(evutil_socket_t fd, short what, void *arg);
 static void on_drain_turn(evutil_socket_t fd, short what, void *arg);
 
 void
-conn_start(struct event_base *base)
+conn_start(struct event_base *base, const struct conn_rules *rules)
 {
+	cs.rules = rules;
 	cs.base = base;
-	cs.page = worker_page();
+	cs.page = self_page();
 	TAILQ_INIT(&cs.all);
 	TAILQ_INIT(&cs.dead);
 	TAILQ_INIT(&cs.unused);
@@ -191,7 +191,7 @@ conn_start(struct event_base *base)
 	TAILQ_INIT(&cs.fresh);
 	TAILQ_INIT(&cs.idle);
 	LIST_INIT(&cs.walks);
-	turn_start(worker_conf()->nlisten);
+	turn_start(self_conf()->nlisten);
 	pace_start(base);
 	evtimer_assign(&cs.queue, base, on_queue, NULL);
 	evtimer_assign(&cs.drain_turn, base, on_drain_turn, NULL);
@@ -301,7 +301,7 @@ settle(struct conn *c)
 		take_place(c, &cs.fresh, CONN_IS_NEW);
 	} else if (c->state == CONN_IDLE) {
 		take_place(c, &cs.idle, CONN_IS_IDLE);
-		accept_retry();
+		cs.rules->rests();
 	}
 }
 
@@ -407,11 +407,11 @@ look_first(struct conn *c)
 	set_doing(0, 0);
 	if (!c->closed && !c->moving)
 		conn_watch(c);
-	if (!c->closed && c->state == CONN_NEW && worker_stopping())
+	if (!c->closed && c->state == CONN_NEW && self_stopping())
 		look_for_silence();
 	settle(c);
-	if (worker_draining())
-		give_look();
+	if (self_draining())
+		cs.rules->may_move();
 }
 
 static void
@@ -534,11 +534,11 @@ conn_open(int fd, uint32_t listener)
 	c->fd = fd;
 	c->id = ++cs.last_id;
 	c->listener = listener;
-	c->service = worker_service(listener);
+	c->service = self_service(listener);
 	c->opened_ms = c->since_ms = clock_tick_ms();
 	c->state = CONN_NEW;
 	waitgroup_add(CONN_NEW);
-	accept_took(listener);
+	cs.rules->took(listener);
 	stats_add(cs.page, STATS_ACCEPTED, 1);
 	if (access_on(listener))
 		access_open(c);
@@ -702,9 +702,7 @@ end(struct conn *c, const char *why)
 {
 	AN(!c->closed);
 	pace_count();
-	give_ended(c);
-	if (c->held)
-		take_forget(c);
+	cs.rules->ends(c);
 	release(c);
 	c->why = why;
 	c->closed = true;
@@ -723,7 +721,7 @@ end(struct conn *c, const char *why)
 	if (!c->elsewhere)
 		stats_add(cs.page, STATS_CLOSED, 1);
 	waitgroup_done(c->state); /* beside it: who dies between the two is counted twice */
-	accept_relief(c->listener);
+	cs.rules->ended(c->listener);
 }
 
 void
@@ -770,7 +768,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 	c->fd = fd;
 	c->id = ++cs.last_id;
 	c->listener = listener;
-	c->service = worker_service(listener);
+	c->service = self_service(listener);
 	c->state = (uint8_t)r->state;
 	c->opened_ms = now > r->age_ms ? now - r->age_ms : 0;
 	c->since_ms = now > r->state_ms ? now - r->state_ms : 0;
@@ -782,7 +780,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 	if (access_on(listener))
 		access_open(c);
 	waitgroup_add((enum conn_state)c->state);
-	accept_took(listener);
+	cs.rules->took(listener);
 	TAILQ_INSERT_TAIL(&cs.all, c, all);
 	event_assign(&c->ev, cs.base, fd, EV_READ | EV_PERSIST, on_event, c);
 	return c;
@@ -822,7 +820,7 @@ conn_cut(struct conn *c, const char *why)
 
 	conn_peer(c, peer, sizeof peer);
 	log_event(EVENT_CUT,
-	          EVENT_FIELDS(EVENT_TEXT("LISTENER", worker_listener_name(c->listener)),
+	          EVENT_FIELDS(EVENT_TEXT("LISTENER", self_listener_name(c->listener)),
 	                       EVENT_TEXT("SERVICE", c->service->conf->name),
 	                       EVENT_TEXT("PEER", peer), EVENT_TEXT("REASON", why),
 	                       EVENT_NUMBER("AGE_MS", now - c->opened_ms),
@@ -830,7 +828,7 @@ conn_cut(struct conn *c, const char *why)
 	                       EVENT_NUMBER("BYTES_OUT", c->bytes_out)),
 	          "cut: %s on listener %s, %s for %llu ms, open for %llu ms, %llu bytes in, "
 	          "%llu out: %s%s%s",
-	          peer, worker_listener_name(c->listener),
+	          peer, self_listener_name(c->listener),
 	          c->lingering ? "closing" : conn_state_name(c->state),
 	          (unsigned long long)(now - c->since_ms),
 	          (unsigned long long)(now - c->opened_ms), (unsigned long long)c->bytes_in,
@@ -878,9 +876,9 @@ conn_drain(struct conn *c)
 {
 	if (c->lingering)
 		linger_again(c);
-	else if (c->service->type->drain != NULL && conn_ends_here(c))
+	else if (c->service->type->drain != NULL && cs.rules->ends_here(c))
 		c->service->type->drain(c);
-	if (!c->closed && !c->lingering && c->state == CONN_NEW && worker_stopping())
+	if (!c->closed && !c->lingering && c->state == CONN_NEW && self_stopping())
 		look_for_silence();
 }
 
@@ -977,28 +975,9 @@ conn_make_room(size_t n, conn_filter *may)
 }
 
 const char *
-conn_name_of(int fd, char *buf, size_t len)
-{
-	struct sockaddr_storage sa;
-	socklen_t salen = sizeof sa;
-	char host[48], port[8];
-
-	if (getpeername(fd, (struct sockaddr *)&sa, &salen) < 0)
-		snprintf(buf, len, "gone");
-	else if (sa.ss_family == AF_UNIX)
-		snprintf(buf, len, "unix");
-	else if (getnameinfo((struct sockaddr *)&sa, salen, host, sizeof host, port,
-	                     sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		snprintf(buf, len, "unknown");
-	else
-		snprintf(buf, len, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-	return buf;
-}
-
-const char *
 conn_peer(const struct conn *c, char *buf, size_t len)
 {
-	return conn_name_of(c->fd, buf, len);
+	return peer_name(c->fd, buf, len);
 }
 
 const char *

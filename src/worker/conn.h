@@ -150,10 +150,6 @@ void conn_refuse(struct conn *c, const char *why);
  */
 void conn_finish(struct conn *c, const char *why);
 
-/* The address at the other end of a socket as text, "127.0.0.1:4711", "[::1]:4711" or
- * "unix"; buf. */
-const char *conn_name_of(int fd, char *buf, size_t len);
-
 /* The same of a connection. */
 const char *conn_peer(const struct conn *c, char *buf, size_t len);
 
@@ -161,7 +157,17 @@ const char *conn_state_name(enum conn_state state);
 
 /* From here on: for worker/ only. */
 
-void conn_start(struct event_base *base);
+/* Whom it tells of its connections. */
+struct conn_rules {
+	void (*took)(uint32_t listener);         /* one is there */
+	void (*ends)(struct conn *c);            /* it is about to end */
+	void (*ended)(uint32_t listener);        /* it has */
+	void (*rests)(void);                     /* one has become idle, and may make room */
+	void (*may_move)(void);                  /* while the worker drains: one might now */
+	bool (*ends_here)(const struct conn *c); /* nobody will take it */
+};
+
+void conn_start(struct event_base *base, const struct conn_rules *rules);
 void conn_stop(void);
 
 /* Take over what accept returned: counted from here on. */

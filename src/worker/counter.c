@@ -1,7 +1,7 @@
 /* counter: baton_counter, a module's own among those that all workers share. */
 #include "baton.h"
 #include "wire/stats.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 struct baton_counter {
 	struct stats_named named;
@@ -10,7 +10,7 @@ struct baton_counter {
 struct baton_counter *
 baton_counter(const char *name)
 {
-	return (struct baton_counter *)(void *)stats_named(worker_page(), name);
+	return (struct baton_counter *)(void *)stats_named(self_page(), name);
 }
 
 void
@@ -23,5 +23,5 @@ baton_counter_add(struct baton_counter *counter, uint64_t n)
 uint64_t
 baton_counter_sum(const char *name)
 {
-	return stats_named_sum(worker_stats(), name);
+	return stats_named_sum(self_stats(), name);
 }

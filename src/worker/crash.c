@@ -14,7 +14,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "worker/origin.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 #define OBJECTS_MAX 64 /* what is loaded beyond them has no name */
 #define FRAMES_MAX  48
@@ -180,7 +180,7 @@ tell(size_t fault, const siginfo_t *si, const ucontext_t *context)
 	}
 	say(&o, " in ");
 	origin_say(&origin, &o);
-	say(&o, runtime_on_loop() ? ":" : ", in a thread:");
+	say(&o, loop_is_mine() ? ":" : ", in a thread:");
 	say_backtrace(&o, context);
 	*o.at = '\0';
 	log_dying(text);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/origin.h"
+#include "worker/loop.h"
 #include "worker/runtime.h"
 
 struct value {
@@ -63,7 +64,7 @@ start_timer(struct baton_ctx *ctx, uint64_t ms)
 	                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
 	ctx->timed = true;
-	evtimer_assign(&ctx->timer, runtime_base(), on_deadline, ctx);
+	evtimer_assign(&ctx->timer, loop_base(), on_deadline, ctx);
 	event_add(&ctx->timer, &tv);
 }
 

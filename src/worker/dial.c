@@ -17,7 +17,7 @@
 #include "baton.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 #define ADDRS_MAX     16
 #define HEAD_START_MS 250
@@ -209,7 +209,7 @@ begin(struct attempt *a, const struct dial_addr *addr)
 	if (connect(a->fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 &&
 	    errno != EINPROGRESS)
 		return false;
-	event_assign(&a->ev, runtime_base(), a->fd, EV_WRITE, on_connected, a);
+	event_assign(&a->ev, loop_base(), a->fd, EV_WRITE, on_connected, a);
 	return event_add(&a->ev, NULL) == 0;
 }
 

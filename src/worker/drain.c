@@ -15,12 +15,11 @@
 #include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define CUT_TICK_MS 10 /* the grain in which forced closes are spread */
 
 static struct {
-	bool on;
 	struct msg_drain order;
 	bool cutting;
 	uint64_t cut_total; /* connections there were when cutting began */
@@ -34,7 +33,7 @@ static void on_settled(bool done);
 static void
 set_state(enum stats_state state)
 {
-	worker_page()->state = state;
+	self_page()->state = state;
 }
 
 static void
@@ -103,14 +102,14 @@ on_settled(bool done)
 	if (!done)
 		begin_cutting();
 	else if (!accept_sweeping())
-		worker_leave();
+		self_leave();
 }
 
 /* The sweep may have brought connections after the count was 0. */
 static void
 on_swept(void)
 {
-	worker_tell(MSG_SWEPT, NULL, 0);
+	self_tell(MSG_SWEPT, NULL, 0);
 	if (!dr.cutting)
 		waitgroup_wait(dr.order.deadline_ms, on_settled);
 }
@@ -118,7 +117,7 @@ on_swept(void)
 void
 drain_start(void)
 {
-	evtimer_assign(&dr.tick, worker_base(), on_tick, NULL);
+	evtimer_assign(&dr.tick, self_base(), on_tick, NULL);
 }
 
 void
@@ -132,9 +131,10 @@ drain_begin(const struct msg_drain *order)
 {
 	FAULT("worker-drain");
 	dr.order = *order;
-	if (!dr.on || dr.cutting)
+	if (!self.drains || dr.cutting)
 		set_state(STATS_DRAINING);
-	dr.on = true;
+	self.drains = true;
+	self.succeeded = (order->flags & MSG_DRAIN_SUCCESSOR) != 0;
 	dr.cutting = false;
 	event_del(&dr.tick);
 	if (order->flags & MSG_DRAIN_SWEEP)
@@ -153,9 +153,9 @@ drain_begin(const struct msg_drain *order)
 void
 drain_resume(void)
 {
-	if (!dr.on)
+	if (!self.drains)
 		return;
-	dr.on = dr.cutting = false;
+	self.drains = dr.cutting = false;
 	event_del(&dr.tick);
 	waitgroup_unwait();
 	accept_unsweep();
@@ -169,26 +169,14 @@ drain_cut_now(void)
 {
 	struct conn *c;
 
-	dr.on = true;
+	self.drains = true;
 	accept_close_all();
 	while ((c = TAILQ_FIRST(conn_all())) != NULL)
 		if (c->held)
 			conn_drop(c); /* it is cut where it comes from */
 		else
 			conn_cut(c, "stopped at once");
-	worker_leave();
-}
-
-bool
-worker_stopping(void)
-{
-	return dr.on && !(dr.order.flags & MSG_DRAIN_SUCCESSOR);
-}
-
-bool
-worker_draining(void)
-{
-	return dr.on;
+	self_leave();
 }
 
 uint64_t
@@ -196,5 +184,5 @@ drain_left_ms(void)
 {
 	uint64_t now = clock_ms();
 
-	return dr.on && dr.order.deadline_ms > now ? dr.order.deadline_ms - now : 0;
+	return self.drains && dr.order.deadline_ms > now ? dr.order.deadline_ms - now : 0;
 }

@@ -20,7 +20,7 @@
 #include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/service.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define WINDOW       32          /* offers to one taker that are undecided */
 #define WINDOW_BYTES (64 * 1024) /* and their bytes: the channel has room for a CANCEL */
@@ -82,7 +82,7 @@ static struct {
 static bool
 is_to_move(const struct conn *c)
 {
-	const struct conf *conf = worker_conf();
+	const struct conf *conf = self_conf();
 
 	return gv.on && conf->drain.handoff && conf->listen[c->listener].handoff && !c->stays &&
 	       !c->lingering && c->service->type->freeze != NULL;
@@ -91,7 +91,7 @@ is_to_move(const struct conn *c)
 bool
 conn_ends_here(const struct conn *c)
 {
-	return worker_draining() && !is_to_move(c);
+	return self_draining() && !is_to_move(c);
 }
 
 static bool
@@ -131,7 +131,7 @@ schedule(uint64_t ms)
 static void
 count_moving(int64_t n)
 {
-	worker_page()->moving += (uint64_t)n;
+	self_page()->moving += (uint64_t)n;
 }
 
 /* The length of the record in buf; 0: not now. */
@@ -139,7 +139,7 @@ static size_t
 make_record(struct conn *c, unsigned version, struct handoff_record *r, char *buf, size_t size)
 {
 	uint64_t now = clock_tick_ms();
-	const char *type = c->service->type->name, *name = worker_listener_name(c->listener);
+	const char *type = c->service->type->name, *name = self_listener_name(c->listener);
 
 	*r = (struct handoff_record){.service = {type, strlen(type)},
 	                             .listener = {name, strlen(name)},
@@ -164,7 +164,7 @@ send_offer(struct taker *t, const struct offer *o, const struct handoff_record *
 	struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)&o->id, .iov_len = sizeof o->id},
 	                       {.iov_base = record, .iov_len = o->bytes}};
 
-	return chan_try_send(t->chan, MSG_PREPARE, worker_birth(), iov, 2, r->fd, r->nfd);
+	return chan_try_send(t->chan, MSG_PREPARE, self_birth(), iov, 2, r->fd, r->nfd);
 }
 
 static struct offer *
@@ -408,7 +408,7 @@ say_cancel(struct taker *t, const char *why)
 		id[n++] = o->id;
 	}
 	t->recalling = true;
-	chan_send(t->chan, MSG_CANCEL, worker_birth(), id, n * sizeof *id, NULL, 0);
+	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL, 0);
 }
 
 /* The connections are ours only when the taker cannot miss our word: as long as it
@@ -463,7 +463,7 @@ on_ack(struct taker *t, const uint64_t *id, size_t n)
 		/* Else it was called back meanwhile, and the taker will learn so. */
 		if (o == NULL || step(t, o, HANDOFF_ACK, 0) != HANDOFF_LET_GO)
 			continue;
-		chan_send(t->chan, MSG_RELEASE, worker_birth(), &id[i], sizeof id[i], NULL, 0);
+		chan_send(t->chan, MSG_RELEASE, self_birth(), &id[i], sizeof id[i], NULL, 0);
 		FAULT("give-released");
 	}
 }
@@ -545,7 +545,7 @@ give_pair(const struct msg_pair *pair, int fd)
 	t->hello_by_ms = clock_ms() + AGAIN_MS;
 	t->announced = true;
 	TAILQ_INIT(&t->offers);
-	t->chan = chan_new(worker_base(), fd, on_message, t);
+	t->chan = chan_new(self_base(), fd, on_message, t);
 	TAILQ_INSERT_TAIL(&gv.takers, t, link);
 }
 
@@ -695,8 +695,8 @@ void
 give_start(void)
 {
 	TAILQ_INIT(&gv.takers);
-	evtimer_assign(&gv.pump, worker_base(), on_pump, NULL);
-	evtimer_assign(&gv.tick, worker_base(), on_tick, NULL);
+	evtimer_assign(&gv.pump, self_base(), on_pump, NULL);
+	evtimer_assign(&gv.tick, self_base(), on_tick, NULL);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/ctx.h"
+#include "worker/loop.h"
 
 struct baton_group {
 	TAILQ_ENTRY(baton_group) link;

@@ -21,7 +21,7 @@
 #include "worker/drain.h"
 #include "worker/overdue.h"
 #include "worker/runtime.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define LINES_PER_TURN 64
 #define WAIT_MS        5     /* until the next look whether the master has read */
@@ -154,7 +154,7 @@ tell_conn(const struct listing *l, struct conn *c)
 		copy(line.why, sizeof line.why, why_not_done(c));
 	else
 		warn_of(c, line.why, sizeof line.why);
-	worker_tell(MSG_CONN, &line, sizeof line);
+	self_tell(MSG_CONN, &line, sizeof line);
 }
 
 /* --- tasks --- */
@@ -200,7 +200,7 @@ tell_holder(const struct listing *l, const struct msg_task *task)
 	copy(line.state, sizeof line.state, "busy");
 	snprintf(line.peer, sizeof line.peer, "task %.58s", task->name);
 	snprintf(line.why, sizeof line.why, "%.44s: %.48s", tail(task->place, 44), task->state);
-	worker_tell(MSG_CONN, &line, sizeof line);
+	self_tell(MSG_CONN, &line, sizeof line);
 }
 
 static void
@@ -209,7 +209,7 @@ tell_task(const struct listing *l, const struct msg_task *task)
 	if (l->order.what == MSG_LIST_HOLDERS)
 		tell_holder(l, task);
 	else
-		worker_tell(MSG_TASK, task, sizeof *task);
+		self_tell(MSG_TASK, task, sizeof *task);
 }
 
 /* --- turns --- */
@@ -236,7 +236,7 @@ finish(struct listing *l)
 	struct msg_list_end end = {.token = l->order.token, .left_off = l->left_off};
 	size_t len = l->order.what == MSG_LIST_HOLDERS ? sizeof end.token : sizeof end;
 
-	worker_tell(MSG_LIST_END, &end, len);
+	self_tell(MSG_LIST_END, &end, len);
 	destroy(l);
 }
 
@@ -249,7 +249,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (!worker_is_heard()) {
+	if (!self_is_heard()) {
 		schedule(WAIT_MS);
 		return;
 	}
@@ -286,7 +286,7 @@ void
 listing_start(void)
 {
 	TAILQ_INIT(&ls.all);
-	evtimer_assign(&ls.turn, worker_base(), on_turn, NULL);
+	evtimer_assign(&ls.turn, self_base(), on_turn, NULL);
 }
 
 void

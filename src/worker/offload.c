@@ -20,6 +20,7 @@
 #include "worker/crash.h"
 #include "worker/ctx.h"
 #include "worker/origin.h"
+#include "worker/loop.h"
 #include "worker/runtime.h"
 #include "worker/waitgroup.h"
 
@@ -400,7 +401,7 @@ offload_limits(unsigned threads, unsigned queue)
 	if (!of.on) {
 		TAILQ_INIT(&of.all);
 		STAILQ_INIT(&of.queue);
-		evtimer_assign(&of.look, runtime_base(), on_look, NULL);
+		evtimer_assign(&of.look, loop_base(), on_look, NULL);
 		of.on = true;
 		of.stopping = false;
 	}

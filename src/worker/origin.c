@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 #define HELD_MS 1000
 
@@ -69,7 +69,7 @@ origin_leave(struct origin before)
 {
 	uint64_t tick = clock_tick_ms(), held = tick - now.since_ms;
 
-	if (held > HELD_MS && now.service != NULL && runtime_on_loop()) {
+	if (held > HELD_MS && now.service != NULL && loop_is_mine()) {
 		tell_held(held);
 		before.since_ms = tick;
 	}

@@ -9,7 +9,7 @@
 #include "worker/runtime.h"
 #include "worker/service.h"
 #include "worker/waitgroup.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define LOOK_MS  1000
 #define PER_TURN 256 /* connections */
@@ -36,7 +36,7 @@ count(struct tally *t, uint64_t since_ms)
 static void
 publish(enum stats_overdue_kind kind, const struct tally *t)
 {
-	struct stats_overdue *to = &worker_page()->overdue[kind];
+	struct stats_overdue *to = &self_page()->overdue[kind];
 
 	to->since_ms = t->since_ms;
 	to->n = t->n;
@@ -134,7 +134,7 @@ look_at_conns(void)
 	if (od.walking)
 		return;
 	od.conns = (struct tally){0};
-	if (worker_page()->busy <= waitgroup_tasks()) {
+	if (self_page()->busy <= waitgroup_tasks()) {
 		publish(STATS_OVERDUE_CONN, &od.conns);
 		return;
 	}
@@ -166,8 +166,8 @@ overdue_start(void)
 {
 	struct timeval tv = {.tv_sec = LOOK_MS / 1000};
 
-	evtimer_assign(&od.turn, worker_base(), on_turn, NULL);
-	event_assign(&od.look, worker_base(), -1, EV_PERSIST, on_look, NULL);
+	evtimer_assign(&od.turn, self_base(), on_turn, NULL);
+	event_assign(&od.look, self_base(), -1, EV_PERSIST, on_look, NULL);
 	event_add(&od.look, &tv);
 }
 

@@ -4,7 +4,7 @@
 #include <event2/event_struct.h>
 
 #include "base/clock.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define LOOK_EVERY 16 /* things done between two looks at the clock */
 
@@ -45,7 +45,7 @@ look_at_clock(void)
 	uint64_t now = clock_us();
 
 	pc.done = 0;
-	worker_progress();
+	self_progress();
 	if (pc.measured) {
 		pc.over = now >= pc.until_us;
 		return;
@@ -71,6 +71,6 @@ pace_is_over(void)
 bool
 pace_is_enough(uint64_t start_us)
 {
-	worker_progress();
+	self_progress();
 	return clock_us() - start_us >= PACE_US;
 }

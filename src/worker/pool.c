@@ -18,6 +18,7 @@
 #include "worker/ctx.h"
 #include "worker/dial.h"
 #include "worker/origin.h"
+#include "worker/loop.h"
 #include "worker/runtime.h"
 
 #define KEEPALIVE_MS 60000
@@ -357,7 +358,7 @@ baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
 	link->arg = arg;
 	link->origin = origin_now();
 	link->cause = 0;
-	event_assign(&link->ev, runtime_base(), link->fd, write ? EV_WRITE : EV_READ, on_event,
+	event_assign(&link->ev, loop_base(), link->fd, write ? EV_WRITE : EV_READ, on_event,
 	             link);
 	event_add(&link->ev, NULL);
 	link->waits = true;
@@ -399,7 +400,7 @@ link_attach(struct baton_link *link, void (*ready)(void *arg, short what), void 
 		return;
 	}
 	link->attached = true;
-	event_assign(&link->ev, runtime_base(), link->fd, EV_READ | EV_PERSIST, on_ready, link);
+	event_assign(&link->ev, loop_base(), link->fd, EV_READ | EV_PERSIST, on_ready, link);
 	event_add(&link->ev, NULL);
 }
 
@@ -409,7 +410,7 @@ link_want(struct baton_link *link, short events)
 	if ((link->ev.ev_events & (EV_READ | EV_WRITE)) == events)
 		return;
 	event_del(&link->ev);
-	event_assign(&link->ev, runtime_base(), link->fd, events | EV_PERSIST, on_ready, link);
+	event_assign(&link->ev, loop_base(), link->fd, events | EV_PERSIST, on_ready, link);
 	if (events != 0)
 		event_add(&link->ev, NULL);
 }

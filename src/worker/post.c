@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "worker/origin.h"
 #include "worker/pace.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 struct posted {
 	STAILQ_ENTRY(posted) link;
@@ -109,7 +109,7 @@ post_start(void)
 	ps.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ps.fd < 0)
 		log_fatal("cannot make an eventfd: %s", strerror(errno));
-	event_assign(&ps.wake, runtime_base(), ps.fd, EV_READ | EV_PERSIST, on_wake, NULL);
+	event_assign(&ps.wake, loop_base(), ps.fd, EV_READ | EV_PERSIST, on_wake, NULL);
 	event_add(&ps.wake, NULL);
 }
 

@@ -38,17 +38,6 @@ bool runtime_stop(void);
 /* Free it, when the modules have stopped: until then they may give back what they have. */
 void runtime_free(void);
 
-/* The loop; runtime_start was called. */
-struct event_base *runtime_base(void);
-
-/* Is this thread the loop's? */
-bool runtime_on_loop(void);
-
-/* Where a function of baton.h begins that is the loop's alone: a thread that calls it ends the
- * worker, and the log names the function. */
-#define ON_LOOP() runtime_need_loop(__func__)
-void runtime_need_loop(const char *function);
-
 /* The drain begins: background tasks are told.  It is called off. */
 void runtime_drain(void);
 void runtime_undrain(void);

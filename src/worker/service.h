@@ -136,20 +136,11 @@ void service_types_use(const struct service_type *const *table);
 /* By name; NULL: there is none. */
 const struct service_type *service_type_find(const char *name);
 
-/* The worker drains: its connections end or are handed off. */
-bool worker_draining(void);
-
 /* This one ends, after what it is busy with: nobody will take it. */
 bool conn_ends_here(const struct conn *c);
 
 /* Where freeze would say yes: hand it off now, if there is somebody to take it.  True:
  * it is out of our hands; return at once. */
 bool conn_moves(struct conn *c);
-
-/* The worker drains and nobody serves on: what is idle is to be let go. */
-bool worker_stopping(void);
-
-/* A stop has been announced: health checks answer no, all else goes on. */
-bool worker_lame(void);
 
 #endif

@@ -19,7 +19,7 @@
 #include "worker/conn.h"
 #include "worker/give.h"
 #include "worker/service.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 /* A connection that the giver has not let go of yet. */
 struct held {
@@ -62,14 +62,14 @@ refuse(struct giver *g, uint64_t id, enum handoff_refusal why)
 	struct msg_nack nack = {.id = id, .refusal = why};
 	bool dead = is_dead(g);
 
-	chan_send(g->chan, MSG_NACK, worker_birth(), &nack, sizeof nack, NULL, 0);
+	chan_send(g->chan, MSG_NACK, self_birth(), &nack, sizeof nack, NULL, 0);
 	if (!dead)
 		return;
 	log_event(EVENT_CUT, EVENT_FIELDS(EVENT_TEXT("REASON", handoff_refusal_text(why))),
 	          "cut: a connection of worker birth %llu, which is dead: %s",
 	          (unsigned long long)g->birth, handoff_refusal_text(why));
-	stats_add(worker_page(), STATS_CLOSED, 1);
-	stats_add(worker_page(), STATS_CUT, 1);
+	stats_add(self_page(), STATS_CLOSED, 1);
+	stats_add(self_page(), STATS_CUT, 1);
 }
 
 static bool
@@ -82,7 +82,7 @@ is(const struct handoff_bytes *b, const char *text)
 static enum handoff_refusal
 objection(const struct handoff_record *r, uint32_t *listener)
 {
-	const struct conf *conf = worker_conf();
+	const struct conf *conf = self_conf();
 	const struct service_type *type;
 	uint32_t i = 0;
 
@@ -90,13 +90,13 @@ objection(const struct handoff_record *r, uint32_t *listener)
 		i++;
 	if (i == conf->nlisten)
 		return HANDOFF_NO_LISTENER;
-	type = worker_service(i)->type;
+	type = self_service(i)->type;
 	if (!is(&r->service, type->name))
 		return HANDOFF_OTHER_TYPE;
 	if (!conf->listen[i].handoff || !conf->drain.handoff || type->thaw == NULL)
 		return HANDOFF_UNWANTED;
 	*listener = i;
-	return worker_draining() || accept_full(i) ? HANDOFF_LATER : 0;
+	return self_draining() || accept_full(i) ? HANDOFF_LATER : 0;
 }
 
 static void
@@ -113,8 +113,8 @@ hold(struct giver *g, uint64_t id, struct conn *c, const struct handoff_record *
 	handoff_step(&h->state, HANDOFF_ACCEPT);
 	TAILQ_INSERT_TAIL(&g->held, h, link);
 	g->nheld++;
-	chan_send(g->chan, MSG_ACK, worker_birth(), &id, sizeof id, NULL, 0);
-	worker_page()->moving--; /* if we die from here on, it dies with us */
+	chan_send(g->chan, MSG_ACK, self_birth(), &id, sizeof id, NULL, 0);
+	self_page()->moving--; /* if we die from here on, it dies with us */
 }
 
 static void
@@ -147,7 +147,7 @@ on_prepare(struct giver *g, struct msg *m)
 		refuse(g, id, no);
 		return;
 	}
-	worker_page()->moving++; /* if we die now, it lives on with the giver */
+	self_page()->moving++; /* if we die now, it lives on with the giver */
 	memcpy(r.fd, m->fd, m->nfd * sizeof *r.fd);
 	c = conn_adopt(m->fd[0], listener, &r);
 	c->from_birth = g->birth;
@@ -159,7 +159,7 @@ on_prepare(struct giver *g, struct msg *m)
 		if (chan_may_log(g->chan))
 			log_warn("a connection of worker birth %llu stays there: %s",
 			         (unsigned long long)g->birth, fault);
-		worker_page()->moving--;
+		self_page()->moving--;
 		c->held = false;
 		conn_drop(c);
 		refuse(g, id, HANDOFF_SERVICE);
@@ -182,7 +182,7 @@ begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 	if (limit != NULL)
 		timelist_join_left(limit, &c->timed, left_ms);
 	conn_go_on(c);
-	if (c->closed || c->moving || !worker_draining())
+	if (c->closed || c->moving || !self_draining())
 		return;
 	if (conn_ends_here(c))
 		conn_drain(c);
@@ -273,9 +273,9 @@ take_pair(const struct msg_pair *pair, int fd)
 	g->birth = pair->birth;
 	g->generation = pair->generation;
 	TAILQ_INIT(&g->held);
-	g->chan = chan_new(worker_base(), fd, on_message, g);
+	g->chan = chan_new(self_base(), fd, on_message, g);
 	TAILQ_INSERT_TAIL(&givers, g, link);
-	chan_send(g->chan, MSG_HELLO, worker_birth(), &hello, sizeof hello, NULL, 0);
+	chan_send(g->chan, MSG_HELLO, self_birth(), &hello, sizeof hello, NULL, 0);
 }
 
 void

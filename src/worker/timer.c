@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/origin.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 struct baton_timer {
 	struct event ev;
@@ -38,7 +38,7 @@ baton_timer_new(void (*fn)(void *arg), void *arg)
 	ON_LOOP();
 	t->fn = fn;
 	t->arg = arg;
-	evtimer_assign(&t->ev, runtime_base(), on_timer, t);
+	evtimer_assign(&t->ev, loop_base(), on_timer, t);
 	return t;
 }
 

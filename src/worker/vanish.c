@@ -10,7 +10,7 @@
 
 #include "worker/conn.h"
 #include "worker/service.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define PER_TURN 256 /* connections */
 #define ASKED    2   /* times without an answer: one may be on its way */
@@ -47,7 +47,7 @@ look_at(struct conn *c)
 
 	if (c->lingering || c->moving || c->held)
 		return;
-	if (has_vanished(c->fd, worker_conf()->listen[c->listener].keepalive))
+	if (has_vanished(c->fd, self_conf()->listen[c->listener].keepalive))
 		conn_abort(c, "its client has vanished");
 	else if (type->far != NULL && has_vanished(type->far(c), c->service->conf->keepalive))
 		conn_abort(c, "its upstream has vanished");
@@ -106,11 +106,11 @@ shortest(const struct conf *conf)
 void
 vanish_start(void)
 {
-	int64_t ms = shortest(worker_conf()) / 2;
+	int64_t ms = shortest(self_conf()) / 2;
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-	evtimer_assign(&va.turn, worker_base(), on_turn, NULL);
-	event_assign(&va.look, worker_base(), -1, EV_PERSIST, on_look, NULL);
+	evtimer_assign(&va.turn, self_base(), on_turn, NULL);
+	event_assign(&va.look, self_base(), -1, EV_PERSIST, on_look, NULL);
 	if (ms > 0)
 		event_add(&va.look, &tv);
 }

@@ -25,6 +25,7 @@
 #include "wire/chan.h"
 #include "wire/figures.h"
 #include "wire/stats.h"
+#include "conf/conf.h"
 #include "worker/accept.h"
 #include "worker/access.h"
 #include "worker/confine.h"
@@ -34,144 +35,27 @@
 #include "worker/listing.h"
 #include "worker/overdue.h"
 #include "worker/runtime.h"
+#include "worker/service.h"
 #include "worker/take.h"
 #include "worker/trust.h"
 #include "worker/vanish.h"
 #include "worker/waitgroup.h"
+#include "worker/self.h"
 
 #define LACK_MS      500
 #define HEARTBEAT_MS 500
-#define PROGRESS_MS  100 /* a beat amid a turn of the loop */
 
 static struct {
-	const struct heritage *heritage;
-	struct event_base *base;
-	struct chan *chan;
-	struct service *service; /* one per conf.service */
-	bool lame;
-	bool outdated; /* a successor was asked for */
-	bool piped;    /* the log is a pipe, and the master reads it */
+	bool piped; /* the log is a pipe, and the master reads it */
 	struct event heartbeat;
 	struct event lack; /* time to ask again for what there was no room for */
 	struct event *sigterm;
 } w;
 
-struct event_base *
-worker_base(void)
-{
-	return w.base;
-}
-
-uint64_t
-worker_birth(void)
-{
-	return w.heritage->birth;
-}
-
-uint32_t
-worker_slot(void)
-{
-	return w.heritage->slot;
-}
-
-struct stats_page *
-worker_page(void)
-{
-	return w.heritage->page;
-}
-
-const struct stats *
-worker_stats(void)
-{
-	return w.heritage->stats;
-}
-
-const struct conf *
-worker_conf(void)
-{
-	return w.heritage->conf;
-}
-
-struct figures_row *
-worker_figures(const char *kind, const char *name, const char *part)
-{
-	static bool told;
-	struct figures_row *row = figures_row(w.heritage->stats, w.heritage->page,
-	                                      (struct figures_name){kind, name, part});
-
-	if (row == NULL && !told)
-		log_warn("%s %s%s%s is not counted, nor is what comes behind it: a worker has "
-		         "no room for so much",
-		         kind, name, part != NULL ? " " : "", part != NULL ? part : "");
-	told |= row == NULL;
-	return row;
-}
-
-bool
-worker_lame(void)
-{
-	return w.lame;
-}
-
-struct service *
-worker_service(uint32_t listener)
-{
-	const struct conf *conf = w.heritage->conf;
-
-	if (listener >= conf->nlisten)
-		return NULL;
-	return &w.service[conf->listen[listener].service_ix];
-}
-
-const char *
-worker_listener_name(uint32_t listener)
-{
-	const struct conf *conf = w.heritage->conf;
-
-	return listener < conf->nlisten ? conf->listen[listener].name : "?";
-}
-
-void
-worker_tell(enum msg_type type, const void *body, size_t len)
-{
-	if (w.chan != NULL)
-		chan_send(w.chan, type, w.heritage->birth, body, len, NULL, 0);
-}
-
-bool
-worker_is_heard(void)
-{
-	return w.chan != NULL && chan_idle(w.chan);
-}
-
-void
-worker_want_successor(const char *fmt, ...)
-{
-	va_list ap;
-	char *why;
-
-	if (w.outdated || worker_draining())
-		return;
-	w.outdated = true;
-	va_start(ap, fmt);
-	why = mem_vprintf(fmt, ap);
-	va_end(ap);
-	log_info("%s: a successor takes over", why);
-	free(why);
-	worker_tell(MSG_LEAVING, NULL, 0);
-}
-
-void
-worker_leave(void)
-{
-	FAULT("worker-leave");
-	event_base_loopbreak(w.base);
-}
-
 static void
 count_dropped(uint64_t lines)
 {
-	stats_add(w.heritage->page, STATS_LOG_DROPPED, lines);
+	stats_add(self.heritage->page, STATS_LOG_DROPPED, lines);
 }
 
 /* The parent's descriptors came along by fork: they are closed, and it is checked
@@ -206,7 +90,7 @@ on_sigterm(evutil_socket_t sig, short what, void *arg)
 	(void)sig;
 	(void)what;
 	(void)arg;
-	worker_tell(MSG_LEAVING, NULL, 0);
+	self_tell(MSG_LEAVING, NULL, 0);
 }
 
 /* What a terminal or `systemctl kill` sends to everybody is the master's affair. */
@@ -218,7 +102,7 @@ set_signals(void)
 
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);
-	w.sigterm = evsignal_new(w.base, SIGTERM, on_sigterm, NULL);
+	w.sigterm = evsignal_new(self.base, SIGTERM, on_sigterm, NULL);
 	if (w.sigterm == NULL || event_add(w.sigterm, NULL) < 0)
 		log_fatal("cannot watch for SIGTERM");
 	spawn_unblock_signals();
@@ -255,23 +139,23 @@ accept_order(const struct msg *m)
 
 	drain_resume();
 	accept_list(m->data, n);
-	worker_page()->state = n > 0 ? STATS_ACTIVE : STATS_PAUSED;
+	self_page()->state = n > 0 ? STATS_ACTIVE : STATS_PAUSED;
 }
 
 static void
 orphaned(void)
 {
-	uint64_t ms = (uint64_t)w.heritage->conf->drain.deadline;
+	uint64_t ms = (uint64_t)self.heritage->conf->drain.deadline;
 	struct msg_drain order = {.deadline_ms = clock_ms() + ms,
-	                          .cut_over_ms = (uint32_t)w.heritage->conf->drain.cut_over,
+	                          .cut_over_ms = (uint32_t)self.heritage->conf->drain.cut_over,
 	                          .flags = MSG_DRAIN_SWEEP};
 
 	if (w.piped)
 		log_set_fd(STDERR_FILENO, log_form());
 	log_warn("the master is gone: drain and leave");
-	chan_free(&w.chan);
+	chan_free(&self.chan);
 	listing_stop();
-	if (!worker_draining())
+	if (!self_draining())
 		drain_begin(&order);
 }
 
@@ -306,7 +190,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		accept_order(m);
 		break;
 	case MSG_LAME:
-		w.lame = *(const uint32_t *)m->data != 0;
+		self.lame = *(const uint32_t *)m->data != 0;
 		break;
 	case MSG_DRAIN:
 		drain_begin(m->data);
@@ -343,18 +227,7 @@ on_lack(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	worker_tell(MSG_LACKS, NULL, 0);
-}
-
-void
-worker_progress(void)
-{
-	uint64_t now = clock_tick_ms();
-
-	if (w.heritage == NULL) /* nobody watches: a part of a worker, in a test */
-		return;
-	if (now >= w.heritage->page->heartbeat_ms + PROGRESS_MS)
-		w.heritage->page->heartbeat_ms = now;
+	self_tell(MSG_LACKS, NULL, 0);
 }
 
 static void
@@ -363,16 +236,31 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	w.heritage->page->heartbeat_ms = clock_ms();
+	self.heritage->page->heartbeat_ms = clock_ms();
 	log_tell_dropped();
 }
+
+static void
+conn_ends(struct conn *c)
+{
+	give_ended(c);
+	if (c->held)
+		take_forget(c);
+}
+
+static const struct conn_rules conn_rules = {.took = accept_took,
+                                             .ends = conn_ends,
+                                             .ended = accept_relief,
+                                             .rests = accept_retry,
+                                             .ends_here = conn_ends_here,
+                                             .may_move = give_look};
 
 static void
 start_heartbeat(void)
 {
 	struct timeval tv = {.tv_usec = HEARTBEAT_MS * 1000};
 
-	event_assign(&w.heartbeat, w.base, -1, EV_PERSIST, on_heartbeat, NULL);
+	event_assign(&w.heartbeat, self.base, -1, EV_PERSIST, on_heartbeat, NULL);
 	event_add(&w.heartbeat, &tv);
 	on_heartbeat(-1, 0, NULL);
 }
@@ -381,7 +269,7 @@ start_heartbeat(void)
 static int
 see_files(char **cause)
 {
-	const struct conf *conf = w.heritage->conf;
+	const struct conf *conf = self.heritage->conf;
 	struct conf_errors errors = {0};
 	struct flaws flaws = {.n = 0};
 
@@ -398,16 +286,16 @@ see_files(char **cause)
 static int
 start_services(char **cause)
 {
-	const struct conf *conf = w.heritage->conf;
+	const struct conf *conf = self.heritage->conf;
 
-	w.service = mem_alloc(conf->nservice * sizeof *w.service);
+	self.service = mem_alloc(conf->nservice * sizeof *self.service);
 	for (size_t i = 0; i < conf->nservice; i++) {
-		struct service *s = &w.service[i];
+		struct service *s = &self.service[i];
 		char *why = NULL;
 
 		s->conf = &conf->service[i];
 		s->type = service_type_find(s->conf->type);
-		s->base = w.base;
+		s->base = self.base;
 		if (s->type->start == NULL || s->type->start(s, &why) == 0)
 			continue;
 		cause_set(cause, "[service:%s]: %s", s->conf->name, why);
@@ -420,10 +308,10 @@ start_services(char **cause)
 static void
 stop_services(void)
 {
-	for (size_t i = 0; i < w.heritage->conf->nservice; i++)
-		if (w.service[i].type->stop != NULL)
-			w.service[i].type->stop(&w.service[i]);
-	free(w.service);
+	for (size_t i = 0; i < self.heritage->conf->nservice; i++)
+		if (self.service[i].type->stop != NULL)
+			self.service[i].type->stop(&self.service[i]);
+	free(self.service);
 }
 
 static struct event_base *
@@ -449,8 +337,8 @@ say_failed(const char *cause)
 
 	if (told < len)
 		log_error("%s", cause);
-	worker_tell(MSG_FAILED, cause, told);
-	chan_flush(w.chan, 1000);
+	self_tell(MSG_FAILED, cause, told);
+	chan_flush(self.chan, 1000);
 }
 
 static void
@@ -458,7 +346,7 @@ start(const struct heritage *h)
 {
 	char *cause = NULL;
 
-	w.heritage = h;
+	self.heritage = h;
 	log_set_worker(h->generation, h->slot, h->birth);
 	log_set_counter(count_dropped);
 	prctl(PR_SET_NAME, "baton-worker");
@@ -466,16 +354,16 @@ start(const struct heritage *h)
 	h->page->started = process_started(getpid()); /* nobody else may look it up */
 	keep_heritage(h);
 	spawn_scrub_environment();
-	w.base = new_base();
+	self.base = new_base();
 	set_signals();
-	w.chan = chan_new(w.base, h->channel, on_message, NULL);
+	self.chan = chan_new(self.base, h->channel, on_message, NULL);
 	if (confine_user(h, &cause) < 0) {
 		say_failed(cause);
 		_exit(1);
 	}
-	waitgroup_start(w.base, h->page);
-	access_start(w.base, h);
-	conn_start(w.base);
+	waitgroup_start(self.base, h->page);
+	access_start(self.base, h);
+	conn_start(self.base, &conn_rules);
 	accept_start((uint64_t)h->conf->server.max_connections);
 	drain_start();
 	give_start();
@@ -483,9 +371,9 @@ start(const struct heritage *h)
 	listing_start();
 	overdue_start();
 	vanish_start();
-	trust_start(w.heritage->conf);
+	trust_start(self.heritage->conf);
 	start_heartbeat();
-	evtimer_assign(&w.lack, w.base, on_lack, NULL);
+	evtimer_assign(&w.lack, self.base, on_lack, NULL);
 }
 
 /* A task that ignores its end runs in a thread of its module: nothing that it may use
@@ -493,7 +381,7 @@ start(const struct heritage *h)
 static _Noreturn void
 leave_at_once(void)
 {
-	chan_free(&w.chan);
+	chan_free(&self.chan);
 	_exit(0);
 }
 
@@ -515,11 +403,11 @@ stop(void)
 		leave_at_once();
 	stop_services();
 	runtime_free();
-	chan_free(&w.chan);
+	chan_free(&self.chan);
 	event_free(w.sigterm);
 	event_del(&w.heartbeat);
 	event_del(&w.lack);
-	event_base_free(w.base);
+	event_base_free(self.base);
 }
 
 int
@@ -536,9 +424,9 @@ worker_main(const struct heritage *heritage)
 		return 1;
 	}
 	FAULT("worker-ready");
-	worker_page()->state = STATS_READY;
-	worker_tell(MSG_READY, NULL, 0);
-	event_base_dispatch(w.base);
+	self_page()->state = STATS_READY;
+	self_tell(MSG_READY, NULL, 0);
+	event_base_dispatch(self.base);
 	stop();
 	return 0;
 }

@@ -17,7 +17,7 @@
 #include "worker/conn.h"
 #include "worker/give.h"
 #include "worker/service.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define TAKER 7 /* its birth */
 
@@ -35,37 +35,37 @@ static char blob[16384];
 /* --- the worker around it --- */
 
 const struct conf *
-worker_conf(void)
+self_conf(void)
 {
 	return &conf;
 }
 
 bool
-worker_draining(void)
+self_draining(void)
 {
 	return true;
 }
 
 struct stats_page *
-worker_page(void)
+self_page(void)
 {
 	return &page;
 }
 
 uint64_t
-worker_birth(void)
+self_birth(void)
 {
 	return 1;
 }
 
 struct event_base *
-worker_base(void)
+self_base(void)
 {
 	return base;
 }
 
 const char *
-worker_listener_name(uint32_t listener)
+self_listener_name(uint32_t listener)
 {
 	(void)listener;
 	return "e";

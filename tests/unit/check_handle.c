@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "service/http/handle.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 struct call {
 	int unused;
@@ -14,7 +14,7 @@ static struct call one, two;
 static bool on_loop = true;
 
 void
-runtime_need_loop(const char *function)
+loop_need(const char *function)
 {
 	if (!on_loop)
 		abort();

@@ -17,6 +17,7 @@
 #include "wire/handoff.h"
 #include "worker/conn.h"
 #include "worker/runtime.h"
+#include "worker/self.h"
 
 /* --- what is asked for --- */
 
@@ -93,7 +94,7 @@ answer_alive(baton_request r)
 static void
 answer_ready(baton_request r)
 {
-	bool ready = !worker_lame() && !worker_stopping();
+	bool ready = !self_lame() && !self_stopping();
 
 	answer_text(r, ready ? 200 : 503, "text/plain", ready ? "ok\n" : "stopping\n");
 }

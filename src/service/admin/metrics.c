@@ -13,7 +13,7 @@
 #include "wire/figures.h"
 #include "wire/latency.h"
 #include "wire/stats.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define SERVICES_MAX 64
 
@@ -359,7 +359,7 @@ put_heartbeats(FILE *f)
 
 	begin(f, "heartbeat_age_seconds", "gauge",
 	      "Time since a worker's loop last said that it runs.");
-	while ((page = stats_page_next(worker_stats(), page)) != NULL) {
+	while ((page = stats_page_next(self_stats(), page)) != NULL) {
 		uint64_t beat = page->heartbeat_ms;
 
 		fprintf(f,
@@ -373,7 +373,7 @@ put_heartbeats(FILE *f)
 static void
 sum_up(struct sums *s)
 {
-	const struct stats *stats = worker_stats();
+	const struct stats *stats = self_stats();
 	struct stats_reading reading;
 
 	stats_read_begin(stats, &reading);

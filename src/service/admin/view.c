@@ -11,7 +11,7 @@
 #include "wire/figures.h"
 #include "wire/latency.h"
 #include "wire/stats.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define SERVICES_MAX 64 /* whose latency is told */
 
@@ -41,7 +41,7 @@ static json_t *
 from_board(void)
 {
 	uint64_t written_ms = 0, silent;
-	char *text = board_read(worker_stats(), &written_ms);
+	char *text = board_read(self_stats(), &written_ms);
 	json_t *j = text != NULL ? json_loads(text, 0, NULL) : NULL;
 	const json_t *list;
 
@@ -95,7 +95,7 @@ count_generation(json_t *g)
 	json_int_t id = json_integer_value(json_object_get(g, "id"));
 	const struct stats_page *page = NULL;
 
-	while ((page = stats_page_next(worker_stats(), page)) != NULL) {
+	while ((page = stats_page_next(self_stats(), page)) != NULL) {
 		if ((json_int_t)page->generation != id)
 			continue;
 		fresh += page->fresh;
@@ -114,7 +114,7 @@ totals(void)
 	json_t *j = json_object();
 
 	for (enum stats_counter c = 0; c < STATS_COUNTERS_N; c++)
-		set_count(j, stats_counter_name(c), stats_sum(worker_stats(), c));
+		set_count(j, stats_counter_name(c), stats_sum(self_stats(), c));
 	return j;
 }
 
@@ -133,7 +133,7 @@ counters(void)
 {
 	json_t *j = json_object();
 
-	stats_named_each(worker_stats(), add_counter, j);
+	stats_named_each(self_stats(), add_counter, j);
 	return j;
 }
 
@@ -189,7 +189,7 @@ find(const struct latency *sum, size_t n, const char *name)
 static json_t *
 services(const struct latency *sum, size_t n)
 {
-	const struct conf *conf = worker_conf();
+	const struct conf *conf = self_conf();
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < conf->nservice; i++) {
@@ -218,7 +218,7 @@ refresh_answers(json_t *to, struct figures_name name)
 {
 	struct figures_sum sum;
 
-	figures_sum(worker_stats(), name, &sum);
+	figures_sum(self_stats(), name, &sum);
 	for (int c = 0; c < FIGURES_CLASSES_N; c++)
 		refresh_number(to, figures_class[c], sum.v[FIGURES_1XX + c]);
 }
@@ -231,7 +231,7 @@ refresh_upstream(json_t *u)
 	                            json_string_value(json_object_get(u, "address"))};
 	struct figures_sum sum;
 
-	figures_sum(worker_stats(), name, &sum);
+	figures_sum(self_stats(), name, &sum);
 	refresh_number(u, "requests", sum.v[FIGURES_ASKED]);
 	refresh_number(u, "failures", sum.v[FIGURES_FAILED]);
 	refresh_number(u, "busy", sum.v[FIGURES_BUSY]);
@@ -269,19 +269,19 @@ json_t *
 view_json(void)
 {
 	struct latency *sum = mem_alloc(SERVICES_MAX * sizeof *sum);
-	const struct stats_page *own = worker_page();
+	const struct stats_page *own = self_page();
 	json_t *j = from_board();
 	struct stats_reading reading;
 	size_t n;
 
-	stats_read_begin(worker_stats(), &reading);
+	stats_read_begin(self_stats(), &reading);
 	do {
 		count_generations(j);
 		refresh_figures(j);
 		json_object_set_new(j, "totals", totals());
 		json_object_set_new(j, "counters", counters());
-		n = latency_sums(worker_stats(), sum, SERVICES_MAX);
-	} while (stats_read_again(worker_stats(), &reading));
+		n = latency_sums(self_stats(), sum, SERVICES_MAX);
+	} while (stats_read_again(self_stats(), &reading));
 	json_object_set_new(j, "services", services(sum, n));
 	json_object_set_new(j, "clock_ms", json_integer((json_int_t)clock_ms()));
 	json_object_set_new(j, "answered_by",

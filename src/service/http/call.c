@@ -26,7 +26,7 @@
 #include "worker/conn.h"
 #include "worker/ctx.h"
 #include "worker/pace.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 #define CALLS_KEPT 128
 #define LAST_TURNS 4 /* a task's end, and its group's, are heard by then */
@@ -50,7 +50,7 @@ call_start(void)
 	cl.on = true;
 	STAILQ_INIT(&cl.ready);
 	cl.nready = 0;
-	evtimer_assign(&cl.turn, runtime_base(), on_turn, NULL);
+	evtimer_assign(&cl.turn, loop_base(), on_turn, NULL);
 }
 
 void

@@ -1,7 +1,7 @@
 #include "service/http/handle.h"
 
 #include "base/mem.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 #define NONE     UINT32_MAX
 #define REST_MAX 1024 /* places that tell how their last one has ended */
@@ -99,7 +99,7 @@ handle_find(const char *function, baton_request r, int *status)
 	uint32_t i = (uint32_t)r.id, generation = (uint32_t)(r.id >> 32);
 	struct slot *s;
 
-	runtime_need_loop(function);
+	loop_need(function);
 	*status = BATON_ANSWERED;
 	if (i >= ha.n)
 		return NULL;

@@ -18,8 +18,8 @@
 #include "service/http/reply.h"
 #include "wire/stats.h"
 #include "worker/dial.h"
-#include "worker/runtime.h"
-#include "worker/worker.h"
+#include "worker/loop.h"
+#include "worker/self.h"
 
 #define HEAD_MAX   8192
 #define FAILED_MAX 2 /* failures in a row */
@@ -151,7 +151,7 @@ on_dialled(void *arg, int fd, int status, const char *why)
 	}
 	h->fd = fd;
 	h->n = 0;
-	event_assign(&h->ev, runtime_base(), fd, EV_READ | EV_PERSIST, on_readable, h);
+	event_assign(&h->ev, loop_base(), fd, EV_READ | EV_PERSIST, on_readable, h);
 	event_add(&h->ev, NULL);
 	if (send(fd, h->request, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
 		conclude(h, "it takes no request");
@@ -177,9 +177,9 @@ remember(struct health *h)
 	char *name = mem_printf("%s %s %s", h->conf->name, h->target, h->conf->check);
 	uint64_t hash = stats_hash(name);
 
-	h->hearsay = stats_flag_is_set(worker_stats(), hash, clock_ms());
+	h->hearsay = stats_flag_is_set(self_stats(), hash, clock_ms());
 	h->failed = h->hearsay ? FAILED_MAX : 0;
-	h->flag = stats_flag(worker_stats(), worker_page(), hash);
+	h->flag = stats_flag(self_stats(), self_page(), hash);
 	if (h->hearsay)
 		log_info("service %s: upstream %s was ill when it was asked last",
 		         h->conf->name, h->target);

@@ -17,7 +17,7 @@
 #include "wire/figures.h"
 #include "wire/latency.h"
 #include "worker/conn.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define LATER_MS       1000 /* a limit of a connection that is on its way is looked at again */
 #define MODULE_IDLE_MS 75000
@@ -57,12 +57,12 @@ half_limit(const struct conf_service *conf)
 static struct figures_row **
 rows_of_listeners(const char *service)
 {
-	const struct conf *conf = worker_conf();
+	const struct conf *conf = self_conf();
 	struct figures_row **rows = mem_alloc(conf->nlisten * sizeof *rows);
 
 	for (size_t i = 0; i < conf->nlisten; i++)
 		if (strcmp(conf->listen[i].service, service) == 0)
-			rows[i] = worker_figures("listener", conf->listen[i].name, NULL);
+			rows[i] = self_figures("listener", conf->listen[i].name, NULL);
 	return rows;
 }
 
@@ -78,12 +78,12 @@ start(struct service *service, char **cause)
 	h = mem_alloc(sizeof *h);
 	h->conf = conf;
 	h->root = root;
-	h->latency = latency_row(worker_stats(), worker_page(), conf->name);
+	h->latency = latency_row(self_stats(), self_page(), conf->name);
 	if (h->latency == NULL)
 		log_warn("service %s: its latency is not measured, as there is no room for so "
 		         "many services",
 		         conf->name);
-	h->answers = worker_figures("service", conf->name, NULL);
+	h->answers = self_figures("service", conf->name, NULL);
 	h->answered = rows_of_listeners(conf->name);
 	respond_prepare(h);
 	h->header = timelist_new(service->base, (uint64_t)conf->header_timeout, on_header_late);

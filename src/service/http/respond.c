@@ -11,7 +11,7 @@
 #include "service/http/file.h"
 #include "service/http/range.h"
 #include "worker/conn.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define ROOT_LOOK_MS 1000 /* between two looks where its name leads */
 
@@ -88,7 +88,7 @@ respond_connection(struct exchange *x)
 		x->close = true;
 		x->last = false; /* the rest of the body still comes */
 	}
-	if (!x->close && (conn_ends_here(x->conn) || worker_lame()) && !another_has_come(x))
+	if (!x->close && (conn_ends_here(x->conn) || self_lame()) && !another_has_come(x))
 		x->close =
 		    true; /* who is told so now does not meet an end between two requests */
 	if (x->close)
@@ -274,7 +274,7 @@ look_at_root(struct http *h)
 		return;
 	h->root_seen_ms = now;
 	if (file_root_is_replaced(h->root, h->conf->root))
-		worker_want_successor("service %s: root %s is another directory by now",
+		self_want_successor("service %s: root %s is another directory by now",
 		                      h->conf->name, h->conf->root);
 }
 
@@ -334,7 +334,7 @@ respond(struct conn *c, struct exchange *x)
 	}
 	status = request_path(&x->request.target, path, sizeof path);
 	if (status == 0 && is_health(h, path)) {
-		bool down = worker_lame() || worker_stopping();
+		bool down = self_lame() || self_stopping();
 
 		answer_text(c, x, down ? 503 : 200, down ? "stopping\n" : "ok\n");
 	} else if (h->routes != NULL && status == 0) {

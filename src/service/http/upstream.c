@@ -11,7 +11,7 @@
 #include "service/http/health.h"
 #include "wire/figures.h"
 #include "worker/pool.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define LOOK_MS 1000
 #define DOWN_MS 1000 /* after a failed connect, while there are others */
@@ -92,7 +92,7 @@ upstreams_new(const struct conf_service *conf)
 			u->breaker = new_breaker(conf, u->text);
 		if (conf->check != NULL)
 			u->health = health_new(conf, u->text, u->host);
-		u->figures = worker_figures("upstream", conf->name, u->text);
+		u->figures = self_figures("upstream", conf->name, u->text);
 	}
 	us->look = baton_timer_new(on_look, us);
 	baton_timer_set(us->look, 0);

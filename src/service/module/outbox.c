@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "service/module/streamed.h"
 #include "worker/conn.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 
 #define IOV_MAX_N  64
 #define TURN_BYTES (512 * 1024) /* of a fast client, in one turn of the loop: others first */
@@ -82,7 +82,7 @@ wake(struct baton_conn *bc)
 {
 	bool post;
 
-	if (runtime_on_loop()) {
+	if (loop_is_mine()) {
 		stream_look_soon(bc);
 		return;
 	}

@@ -18,8 +18,9 @@
 #include "worker/conn.h"
 #include "worker/origin.h"
 #include "worker/pace.h"
-#include "worker/runtime.h"
+#include "worker/loop.h"
 #include "worker/service.h"
+#include "worker/self.h"
 
 static struct stream *
 stream_of(const struct conn *c)
@@ -50,7 +51,7 @@ stream_look_soon(struct baton_conn *bc)
 {
 	struct stream *st = bc->stream;
 
-	AN(runtime_on_loop());
+	AN(loop_is_mine());
 	if (bc->queued || bc->c == NULL)
 		return;
 	if (STAILQ_EMPTY(&st->todo) && !st->turning)
@@ -374,7 +375,7 @@ drain(struct conn *c)
 
 	if (stream_module(bc)->drain != NULL)
 		call_module(bc, stream_module(bc)->drain);
-	else if (worker_stopping() && !bc->wants)
+	else if (self_stopping() && !bc->wants)
 		last_look(c, bc);
 }
 
@@ -493,5 +494,5 @@ baton_conn_peer(const struct baton_conn *conn, char *buf, size_t len)
 bool
 baton_conn_leaves(const struct baton_conn *conn)
 {
-	return conn->c != NULL && worker_draining() && !conn_ends_here(conn->c);
+	return conn->c != NULL && self_draining() && !conn_ends_here(conn->c);
 }

@@ -25,7 +25,7 @@
 #include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/trust.h"
-#include "worker/worker.h"
+#include "worker/self.h"
 
 #define LOG_EVERY_MS 1000
 #define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */
@@ -492,7 +492,7 @@ start(struct service *service, char **cause)
 	px->figures = mem_alloc(conf->nupstream * sizeof(struct figures_row *));
 	for (size_t i = 0; i < conf->nupstream; i++)
 		px->figures[i] =
-		    worker_figures("upstream", conf->name, conf->upstream[i].text);
+		    self_figures("upstream", conf->name, conf->upstream[i].text);
 	px->home.base = service->base;
 	if (conf->max_per_source > 0)
 		px->sources = sources_new();
