@@ -31,7 +31,7 @@
 #include "master/privileges.h"
 #include "master/upgrade.h"
 #include "wire/heritage.h"
-#include "service/services.h"
+#include "services.h"
 #include "worker/confine.h"
 #include "worker/eyes.h"
 #include "worker/service.h"

@@ -12,6 +12,7 @@
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "service/http/route.h"
+#include "service/module/served.h"
 #include "service/module/stream.h"
 #include "service/module/table.h"
 #include "worker/conn.h"
@@ -128,15 +129,6 @@ read_own(struct baton_service *s, char **cause)
 	return -1;
 }
 
-static void
-destroy(struct baton_service *s)
-{
-	own_free(&s->value, s->module->keys);
-	mem_free(&s->routes);
-	mem_free(&s->cause);
-	free(s);
-}
-
 static int
 start_module(struct baton_service *s, char **cause)
 {
@@ -160,7 +152,7 @@ stop_routes(struct service *service)
 	struct baton_service *s = h->owner;
 
 	http_service.stop(service);
-	module_stop(s);
+	served_stop(s);
 	call_stop();
 }
 
@@ -214,7 +206,7 @@ start(struct service *service, char **cause)
 	runtime_start(service->base, &limits);
 	crash_watch();
 	if (read_own(s, cause) < 0 || start_module(s, cause) < 0) {
-		destroy(s);
+		served_free(s);
 		return -1;
 	}
 	if (m->routes == NULL) {
@@ -222,17 +214,6 @@ start(struct service *service, char **cause)
 		return 0;
 	}
 	return start_routes(s, cause);
-}
-
-void
-module_stop(struct baton_service *s)
-{
-	struct origin before = origin_enter((struct origin){.service = baton_service_name(s)});
-
-	if (s->module->stop != NULL)
-		s->module->stop(s);
-	origin_leave(before);
-	destroy(s);
 }
 
 static unsigned
@@ -248,63 +229,3 @@ const struct service_type module_service = {
     .examine = examine,
     .start = start,
 };
-
-/* --- baton.h --- */
-
-const char *
-baton_service_name(const struct baton_service *service)
-{
-	return service->service->conf->name;
-}
-
-static const struct own_value *
-value_of(const struct baton_service *s, const char *key, bool text)
-{
-	int i = own_find(s->module->keys, key);
-
-	if (i < 0)
-		log_panic("module '%s' has no key '%s'", s->module->name, key);
-	if ((s->module->keys[i].type >= BATON_KEY_TEXT) != text)
-		log_panic("module '%s': key '%s' is %s text", s->module->name, key,
-		          text ? "no" : "a");
-	return &s->value[i];
-}
-
-int64_t
-baton_service_number(const struct baton_service *service, const char *key)
-{
-	const struct own_value *v = value_of(service, key, false);
-	int i = own_find(service->module->keys, key);
-
-	return service->module->keys[i].type == BATON_KEY_BOOL ? v->as.flag : v->as.number;
-}
-
-const char *
-baton_service_text(const struct baton_service *service, const char *key)
-{
-	return value_of(service, key, true)->text;
-}
-
-void
-baton_service_set_data(struct baton_service *service, void *data)
-{
-	service->data = data;
-}
-
-void *
-baton_service_data(const struct baton_service *service)
-{
-	return service->data;
-}
-
-int
-baton_service_fail(struct baton_service *service, const char *fmt, ...)
-{
-	va_list ap;
-
-	mem_free(&service->cause);
-	va_start(ap, fmt);
-	service->cause = mem_vprintf(fmt, ap);
-	va_end(ap);
-	return -1;
-}

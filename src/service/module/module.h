@@ -10,23 +10,8 @@
 #ifndef BATON_SERVICE_MODULE_MODULE_H
 #define BATON_SERVICE_MODULE_MODULE_H
 
-#include "baton.h"
-#include "service/module/own.h"
 #include "worker/service.h"
 
 extern const struct service_type module_service;
-
-/* A [service:NAME] of this type, in this worker. */
-struct baton_service {
-	struct service *service;
-	const struct baton_module *module;
-	struct baton_route *routes; /* the module's; NULL: it is a stream */
-	struct own_value *value;    /* one for each of module->keys */
-	void *data;                 /* the module's */
-	char *cause;                /* why start fails */
-};
-
-/* The worker leaves: stop the module and free it. */
-void module_stop(struct baton_service *s);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/module/carry.h"
-#include "service/module/module.h"
+#include "service/module/served.h"
 #include "service/module/outbox.h"
 #include "service/module/streamed.h"
 #include "worker/conn.h"
@@ -22,19 +22,6 @@
 #include "worker/service.h"
 #include "worker/self.h"
 
-static struct stream *
-stream_of(const struct conn *c)
-{
-	return c->service->data;
-}
-
-struct origin
-stream_enter(const struct baton_conn *bc)
-{
-	return origin_enter(
-	    (struct origin){.service = baton_service_name(bc->stream->service)});
-}
-
 static void
 call_module(struct baton_conn *bc, void (*fn)(struct baton_conn *bc))
 {
@@ -42,23 +29,6 @@ call_module(struct baton_conn *bc, void (*fn)(struct baton_conn *bc))
 
 	fn(bc);
 	origin_leave(before);
-}
-
-/* --- the list of what is to be done --- */
-
-void
-stream_look_soon(struct baton_conn *bc)
-{
-	struct stream *st = bc->stream;
-
-	AN(loop_is_mine());
-	if (bc->queued || bc->c == NULL)
-		return;
-	if (STAILQ_EMPTY(&st->todo) && !st->turning)
-		event_active(&st->turn, EV_TIMEOUT, 0);
-	STAILQ_INSERT_TAIL(&st->todo, bc, todo);
-	st->ntodo++;
-	bc->queued = true;
 }
 
 /* --- what the loop watches for --- */
@@ -312,19 +282,6 @@ writable(struct conn *c)
 
 /* --- life --- */
 
-struct baton_conn *
-stream_new_conn(struct conn *c)
-{
-	struct baton_conn *bc = mem_alloc(sizeof *bc);
-
-	bc->c = c;
-	bc->stream = stream_of(c);
-	bc->holds = 1;
-	STAILQ_INIT(&bc->chunks);
-	c->data = bc;
-	return bc;
-}
-
 static void
 opened(struct conn *c)
 {
@@ -414,7 +371,7 @@ stop(struct service *service)
 	event_del(&st->turn);
 	timelist_free(&st->idle);
 	timelist_free(&st->send);
-	module_stop(st->service);
+	served_stop(st->service);
 	free(st);
 }
 

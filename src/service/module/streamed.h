@@ -1,7 +1,7 @@
 /*
- * streamed: the inside of a stream's connection, for the files that make it up: its life
- * and what it reads (stream.c), what is written to it, from whatever thread (outbox.c), and
- * how it moves to another worker (carry.c).
+ * streamed: the inside of a stream's connection, for the files that make it up: what all of
+ * them need (streamed.c), what is written to it, from whatever thread (outbox.c), how it moves
+ * to another worker (carry.c), and above these its life and what it reads (stream.c).
  */
 #ifndef BATON_SERVICE_MODULE_STREAMED_H
 #define BATON_SERVICE_MODULE_STREAMED_H
@@ -18,7 +18,7 @@
 
 #include "baton.h"
 #include "service/http/tail.h"
-#include "service/module/module.h"
+#include "service/module/served.h"
 #include "worker/conn.h"
 #include "worker/service.h"
 #include "worker/origin.h"
@@ -68,6 +68,12 @@ struct stream {
 	bool turning; /* it is being worked off */
 	char buffer[STREAM_READ_MAX];
 };
+
+static inline struct stream *
+stream_of(const struct conn *c)
+{
+	return c->service->data;
+}
 
 static inline const struct baton_module *
 stream_module(const struct baton_conn *bc)

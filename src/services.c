@@ -1,4 +1,4 @@
-#include "service/services.h"
+#include "services.h"
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /*
  * services: the types there are, for main to hand to the worker.
  */
-#ifndef BATON_SERVICE_SERVICES_H
-#define BATON_SERVICE_SERVICES_H
+#ifndef BATON_SERVICES_H
+#define BATON_SERVICES_H
 
 #include "worker/service.h"
 
