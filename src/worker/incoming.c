@@ -53,27 +53,67 @@ share(const struct stats_page *giver, uint32_t givers, uint32_t takers, uint64_t
 	return n > 0 ? (held + n - 1) / n : held;
 }
 
+/* As many connections as a worker says to hold, and no more than there is room for: it may have
+ * had more.  Of one whose numbers can't be true: none. */
+static uint64_t
+held_by(const struct stats_page *p, uint64_t most)
+{
+	struct stats_counts counts;
+	uint64_t held;
+
+	stats_counts(p, &counts);
+	if (counts.fresh == STATS_HELD_MAX || counts.idle == STATS_HELD_MAX ||
+	    counts.busy == STATS_HELD_MAX || counts.tasks == STATS_HELD_MAX)
+		return 0;
+	held = counts.fresh + counts.idle + counts.busy;
+	held -= counts.tasks < held ? counts.tasks : held;
+	return held < most ? held : most;
+}
+
+static bool
+leaves(const struct stats_page *p)
+{
+	return p->state == STATS_DRAINING || p->state == STATS_CUTTING;
+}
+
+/* Those of our generation that take what one of it gives that was told to leave: in the order
+ * of their births, as the master counts them.  Returns how many; *rank: ours. */
+static uint32_t
+rank_among_takers(const struct stats *stats, const struct stats_page *own, uint32_t *rank)
+{
+	const struct stats_page *p = NULL;
+	uint32_t n = 0;
+
+	*rank = 0;
+	while ((p = stats_page_next(stats, p)) != NULL) {
+		if (p->generation != own->generation || p->state == STATS_STARTING || leaves(p))
+			continue;
+		n++;
+		*rank += p->birth < own->birth;
+	}
+	return n;
+}
+
 uint64_t
 incoming_count(const struct stats *stats, const struct stats_page *own, uint64_t most)
 {
 	struct slots list[GENERATIONS];
 	size_t n = count_slots(stats, list);
 	uint32_t takers = slots_of(list, n, own->generation), givers;
+	uint32_t rank, siblings = rank_among_takers(stats, own, &rank);
 	const struct stats_page *p = NULL;
-	struct stats_counts counts;
-	uint64_t sum = 0, held;
+	uint64_t sum = 0;
 
-	while (n > 1 && (p = stats_page_next(stats, p)) != NULL) {
-		if (p->birth == 0 || p->generation == own->generation ||
+	while ((p = stats_page_next(stats, p)) != NULL) {
+		bool ours = p->generation == own->generation;
+		uint32_t at = ours ? rank : own->slot, all = ours ? siblings : takers;
+
+		if (p == own || p->birth == 0 || (ours && !leaves(p)) ||
 		    p->slot >= STATS_BIRTHS)
 			continue;
-		stats_counts(p, &counts);
-		held = counts.fresh + counts.idle + counts.busy;
-		held -= counts.tasks < held ? counts.tasks : held;
 		givers = slots_of(list, n, p->generation);
-		if (held <= most && givers > 0 &&
-		    handoff_gives_to(p->slot, givers, own->slot, takers))
-			sum += share(p, givers, takers, held);
+		if (givers > 0 && all > 0 && handoff_gives_to(p->slot, givers, at, all))
+			sum += share(p, givers, all, held_by(p, most));
 	}
 	return sum;
 }

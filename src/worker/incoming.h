@@ -11,8 +11,8 @@
 
 #include "wire/stats.h"
 
-/* Those of the workers of other generations that give to the worker of page own
- * (handoff_gives_to).  most: what one of them can hold. */
+/* Those of workers that give to the worker of page own (handoff_gives_to): of other generations,
+ * and of its own if they were told to leave.  most: what one of them can hold. */
 uint64_t incoming_count(const struct stats *stats, const struct stats_page *own, uint64_t most);
 
 #endif

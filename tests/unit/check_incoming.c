@@ -45,6 +45,24 @@ START_TEST(alone_nobody_gives)
 }
 END_TEST
 
+/* It was told to leave: who serves on, and its successor once it is ready, take what it has. */
+START_TEST(a_sibling_that_leaves_gives)
+{
+	struct stats_page *a = holds(3, 0, 8), *b = holds(3, 1, 9), *next;
+
+	a->state = b->state = STATS_ACTIVE;
+	a->state = STATS_DRAINING;
+	come_to(b, 8);
+	next = holds(3, 0, 0);
+	come_to(b, 8);
+	next->state = STATS_ACTIVE;
+	come_to(next, 0); /* slot 0 gives to the first of two, which is b */
+	come_to(b, 8);
+	b->state = STATS_DRAINING;
+	come_to(next, 17);
+}
+END_TEST
+
 START_TEST(a_slot_gives_to_the_same_slot)
 {
 	struct stats_page *old = holds(1, 0, 5), *other = holds(1, 1, 8);
@@ -98,7 +116,7 @@ START_TEST(a_liar_is_not_believed)
 {
 	struct stats_page *liar = holds(1, 0, 101), *a = holds(2, 0, 0);
 
-	come_to(a, 0);
+	come_to(a, 100); /* it may have had more room */
 	liar->idle = UINT64_MAX;
 	liar->busy = UINT64_MAX;
 	come_to(a, 0);
@@ -127,6 +145,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, alone_nobody_gives);
+	tcase_add_test(tc, a_sibling_that_leaves_gives);
 	tcase_add_test(tc, a_slot_gives_to_the_same_slot);
 	tcase_add_test(tc, several_generations_give);
 	tcase_add_test(tc, fewer_and_more_slots);
