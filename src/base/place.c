@@ -238,6 +238,19 @@ place_is_own(const char *path, const struct place_id *own, mode_t kind)
 	return yes;
 }
 
+const char *
+place_what(const char *path)
+{
+	struct place p;
+	struct stat st;
+	const char *what = NULL;
+
+	if (place_open(&p, path) == 0 && place_look(&p, &st) == 0)
+		what = place_kind(st.st_mode);
+	place_close(&p);
+	return what;
+}
+
 void
 place_remove(const char *path, const struct place_id *own, mode_t kind)
 {

@@ -46,6 +46,9 @@ int place_look(const struct place *p, struct stat *st);
 /* Does what stands at path have that kind (S_IFSOCK, ...), and is it own? */
 bool place_is_own(const char *path, const struct place_id *own, mode_t kind);
 
+/* What stands at path, as place_kind; NULL: nothing, or nobody can tell. */
+const char *place_what(const char *path);
+
 /* Remove it, if it does and is. */
 void place_remove(const char *path, const struct place_id *own, mode_t kind);
 

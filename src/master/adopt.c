@@ -184,13 +184,17 @@ restore(json_t *state)
 	log_warn("the master before this one has ended without a word; %u workers served on",
 	         living());
 	look_for_strangers();
-	if (control_start(own->conf->server.control, &cause) < 0)
-		give_up(cause);
+	if (control_start(own->conf->server.control, &cause) < 0) {
+		log_error("%s", cause);
+		mem_free(&cause);
+		control_start_later(own->conf->server.control);
+	}
 	go_on_with(own);
 	env.adopts = false;
 	listener_start();
 	if (generation_acquire(own, &cause) < 0)
-		give_up(cause);
+		log_error("%s", cause); /* the reload that follows says so, too */
+	free(cause);
 }
 
 static void

@@ -474,6 +474,13 @@ control_start(const char *path, char **cause)
 }
 
 void
+control_start_later(const char *path)
+{
+	keep_reserve();
+	socketfile_miss(path, on_acceptable);
+}
+
+void
 control_stop(void)
 {
 	struct control_client *c;
@@ -582,11 +589,14 @@ control_restore(const json_t *j, char **cause)
 	size_t i;
 	json_t *one;
 
-	if (fd < 0 || path == NULL)
+	if (path == NULL)
 		return cause_set(cause, "the control socket did not come over");
 	keep_reserve();
 	own = restore_own(j, path);
-	socketfile_take(fd, path, &own, on_acceptable);
+	if (fd >= 0)
+		socketfile_take(fd, path, &own, on_acceptable);
+	else
+		socketfile_miss(path, on_acceptable);
 	free(path);
 	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
 	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);

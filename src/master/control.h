@@ -39,6 +39,9 @@ void control_use(const struct control_rules *rules);
 /* Listen at path (NULL: the default place).  0 or -1 with *cause. */
 int control_start(const char *path, char **cause);
 
+/* It can't be made now: the next reload tries again, and status warns until then. */
+void control_start_later(const char *path);
+
 /* Close and unlink what is still our own socket. */
 void control_stop(void);
 

@@ -98,14 +98,17 @@ listener_warn(json_t *list)
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link) {
+		const char *what;
 		char *sentence;
 
 		if (l->retired || !listener_path_is_lost(l))
 			continue;
+		what = place_what(l->bound + strlen("unix:"));
 		sentence =
 		    mem_printf("listener %s: its socket is not there any more, and nobody can "
-		               "connect; a reload makes it anew",
-		               l->bound);
+		               "connect; %s%sa reload makes it anew",
+		               l->bound, what != NULL ? what : "",
+		               what != NULL ? " stands in its place: when that is gone, " : "");
 		json_array_append_new(list, record_shown(sentence, SIZE_MAX));
 		free(sentence);
 	}
@@ -505,7 +508,7 @@ restore_one(const json_t *j, char **cause)
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;
 	filter_as_told(l);
-	if (l->nsock == 0 || (env.adopts && listener_path_is_lost(l)))
+	if (l->nsock == 0)
 		listener_destroy(l); /* it will be bound again */
 	return 0;
 }

@@ -89,6 +89,14 @@ socketfile_take(int fd, const char *path, const struct place_id *own,
 		log_fatal("cannot watch the control socket");
 }
 
+void
+socketfile_miss(const char *path, event_callback_fn acceptable)
+{
+	sf.fn = acceptable;
+	sf.path = path != NULL ? mem_strdup(path) : control_path_default();
+	sf.own = (struct place_id){0};
+}
+
 int
 socketfile_start(const char *path, event_callback_fn acceptable, char **cause)
 {
@@ -148,13 +156,17 @@ socketfile_move(const char *path, char **cause)
 void
 socketfile_warn(json_t *list)
 {
+	const char *what;
 	char *sentence;
 
 	if (place_is_own(sf.path, &sf.own, S_IFSOCK))
 		return;
-	sentence = mem_printf("control socket %s is not there any more; a reload makes it anew "
-	                      "(kill -HUP %d)",
-	                      sf.path, (int)getpid());
+	what = place_what(sf.path);
+	sentence = mem_printf("control socket %s is not there any more; %s%sa reload makes it "
+	                      "anew (kill -HUP %d)",
+	                      sf.path, what != NULL ? what : "",
+	                      what != NULL ? " stands in its place: when that is gone, " : "",
+	                      (int)getpid());
 	json_array_append_new(list, record_shown(sentence, SIZE_MAX));
 	free(sentence);
 }

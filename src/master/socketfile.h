@@ -20,6 +20,9 @@ int socketfile_start(const char *path, event_callback_fn acceptable, char **caus
 void socketfile_take(int fd, const char *path, const struct place_id *own,
                      event_callback_fn acceptable);
 
+/* It can't be had now: another try with each socketfile_move. */
+void socketfile_miss(const char *path, event_callback_fn acceptable);
+
 /* Before a reload: could it move to path?  0, or -1 with *cause. */
 int socketfile_try(const char *path, char **cause);
 
