@@ -203,15 +203,15 @@ fuzz_reply(const char *bytes, size_t len, unsigned rule)
 
 /* What is left has no line more, each is a field, and none of them frames anything. */
 static void
-fuzz_trailers(char *bytes, size_t len)
+fuzz_trailers(char *bytes, size_t len, bool answer)
 {
-	ptrdiff_t n = rewrite_trailers(bytes, len);
+	ptrdiff_t n = rewrite_trailers(bytes, len, answer);
 
 	MUST(n <= (ptrdiff_t)len);
 	if (n <= 0)
 		return;
 	MUST(bytes[n - 1] == '\n');
-	MUST(rewrite_trailers(bytes, (size_t)n) == n);
+	MUST(rewrite_trailers(bytes, (size_t)n, answer) == n);
 }
 
 int
@@ -223,7 +223,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	bytes = copy((const char *)data + 1, size - 1);
 	if ((data[0] & 0xc0) == 0xc0)
-		fuzz_trailers(bytes, size - 1);
+		fuzz_trailers(bytes, size - 1, (data[0] & 1) != 0);
 	else if ((data[0] & 0x80) != 0)
 		fuzz_reply(bytes, size - 1, data[0]);
 	else

@@ -355,7 +355,6 @@ static const struct {
     {"X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\nX_Real_IP: 1\r\nA: b\r\n", "A: b\r\n"},
     {"Authorization: a\r\nCookie: b\r\nIf-Match: c\r\nTE: d\r\nTrailer: e\r\n", ""},
     {"Iffy: a\r\nContents: b\r\nHosts: c\r\n", "Iffy: a\r\nContents: b\r\nHosts: c\r\n"},
-    {"X : y\r\n", NULL},
     {"no colon\r\n", NULL},
     {"X: y\r\n folded\r\n", NULL},
     {": y\r\n", NULL},
@@ -366,14 +365,41 @@ START_TEST(what_may_trail)
 	char bytes[256];
 	ptrdiff_t n;
 
-	strcpy(bytes, trailers[_i].bytes);
-	n = rewrite_trailers(bytes, strlen(bytes));
-	if (trailers[_i].want == NULL) {
-		ck_assert_int_eq(n, -1);
-		return;
+	for (int answer = 0; answer < 2; answer++) {
+		strcpy(bytes, trailers[_i].bytes);
+		n = rewrite_trailers(bytes, strlen(bytes), answer);
+		if (trailers[_i].want == NULL) {
+			ck_assert_int_eq(n, -1);
+			continue;
+		}
+		ck_assert_int_eq(n, strlen(trailers[_i].want));
+		ck_assert_mem_eq(bytes, trailers[_i].want, (size_t)n);
 	}
-	ck_assert_int_eq(n, strlen(trailers[_i].want));
-	ck_assert_mem_eq(bytes, trailers[_i].want, (size_t)n);
+}
+END_TEST
+
+/* As in a head: in an answer it goes, in a request it is an error. */
+START_TEST(a_blank_before_the_colon)
+{
+	char bytes[] = "X-A \t: b\r\nContent-Length : 3\r\nY:z\r\n";
+	ptrdiff_t n = rewrite_trailers(bytes, strlen(bytes), true);
+
+	ck_assert_int_eq(n, strlen("X-A: b\r\nY:z\r\n"));
+	ck_assert_mem_eq(bytes, "X-A: b\r\nY:z\r\n", (size_t)n);
+	strcpy(bytes, "X : y\r\n");
+	ck_assert_int_eq(rewrite_trailers(bytes, strlen(bytes), false), -1);
+}
+END_TEST
+
+START_TEST(trailers_are_bounded)
+{
+	char bytes[(REQUEST_FIELDS_MAX + 1) * 5 + 1] = "";
+
+	for (int i = 0; i < REQUEST_FIELDS_MAX; i++)
+		strcat(bytes, "a:b\r\n");
+	ck_assert_int_eq(rewrite_trailers(bytes, strlen(bytes), true), strlen(bytes));
+	strcat(bytes, "a:b\r\n");
+	ck_assert_int_eq(rewrite_trailers(bytes, strlen(bytes), true), -1);
 }
 END_TEST
 
@@ -501,6 +527,8 @@ main(void)
 	tcase_add_loop_test(t, each_reply, 0, sizeof replies / sizeof *replies);
 	tcase_add_loop_test(t, what_an_answer_is_told, 0, 3);
 	tcase_add_loop_test(t, what_may_trail, 0, sizeof trailers / sizeof *trailers);
+	tcase_add_test(t, a_blank_before_the_colon);
+	tcase_add_test(t, trailers_are_bounded);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

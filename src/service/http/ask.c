@@ -47,7 +47,7 @@ piece_add_end(struct piece *p, const char *trailers, size_t n)
 static bool
 end_chunks(struct relay *r, struct piece *p)
 {
-	ptrdiff_t n = rewrite_trailers(r->trailers.p, r->trailers.n - 2);
+	ptrdiff_t n = rewrite_trailers(r->trailers.p, r->trailers.n - 2, false);
 
 	if (n >= 0)
 		piece_add_end(p, r->trailers.p, (size_t)n);

@@ -68,6 +68,19 @@ relay_flush_down(struct relay *r)
 	relay_start_limits(r);
 }
 
+/* All of them are there, and the empty line behind them.  False: they are no fields. */
+static bool
+pass_trailers(struct relay *r, struct piece *p)
+{
+	ptrdiff_t n = rewrite_trailers(r->ends.p, r->ends.n - 2, true);
+
+	if (n < 0)
+		return false;
+	piece_add(p, r->ends.p, (size_t)n);
+	piece_add(p, "\r\n", 2);
+	return true;
+}
+
 /* A chunk's bytes go as they are, but to a client that does not know them.  False: they are
  * none. */
 static bool
@@ -77,11 +90,14 @@ pass_chunks(struct relay *r, char *bytes, size_t n, struct piece *p)
 	enum chunked_result result =
 	    chunked_take(&r->chunked, bytes, n, &used, r->unwrapped ? bytes : NULL, &kept);
 
-	piece_add(p, bytes, r->unwrapped ? kept : used);
+	if (r->chunked.trailed > 0 && !r->unwrapped)
+		tail_add(&r->ends, bytes + used - r->chunked.trailed, r->chunked.trailed);
+	piece_add(p, bytes, r->unwrapped ? kept : used - r->chunked.trailed);
 	r->surplus = used < n;
 	if (result == CHUNKED_DONE)
 		r->state = ANSWERED;
-	return result != CHUNKED_BAD;
+	return result == CHUNKED_MORE ||
+	       (result == CHUNKED_DONE && (r->unwrapped || pass_trailers(r, p)));
 }
 
 /* False: the answer is broken. */

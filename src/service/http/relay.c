@@ -95,6 +95,7 @@ relay_gone(struct exchange *x)
 	leave_upstream(r, false);
 	tail_clear(&r->down);
 	tail_clear(&r->trailers);
+	tail_clear(&r->ends);
 	baton_freelist_put(&h->relays, r);
 }
 

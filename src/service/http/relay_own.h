@@ -50,6 +50,7 @@ struct relay {
 	bool surplus;   /* the upstream has sent more than its answer */
 	struct tail up, down;
 	struct tail trailers; /* of the request's body, while they come */
+	struct tail ends;     /* the answer's trailers, likewise */
 	struct tail head;     /* the answer's, while it is a part */
 	unsigned early;       /* heads of the kind 1xx that came before it */
 	struct reply reply;

@@ -514,21 +514,26 @@ may_trail(const struct request_text *name)
 	       (name->n < 3 || strncasecmp(name->p, "if-", 3) != 0);
 }
 
+/* Of an answer the blanks before the colon go (RFC 9112, 5.1). */
 ptrdiff_t
-rewrite_trailers(char *bytes, size_t len)
+rewrite_trailers(char *bytes, size_t len, bool answer)
 {
 	char *from = bytes, *end = bytes + len, *to = bytes;
 
-	while (from < end) {
+	for (size_t n = 0; from < end; n++) {
 		char *eol = memmem(from, (size_t)(end - from), "\r\n", 2);
 		char *colon = eol != NULL ? memchr(from, ':', (size_t)(eol - from)) : NULL;
 		struct request_text name = {from, colon != NULL ? (size_t)(colon - from) : 0};
 
-		if (!request_is_token(&name))
+		if (answer)
+			name = head_trim_end(name);
+		if (n == REQUEST_FIELDS_MAX || !request_is_token(&name))
 			return -1;
 		if (may_trail(&name)) {
-			memmove(to, from, (size_t)(eol + 2 - from));
-			to += eol + 2 - from;
+			memmove(to, from, name.n);
+			to += name.n;
+			memmove(to, colon, (size_t)(eol + 2 - colon));
+			to += eol + 2 - colon;
 		}
 		from = eol + 2;
 	}

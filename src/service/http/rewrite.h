@@ -60,10 +60,10 @@ size_t rewrite_reply(const struct rewrite_answer *rules, const char *head, size_
                      const struct reply *r, char *out, size_t size);
 
 /*
- * The trailers of a request's body, without the empty line behind them, in place: those that
- * frame, route or say who asks are left out (RFC 9110, 6.5.1).  Their length, or -1: they are
- * no fields.
+ * The trailers of a body, without the empty line behind them, in place: those that frame, route
+ * or say who asks are left out (RFC 9110, 6.5.1).  Their length, or -1: they are no fields, or
+ * more than REQUEST_FIELDS_MAX.
  */
-ptrdiff_t rewrite_trailers(char *bytes, size_t len);
+ptrdiff_t rewrite_trailers(char *bytes, size_t len, bool answer);
 
 #endif
