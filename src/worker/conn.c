@@ -812,12 +812,29 @@ conn_finish(struct conn *c, const char *why)
 	linger_again(c);
 }
 
+/* Nothing is cut off: its peer has all that was sent before an end in order; or neither side has
+ * said a word. */
+static bool
+is_done(const struct conn *c)
+{
+	int n;
+
+	if (c->lingering)
+		return ioctl(c->fd, SIOCOUTQ, &n) == 0 && n == 0;
+	return c->state == CONN_NEW && c->bytes_in == 0 && c->bytes_out == 0 &&
+	       !conn_has_input(c);
+}
+
 void
 conn_cut(struct conn *c, const char *why)
 {
 	char peer[64];
 	uint64_t now = clock_tick_ms();
 
+	if (is_done(c)) {
+		conn_close(c, c->lingering ? c->why : "neither side has said a word");
+		return;
+	}
 	conn_peer(c, peer, sizeof peer);
 	log_event(EVENT_CUT,
 	          EVENT_FIELDS(EVENT_TEXT("LISTENER", self_listener_name(c->listener)),

@@ -78,7 +78,8 @@ static void
 begin_cutting(void)
 {
 	dr.cut_total = waitgroup_count() - waitgroup_tasks();
-	log_warn("deadline: %llu connections are cut over %u ms",
+	log_warn("deadline: %llu connections are left; those that don't end by themselves are "
+	         "cut over %u ms",
 	         (unsigned long long)dr.cut_total, dr.order.cut_over_ms);
 	if (waitgroup_tasks() > 0)
 		log_warn("deadline: %llu tasks of handlers are cancelled",
@@ -93,7 +94,7 @@ begin_cutting(void)
 	dr.cut_done = 0;
 	dr.cut_since = clock_ms();
 	waitgroup_wait(0, on_settled);
-	on_tick(-1, 0, NULL);
+	schedule(CUT_TICK_MS); /* handlers that are cancelled answer first */
 }
 
 static void

@@ -187,7 +187,6 @@ connected(struct conn *c, struct client *cl)
 		flow_put(&cl->pair.up, text,
 		         greeting_write(&d->client, (int)px->conf->send_proxy, text));
 	mem_free(&cl->dialing);
-	conn_set_state(c, CONN_BUSY);
 	if (!conn_moves(c)) /* it could not until now */
 		pair_go(&cl->pair);
 }
@@ -279,6 +278,7 @@ admit(struct conn *c, struct client *cl)
 	struct source_key key = source_key_of(&cl->dialing->client.from);
 
 	cl->dialing->greets = false;
+	conn_set_state(c, CONN_BUSY); /* it waits for what its upstream says first, perhaps */
 	if (px->sources != NULL)
 		cl->source =
 		    sources_enter(px->sources, &key, (uint64_t)px->conf->max_per_source);
@@ -347,6 +347,7 @@ read_greeting(struct conn *c, struct client *cl)
 		return;
 	}
 	d->nbegun = whole;
+	conn_set_state(c, CONN_BUSY);
 	if (used == 0)
 		return;
 	if (told.from.ss_family != AF_UNSPEC) { /* else the one before us speaks for itself */
