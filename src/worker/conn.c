@@ -812,15 +812,15 @@ conn_finish(struct conn *c, const char *why)
 	linger_again(c);
 }
 
-/* Nothing is cut off: its peer has all that was sent before an end in order; or neither side has
- * said a word. */
+/* Nothing is cut off: all that was to be sent before an end in order is sent; or neither side
+ * has said a word. */
 static bool
 is_done(const struct conn *c)
 {
 	int n;
 
 	if (c->lingering)
-		return ioctl(c->fd, SIOCOUTQ, &n) == 0 && n == 0;
+		return ioctl(c->fd, SIOCOUTQNSD, &n) == 0 && n == 0;
 	return c->state == CONN_NEW && c->bytes_in == 0 && c->bytes_out == 0 &&
 	       !conn_has_input(c);
 }
