@@ -416,6 +416,48 @@ START_TEST(the_length_of_a_head)
 END_TEST
 
 static const struct {
+	const char *bytes;
+	int status;
+	size_t at; /* bytes, when it is refused */
+} line_by_line[] = {
+    {"GET / HTTP/1.1\r\nHost: x\r\nA:\r\n", 0, 0},
+    {"GET /", 0, 0},
+    {"GET /\r\n", 505, 7},
+    {"GET x\r\n", 400, 7},
+    {"EHLO x\r\nGET / HTTP/1.1\r\n", 400, 8},
+    {"GET / HTTP/3.0\r\n", 505, 16},
+    {"GET ftp://x/ HTTP/1.1\r\n", 400, 23},
+    {"GET * HTTP/1.1\r\n", 400, 16},
+    {"CONNECT x:1 HTTP/1.1\r\n", 501, 22},
+    {"GET / HTTP/1.1\r\nX Y: z\r\nB: c\r\n", 400, 24},
+    {"GET / HTTP/1.1\r\nA: b\r\nHost: a]b\r\n", 400, 33},
+    {"GET / HTTP/1.1\r\nContent-Length: x\r\n", 400, 35},
+    {"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n", 400, 41},
+    {"GET / HTTP/1.1\r\nnone\r\n", 400, 22},
+    {"GET / HTTP/1.1\r\n: x\r\n", 400, 21},
+    {"GET / HTTP/1.1\r\nA: b\r\n c\r\n", 400, 26},
+};
+
+/* At once, and byte by byte: when the line ends, and not before. */
+START_TEST(a_line_is_judged_when_it_ends)
+{
+	const char *bytes = line_by_line[_i].bytes;
+	size_t len = strlen(bytes);
+	int status = 0;
+
+	ck_assert_int_eq(request_judge_lines(bytes, len, 0), line_by_line[_i].status);
+	for (size_t n = 0; n < len && status == 0; n++) {
+		char *own = strndup(bytes, n + 1); /* of its own: a step beside it is seen */
+
+		status = request_judge_lines(own, n + 1, n);
+		ck_assert(status == 0 || n + 1 == line_by_line[_i].at);
+		free(own);
+	}
+	ck_assert_int_eq(status, line_by_line[_i].status);
+}
+END_TEST
+
+static const struct {
 	const char *head, *host;
 } hosts[] = {
     {"GET / HTTP/1.1\r\nHost: a:80\t\r\n\r\n", "a:80"},
@@ -579,6 +621,8 @@ main(void)
 	tcase_add_test(t, parameters_are_counted);
 	tcase_add_test(t, long_heads_and_targets);
 	tcase_add_loop_test(t, the_length_of_a_head, 0, sizeof lengths / sizeof *lengths);
+	tcase_add_loop_test(t, a_line_is_judged_when_it_ends, 0,
+	                    sizeof line_by_line / sizeof *line_by_line);
 	tcase_add_loop_test(t, the_host_is_the_targets_or_hosts, 0,
 	                    sizeof hosts / sizeof *hosts);
 	tcase_add_loop_test(t, a_target_has_a_path_and_a_query, 0,

@@ -141,6 +141,8 @@ receive_head(struct conn *c, struct exchange *x)
 	if (n == 0) {
 		if (request_is_hopeless(at, len, x->looked))
 			refuse_hopeless(c, x, at, len);
+		else if ((status = request_judge_lines(at, len, x->looked)) != 0)
+			respond_refuse(c, x, status);
 		else if (len >= max)
 			respond_refuse(c, x, request_too_long(at, len));
 		else if (is_line_too_long(at, len, x->looked))

@@ -493,6 +493,42 @@ request_parse(const char *head, size_t len, struct request *r)
 	return status;
 }
 
+/* A line by itself: its name, and where its value must be one thing, that. */
+static int
+judge_field(const char *line, size_t n)
+{
+	const char *colon = memchr(line, ':', n);
+	struct request scratch = {0};
+	struct parse p = {.r = &scratch};
+	struct request_text value;
+
+	p.name = (struct request_text){line, colon != NULL ? (size_t)(colon - line) : 0};
+	if (!request_is_token(&p.name))
+		return 400;
+	value = head_trim((struct request_text){colon + 1, n - p.name.n - 1});
+	note_value(&p, &value);
+	return p.bad_length || p.bad_encoding || p.bad_host ? 400 : 0;
+}
+
+/* A line is gone back over once, when it ends. */
+int
+request_judge_lines(const char *bytes, size_t len, size_t from)
+{
+	const char *end = bytes + len, *lf = memchr(bytes + from, '\n', len - from);
+	const char *line = lf != NULL ? memrchr(bytes, '\n', from) : NULL;
+	int status = 0;
+
+	line = line != NULL ? line + 1 : bytes;
+	for (; lf != NULL && status == 0; lf = memchr(line, '\n', (size_t)(end - line))) {
+		size_t n = (size_t)(lf - line) - 1; /* without CR, which stands there */
+		struct request scratch = {0};
+
+		status = line == bytes ? read_line(line, n, &scratch) : judge_field(line, n);
+		line = lf + 1;
+	}
+	return status;
+}
+
 bool
 request_ends_here(const struct request *r, uint64_t *hops)
 {

@@ -69,6 +69,10 @@ ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
  * at already. */
 bool request_is_hopeless(const char *bytes, size_t len, size_t from);
 
+/* Of a head that goes on, without empty lines before it: what refuses it by the lines that have
+ * ended since `from` bytes of it were looked at; 0: nothing does yet. */
+int request_judge_lines(const char *bytes, size_t len, size_t from);
+
 /* Tab is the only control byte that a head may hold inside a line; each line ends
  * in CRLF and starts with what is no blank (a folded line). */
 bool request_bytes_are_clean(const char *head, size_t len);
