@@ -616,12 +616,14 @@ typedef struct baton_request {
 /*
  * A method and a path.  `{name}` stands for one segment, which is not empty; `{name...}`,
  * as the last, for all that follows.  Of several that fit, the one with the earlier
- * literal segment is meant.  GET answers HEAD as well.  The method "*" is each of them; of two
- * routes with paths that fit alike, the one that names the method is meant.  A path that no
- * route has is 404; one that has it for other methods is 405 with Allow.
+ * literal segment is meant.  GET answers HEAD as well.  The method "*" is each of them,
+ * those that nobody has heard of as well; of two routes with paths that fit alike, the one that
+ * names the method is meant.  A path that no route has is 404; one that has it for other methods
+ * is 405 with Allow, or 501 for a method that nobody has heard of.
  *
- * The path "*" is for what no route has: such a route answers 404, 405 and 413 in the
- * module's own form (baton_request_refused), the first of them that is for the method.
+ * The path "*" is for what no route has (OPTIONS of the whole server, too): such a route answers
+ * 404, 405, 413 and 501 in the module's own form (baton_request_refused), the first of them that
+ * is for the method.
  */
 struct baton_route {
 	const char *method;
@@ -656,13 +658,13 @@ struct baton_service *baton_request_service(baton_request r);
  * answered (BATON_ANSWERED): then what still runs below it is in vain. */
 struct baton_ctx *baton_request_ctx(baton_request r);
 
-/* "GET" and the like; a literal. */
+/* "GET" and the like, as it was sent. */
 const char *baton_request_method(baton_request r);
 
 /* In the handler of the route "*": why it is this one's: 404, no route has the path; 405, none
  * for the method, and an answer with that status gets its Allow by itself; 413, the body is
- * longer than max_body: nothing of it is there, and the connection ends with the answer.  0: it
- * is the route's own request, or over. */
+ * longer than max_body: nothing of it is there, and the connection ends with the answer; 501, the
+ * method is one that nobody has heard of.  0: it is the route's own request, or over. */
 int baton_request_refused(baton_request r);
 
 /* The path as it was sent; the value of a variable, of a parameter of the query, decoded;

@@ -38,7 +38,11 @@ asked_free(struct asked_text **texts)
 const char *
 asked_method(const struct asked *a)
 {
-	return method_name(a->request->method);
+	const struct request *r = a->request;
+
+	if (r->method != METHOD_OTHER)
+		return method_name(r->method);
+	return keep_text(a, mem_strndup(r->method_name.p, r->method_name.n));
 }
 
 const char *

@@ -500,6 +500,7 @@ call_need_ctx(struct call *call)
 
 /* --- to the handler --- */
 
+/* "" of one that is not known by name: a route for every method is for it. */
 static const char *
 method_of(const struct call *call)
 {
@@ -555,6 +556,8 @@ find_route(struct call *call)
 	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
 		return 400;
 	status = route_find(call_http(call)->routes, method_of(call), &path, &call->match);
+	if (status != 0 && call->x->request.method == METHOD_OTHER)
+		status = 501;
 	return status != 0 && is_for_none(call, status) ? 0 : status;
 }
 

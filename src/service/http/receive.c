@@ -64,7 +64,7 @@ begin_body(struct conn *c, struct exchange *x)
 			relay_begin(c, x);
 		return;
 	}
-	if (x->request.method == METHOD_OTHER) {
+	if (x->request.method == METHOD_OTHER && http_of(c)->routes == NULL) {
 		respond_refuse(c, x, 501);
 		return;
 	}

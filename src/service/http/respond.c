@@ -275,7 +275,7 @@ look_at_root(struct http *h)
 	h->root_seen_ms = now;
 	if (file_root_is_replaced(h->root, h->conf->root))
 		self_want_successor("service %s: root %s is another directory by now",
-		                      h->conf->name, h->conf->root);
+		                    h->conf->name, h->conf->root);
 }
 
 /* status: what request_path made of the path. */
@@ -330,6 +330,10 @@ respond(struct conn *c, struct exchange *x)
 	timelist_leave(&x->total);
 	if (h->root < 0 && h->conf->health == NULL && h->routes == NULL) {
 		answer_canned(c, x);
+		return;
+	}
+	if (h->routes != NULL && x->request.target.n == 1 && *x->request.target.p == '*') {
+		call_route(c, x); /* of the whole server: no path */
 		return;
 	}
 	status = request_path(&x->request.target, path, sizeof path);
