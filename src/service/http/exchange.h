@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <time.h>
 
 #include "baton.h"
@@ -48,7 +51,7 @@ struct http {
 	const struct conf_service *conf;
 	struct canned canned[ANSWER_CONNECTIONS_N]; /* of `respond` */
 	int root;                                   /* directory; -1: respond */
-	uint64_t root_seen_ms;                      /* when its name led there for sure */
+	struct event root_look;                     /* does its name still lead there? */
 	const struct baton_route *routes;           /* of a module; NULL: none */
 	struct baton_service *owner;                /* the module */
 	struct upstreams *upstreams;                /* of a proxy; NULL: it is none */

@@ -66,6 +66,29 @@ rows_of_listeners(const char *service)
 	return rows;
 }
 
+/* Asked or not: else who comes first after a deploy would see what was there before. */
+static void
+on_root_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *h = arg;
+
+	(void)fd;
+	(void)what;
+	if (file_root_is_replaced(h->root, h->conf->root))
+		self_want_successor("service %s: root %s is another directory by now",
+		                    h->conf->name, h->conf->root);
+}
+
+static void
+watch_root(struct http *h, struct event_base *base)
+{
+	static const struct timeval each_second = {.tv_sec = 1};
+
+	event_assign(&h->root_look, base, -1, EV_PERSIST, on_root_look, h);
+	if (h->root >= 0)
+		event_add(&h->root_look, &each_second);
+}
+
 static int
 start(struct service *service, char **cause)
 {
@@ -93,6 +116,7 @@ start(struct service *service, char **cause)
 	h->idle = timelist_new(service->base, idle_limit(conf), on_idle_late);
 	h->half = timelist_new(service->base, half_limit(conf), on_total_late);
 	SLIST_INIT(&h->unused);
+	watch_root(h, service->base);
 	service->data = h;
 	if (conf->nupstream > 0) {
 		relay_start(h, service->base);
@@ -106,6 +130,7 @@ stop(struct service *service)
 {
 	struct http *h = service->data;
 
+	event_del(&h->root_look);
 	if (h->upstreams != NULL)
 		relay_stop(h);
 	exchange_free_unused(h);

@@ -13,8 +13,6 @@
 #include "worker/conn.h"
 #include "worker/self.h"
 
-#define ROOT_LOOK_MS 1000 /* between two looks where its name leads */
-
 static void
 can(struct http *h, enum answer_connection c)
 {
@@ -264,20 +262,6 @@ answer_file(struct conn *c, struct exchange *x)
 	respond_text(x, answer_end(x->text, len));
 }
 
-/* Does its name lead elsewhere by now?  What this worker may read is settled for its life. */
-static void
-look_at_root(struct http *h)
-{
-	uint64_t now = clock_tick_ms();
-
-	if (now - h->root_seen_ms < ROOT_LOOK_MS)
-		return;
-	h->root_seen_ms = now;
-	if (file_root_is_replaced(h->root, h->conf->root))
-		self_want_successor("service %s: root %s is another directory by now",
-		                    h->conf->name, h->conf->root);
-}
-
 /* status: what request_path made of the path. */
 static void
 answer_from_root(struct conn *c, struct exchange *x, int status, const char *path)
@@ -286,7 +270,6 @@ answer_from_root(struct conn *c, struct exchange *x, int status, const char *pat
 
 	if (x->request.method != METHOD_GET && x->request.method != METHOD_HEAD)
 		status = 405;
-	look_at_root(h);
 	if (status == 0)
 		status = file_open(h->root, path, h->conf->index, &x->file);
 	if (status == 0)
