@@ -83,8 +83,8 @@ process_open(pid_t pid, uint64_t started, bool alive)
 	return fd;
 }
 
-void
+int
 process_signal(int pidfd, int sig)
 {
-	syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
 }

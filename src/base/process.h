@@ -26,6 +26,6 @@ bool process_is_beside(pid_t pid);
 int process_open(pid_t pid, uint64_t started, bool alive);
 
 /* Send a signal to the process behind a pidfd. */
-void process_signal(int pidfd, int sig);
+int process_signal(int pidfd, int sig);
 
 #endif

@@ -1,8 +1,11 @@
 #include "master/privileges.h"
 
+#include <sys/syscall.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +94,18 @@ find_group(const struct conf *conf, const char *name, struct heritage *h, struct
 	return true;
 }
 
-/* Whom they run as is known: may we make them so? */
+/* Where nobody tells, we have it. */
+static bool
+has_capability(unsigned capability)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &head, data) < 0 ||
+	       (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+}
+
+/* Whom they run as is known: may we make them so, and signal them then? */
 static void
 judge(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
 {
@@ -99,11 +113,21 @@ judge(const struct conf *conf, const char *name, struct heritage *h, struct flaw
 	const char *key = other_user && conf->server.user != NULL ? "user" : "group";
 
 	h->drop = geteuid() == 0;
+	if (h->drop && other_user && !has_capability(CAP_KILL))
+		flaw_add(
+		    flaws, line_of(conf, key),
+		    "workers that run as '%s' could not be killed: the capability CAP_KILL "
+		    "is missing; with 'user = root' in [server] the workers stay as they are",
+		    name);
 	if (h->drop)
 		return;
-	if (other_user || (conf->server.group != NULL && h->gid != getegid()))
+	if (other_user)
 		flaw_add(flaws, line_of(conf, key),
 		         "only root can make its workers run as '%s'", name);
+	else if (conf->server.group != NULL && h->gid != getegid())
+		flaw_add(flaws, line_of(conf, "group"),
+		         "only root can give its workers the group '%s'",
+		         flaw_word(conf->server.group).text);
 	h->gid = getegid();
 }
 
@@ -118,9 +142,9 @@ find(const struct conf *conf, struct heritage *h, struct flaws *flaws)
 	h->gid = getegid();
 	if (name == NULL && group == NULL && h->uid != 0)
 		return;
-	if (name == NULL)
+	if (name == NULL && h->uid == 0)
 		name = "nobody";
-	user_is_good = find_user(conf, name, h, flaws);
+	user_is_good = name == NULL || find_user(conf, name, h, flaws);
 	group_is_good = group == NULL || find_group(conf, group, h, flaws);
 	if (user_is_good && group_is_good)
 		judge(conf, name, h, flaws);

@@ -225,10 +225,10 @@ slot_kill(struct worker *w, const char *why)
 	          "worker %u of generation %u (pid %d) is killed: %s", w->slot, w->gen->id,
 	          (int)w->pid, why);
 	w->killed = true;
-	if (w->pidfd >= 0)
-		process_signal(w->pidfd, SIGKILL);
-	else
-		kill(w->pid, SIGKILL);
+	if ((w->pidfd >= 0 ? process_signal(w->pidfd, SIGKILL) : kill(w->pid, SIGKILL)) < 0 &&
+	    errno != ESRCH)
+		log_error("worker %u of generation %u (pid %d) cannot be killed: %s", w->slot,
+		          w->gen->id, (int)w->pid, strerror(errno));
 }
 
 void

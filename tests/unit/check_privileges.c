@@ -79,7 +79,7 @@ START_TEST(only_root_can)
 	if (geteuid() == 0)
 		ck_assert_int_eq(setresuid(61238, 61238, 61238), 0);
 	says("user = daemon\n", "x:2: only root can make its workers run as 'daemon'");
-	says("group = daemon\n", "x:2: only root can make its workers run as 'nobody'");
+	says("group = daemon\n", "x:2: only root can give its workers the group 'daemon'");
 	says("user = 61237\n",
 	     "x:2: user 61237 is in no list, so say which group it has (group "
 	     "in [server])");
