@@ -64,6 +64,16 @@ process_login(pid_t pid, uid_t *uid)
 }
 
 bool
+process_has_name(pid_t pid, const char *name)
+{
+	struct text text = read_file(pid, "comm");
+	size_t n = strlen(name);
+
+	return strncmp(text.bytes, name, n) == 0 &&
+	       (text.bytes[n] == '\n' || text.bytes[n] == '\0');
+}
+
+bool
 process_is_beside(pid_t pid)
 {
 	struct text its = read_file(pid, "cgroup"), ours = read_file(getpid(), "cgroup");

@@ -18,6 +18,9 @@ uint64_t process_started(pid_t pid);
  * nobody, or the kernel does not tell. */
 bool process_login(pid_t pid, uid_t *uid);
 
+/* Is there a process with that pid, and is that its name (comm)? */
+bool process_has_name(pid_t pid, const char *name);
+
 /* Was it started by our parent, and is it in our cgroup?  False also when it is hidden. */
 bool process_is_beside(pid_t pid);
 

@@ -1,15 +1,20 @@
 #include "master/pidfile.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/diskfile.h"
+#include "base/fd.h"
+#include "base/mem.h"
 #include "base/place.h"
+#include "base/process.h"
 #include "master/record.h"
+
+#define PIDFILE_MAX 32 /* bytes; a longer file is none */
 
 static char *current;
 static struct place_id own;
@@ -35,6 +40,60 @@ pidfile_is(const char *path)
 	return current != NULL && strcmp(path, current) == 0;
 }
 
+/* Its first bytes, ended by NUL; "": there are none, or it is no file. */
+static void
+read_file(const char *path, char bytes[PIDFILE_MAX + 1])
+{
+	struct place p;
+	int fd = place_open(&p, path) == 0
+	             ? openat(p.dir, p.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+	             : -1;
+	ssize_t n = fd >= 0 ? read(fd, bytes, PIDFILE_MAX) : 0;
+
+	bytes[n > 0 ? n : 0] = '\0';
+	fd_close(&fd);
+	place_close(&p);
+}
+
+/* The inode of one that was removed may be another's by now. */
+static bool
+is_ours(void)
+{
+	char bytes[PIDFILE_MAX + 1], text[16];
+
+	number(text);
+	read_file(current, bytes);
+	return place_is_own(current, &own, S_IFREG) && strcmp(bytes, text) == 0;
+}
+
+int
+pidfile_may_replace(const char *path, char **why)
+{
+	char bytes[PIDFILE_MAX + 1];
+
+	read_file(path, bytes);
+	if (bytes[strspn(bytes, "0123456789 \n")] == '\0' && strlen(bytes) < PIDFILE_MAX)
+		return 0;
+	return cause_set(why, "what stands there is no pid file");
+}
+
+static int
+judge_old(const char *path, char **cause)
+{
+	char bytes[PIDFILE_MAX + 1], *why = NULL;
+	pid_t pid;
+
+	if (pidfile_may_replace(path, &why) < 0)
+		return cannot(path, why, cause);
+	read_file(path, bytes);
+	pid = (pid_t)strtol(bytes, NULL, 10);
+	if (pid > 0 && pid != getpid() && process_has_name(pid, "baton"))
+		return cannot(
+		    path,
+		    mem_printf("it is that of another baton, with pid %d", (int)pid), cause);
+	return 0;
+}
+
 int
 pidfile_try(const char *path, char **cause)
 {
@@ -42,6 +101,8 @@ pidfile_try(const char *path, char **cause)
 
 	if (path == NULL || pidfile_is(path))
 		return 0;
+	if (judge_old(path, cause) < 0)
+		return -1;
 	number(text);
 	return diskfile_try(path, text, &why) < 0 ? cannot(path, why, cause) : 0;
 }
@@ -53,9 +114,10 @@ pidfile_set(const char *path, char **cause)
 	struct place_id made = {0};
 	char text[16], *why = NULL;
 
-	if (path != NULL && pidfile_is(path) && told == getpid() &&
-	    place_is_own(current, &own, S_IFREG))
+	if (path != NULL && pidfile_is(path) && told == getpid() && is_ours())
 		return 0;
+	if (path != NULL && judge_old(path, cause) < 0)
+		return -1;
 	number(text);
 	if (path != NULL && diskfile_write(path, text, 0644, &made, &why) < 0)
 		return cannot(path, why, cause);
@@ -73,7 +135,7 @@ pidfile_warn(json_t *list)
 {
 	char *sentence;
 
-	if (current == NULL || place_is_own(current, &own, S_IFREG))
+	if (current == NULL || is_ours())
 		return;
 	sentence =
 	    mem_printf("pid file %s is not there any more; a reload writes it anew", current);
@@ -84,7 +146,7 @@ pidfile_warn(json_t *list)
 void
 pidfile_stop(void)
 {
-	if (current != NULL)
+	if (current != NULL && is_ours())
 		place_remove(current, &own, S_IFREG);
 	mem_free(&current);
 }

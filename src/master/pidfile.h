@@ -13,6 +13,9 @@
  * come in the way of the one that we have is no reason. */
 int pidfile_try(const char *path, char **cause);
 
+/* May what stands at path be replaced?  A pid file may.  0, or -1 with half a sentence in *why. */
+int pidfile_may_replace(const char *path, char **why);
+
 /* Is ours at path? */
 bool pidfile_is(const char *path);
 

@@ -39,7 +39,8 @@ look_at_pid_file(const struct conf *conf, struct flaws *flaws)
 	const char *path = conf->server.pid_file;
 	char *why = NULL;
 
-	if (path == NULL || pidfile_is(path) || diskfile_may_write(path, &why) >= 0)
+	if (path == NULL || pidfile_is(path) ||
+	    (diskfile_may_write(path, &why) >= 0 && pidfile_may_replace(path, &why) == 0))
 		return;
 	flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "pid_file"),
 	         "cannot write pid file %s: %s", path, why);
