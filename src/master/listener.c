@@ -375,6 +375,15 @@ close_all(void)
 /* --- life --- */
 
 void
+listener_unlink_all(void)
+{
+	const struct listener *l;
+
+	TAILQ_FOREACH (l, &all, link)
+		unlink_own(l);
+}
+
+void
 listener_start(void)
 {
 	const char *name;

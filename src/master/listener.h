@@ -52,6 +52,9 @@ struct listener {
 void listener_start(void);
 void listener_stop(void);
 
+/* The process ends, and nobody has served: no path of theirs is to stay. */
+void listener_unlink_all(void);
+
 /*
  * Find or bind every address of conf, with sockets for so many slots.  *use,
  * owned by the caller, lists them in the order of the file.  What was not

@@ -112,8 +112,10 @@ remove_files(void)
 		return;
 	pidfile_stop();
 	socketfile_unlink();
-	if (!generation_serves())
-		store_forget(); /* it is no crash that the next one is to recover from */
+	if (generation_serves())
+		return;
+	listener_unlink_all();
+	store_forget(); /* it is no crash that the next one is to recover from */
 }
 
 static void
