@@ -108,7 +108,7 @@ diskfile_open_lines(const char *path)
 static int
 may_make(const struct place *p, char **why)
 {
-	if (faccessat(p->dir, ".", W_OK | X_OK, 0) == 0)
+	if (fd_may(p->dir, ".", W_OK | X_OK))
 		return 0;
 	return cause_set(why, "%s", strerror(errno));
 }
@@ -142,7 +142,7 @@ diskfile_may_open_lines(const char *path, char **why)
 		result = may_make(&p, why);
 	else if (S_ISDIR(st.st_mode))
 		result = cause_set(why, "%s", strerror(EISDIR));
-	else if (faccessat(p.dir, p.name, S_ISFIFO(st.st_mode) ? R_OK | W_OK : W_OK, 0) < 0)
+	else if (!fd_may(p.dir, p.name, S_ISFIFO(st.st_mode) ? R_OK | W_OK : W_OK))
 		result = cause_set(why, "%s", strerror(errno));
 	place_close(&p);
 	return result;

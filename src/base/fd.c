@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -258,4 +259,10 @@ fd_raise_limit(void)
 		(void)getrlimit(RLIMIT_NOFILE, &rl);
 	}
 	return rl.rlim_cur;
+}
+
+bool
+fd_may(int dir, const char *name, int mode)
+{
+	return syscall(SYS_faccessat, dir, name, mode) == 0;
 }

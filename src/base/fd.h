@@ -61,4 +61,9 @@ char *fd_read(int fd, size_t max, size_t *len);
 /* Raise the soft limit of descriptors to the hard one.  Returns how many this process may have. */
 uint64_t fd_raise_limit(void);
 
+/* May we do that (R_OK, W_OK, X_OK) with what has that name in dir?  errno says why not.  By
+ * faccessat(2) and not by faccessat2(2), as faccessat(3) does: filters that don't know that one
+ * forbid it. */
+bool fd_may(int dir, const char *name, int mode);
+
 #endif

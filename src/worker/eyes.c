@@ -18,7 +18,7 @@ static bool
 may_enter(const char *path)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool yes = fd >= 0 && faccessat(fd, ".", X_OK, 0) == 0;
+	bool yes = fd >= 0 && fd_may(fd, ".", X_OK);
 
 	fd_close(&fd);
 	return yes;

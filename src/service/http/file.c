@@ -21,7 +21,7 @@ file_open_root(const char *dir, char **cause)
 
 	if (fd < 0)
 		return cause_set(cause, "root %s: %s", dir, strerror(errno));
-	if (faccessat(fd, ".", X_OK, AT_EACCESS) < 0) {
+	if (!fd_may(fd, ".", X_OK)) {
 		cause_set(cause, "root %s: %s", dir, strerror(errno));
 		fd_close(&fd);
 	}
