@@ -694,7 +694,7 @@ put_sections(struct page *p, const struct screen *s)
 	                                .newest_first = true,
 	                                .none = "none yet"};
 	struct section middle[MIDDLE_MAX];
-	size_t n = middle_sections(s, middle), lines;
+	size_t n = middle_sections(s, middle), lines, after;
 	size_t kept = least(section_lines(p, s, &changes), CHANGES_MIN);
 	size_t wanted = section_lines(p, s, &generations) + kept + n + 2;
 	bool roomy;
@@ -706,8 +706,14 @@ put_sections(struct page *p, const struct screen *s)
 	put_section(p, s, &generations, least(room(p), section_lines(p, s, &generations)));
 	for (size_t i = 0; i < n; i++) {
 		put_blank(p, roomy);
-		lines = room(p) > kept ? room(p) - kept : 0;
-		put_section(p, s, &middle[i], least(lines, section_lines(p, s, &middle[i])));
+		after = kept + n - 1 - i; /* each of those behind it has its line, at least */
+		lines = room(p) > after ? room(p) - after : 0;
+		if (lines >= 2)
+			put_section(p, s, &middle[i],
+			            least(lines, section_lines(p, s, &middle[i])));
+		else
+			put_text(p, mem_printf("%s: %zu", middle[i].title,
+			                       json_array_size(middle[i].list)));
 	}
 	put_blank(p, roomy);
 	put_section(p, s, &changes, room(p));

@@ -286,6 +286,34 @@ START_TEST(upstreams_and_services)
 }
 END_TEST
 
+/* Where there is no room for it, how many there are. */
+START_TEST(no_section_vanishes)
+{
+	static const char *const titles[] = {"LISTENERS", "SERVICES", "UPSTREAMS"};
+	struct screen *s = screen_new();
+	json_t *j = loaded(mem_printf(STATUS, 1000, "active", 1, 1, 1)), *list;
+
+	list = json_array();
+	for (int i = 0; i < 9; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "service", "api",
+		                                      "address", "127.0.0.1:80", "2xx", 1));
+	json_object_set(j, "upstreams", list);
+	json_object_set_new(j, "answers", list);
+	screen_set_status(s, j);
+	json_decref(j);
+	set_history(s, 9);
+	for (size_t height = 18; height < 60; height++) {
+		char *all = drawn(s, 80, height);
+
+		for (size_t i = 0; i < 3; i++)
+			ck_assert_msg(strstr(all, titles[i]) != NULL, "no %s at %zu in\n%s",
+			              titles[i], height, all);
+		free(all);
+	}
+	screen_free(&s);
+}
+END_TEST
+
 START_TEST(every_size)
 {
 	struct screen *s = screen_new();
@@ -431,6 +459,7 @@ main(void)
 	tcase_add_test(t, a_long_reason);
 	tcase_add_test(t, nothing_is_lost);
 	tcase_add_test(t, upstreams_and_services);
+	tcase_add_test(t, no_section_vanishes);
 	tcase_add_test(t, every_size);
 	tcase_add_test(t, the_newest_first);
 	tcase_add_test(t, what_is_missing_or_strange);
