@@ -135,23 +135,32 @@ speaks_http(const struct conf_service *s)
 }
 
 static json_t *
+listener(const struct conf *conf, const struct generation_use *u, bool first)
+{
+	const struct conf_listen *l = &conf->listen[u->listen_ix];
+	bool told = first && speaks_http(&conf->service[l->service_ix]);
+
+	return json_pack("{s:s, s:o, s:s, s:o}", "name", l->name, "address",
+	                 record_shown(listener_address(u->listener), SIZE_MAX), "service",
+	                 l->service, "answers",
+	                 told ? answers("listener", l->name) : json_null());
+}
+
+/* A row per address; the answers of all of a listener's stand in its first. */
+static json_t *
 listeners(void)
 {
 	const struct generation *g = generation_active();
 	json_t *list = json_array();
+	uint32_t before = UINT32_MAX;
 
 	for (size_t i = 0; g != NULL && i < g->nuse; i++) {
-		const struct conf_listen *l = &g->conf->listen[g->use[i].listen_ix];
+		const struct generation_use *u = &g->use[i];
 
-		if (g->use[i].listener != NULL)
-			json_array_append_new(
-			    list, json_pack("{s:s, s:o, s:s, s:o}", "name", l->name, "address",
-			                    record_shown(listener_address(g->use[i].listener),
-			                                 SIZE_MAX),
-			                    "service", l->service, "answers",
-			                    speaks_http(&g->conf->service[l->service_ix])
-			                        ? answers("listener", l->name)
-			                        : json_null()));
+		if (u->listener == NULL)
+			continue;
+		json_array_append_new(list, listener(g->conf, u, u->listen_ix != before));
+		before = u->listen_ix;
 	}
 	return list;
 }
