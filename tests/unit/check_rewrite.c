@@ -95,6 +95,20 @@ static const struct {
     {"POST / HTTP/1.1\r\nHost: h\r\nConnection: Transfer-Encoding\r\n"
      "Transfer-Encoding: chunked\r\n\r\n",
      NO, "", false, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"},
+    /* what somebody who is trusted says in another form goes on as it came */
+    {GET "Forwarded: for=1.2.3.4;proto=https\r\nForwarded: for=b\r\n\r\n", X_TRUSTED, "9.9.9.9",
+     false,
+     UP "Forwarded: for=1.2.3.4;proto=https\r\nForwarded: for=b\r\n"
+        "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
+    {GET "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n\r\n", F_TRUSTED, "9.9.9.9",
+     false,
+     UP "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n"
+        "Forwarded: for=9.9.9.9;proto=http;host=\"h\"\r\n\r\n"},
+    {GET "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\n\r\n",
+     {.forwarded = REWRITE_NO, .trusted = true, .own_host = "own"}, "9.9.9.9", false,
+     UP "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\n\r\n"},
+    {GET "Forwarded: for=1.2.3.4\r\n\r\n", X, "9.9.9.9", false,
+     UP "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
     /* framing */
     {"POST / HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"},

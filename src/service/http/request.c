@@ -341,10 +341,15 @@ note_host(struct parse *p, const struct request_text *v)
 static void
 note_expect(struct parse *p, const struct request_text *v)
 {
-	if (head_is(v, "100-continue"))
-		p->r->expects_continue = true;
-	else if (v->n > 0)
-		p->status = 417;
+	struct request_text list = *v, member;
+	size_t n = 0;
+
+	while (p->status == 0 && request_next_member(&list, &member)) {
+		if (n++ < REQUEST_MEMBERS_MAX && head_is(&member, "100-continue"))
+			p->r->expects_continue = true;
+		else
+			p->status = 417;
+	}
 }
 
 /* A second line makes the value a list, and a list is no valid value. */

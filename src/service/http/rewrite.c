@@ -258,16 +258,42 @@ put_forwarded(struct out *o, const struct forwards *f, const char *peer,
 	put_text(o, "\r\n");
 }
 
+static void
+put_each(struct out *o, const char *name, const struct request_text *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].n > 0)
+			put_value(o, name, &list[i]);
+}
+
+/* What somebody who is trusted has said in the form that we do not speak goes on as it came. */
+static void
+put_as_said(struct out *o, const struct forwards *f, bool x, bool forwarded)
+{
+	if (x) {
+		put_each(o, "X-Forwarded-For: ", f->x_for, f->nx_for);
+		put_each(o, "X-Forwarded-Proto: ", &f->x_proto, 1);
+		put_each(o, "X-Forwarded-Host: ", &f->x_host, 1);
+	}
+	if (forwarded)
+		put_each(o, "Forwarded: ", f->forwarded, f->nforwarded);
+}
+
 /* A client that is not trusted has said nothing. */
 static void
 put_forwards(struct out *o, const struct rewrite_rules *rules, struct forwards *f,
              const char *peer, const struct request_text *host)
 {
+	bool x = rules->forwarded == REWRITE_X_FORWARDED || rules->forwarded == REWRITE_BOTH;
+	bool forwarded =
+	    rules->forwarded == REWRITE_FORWARDED || rules->forwarded == REWRITE_BOTH;
+
 	if (!rules->trusted)
 		memset(f, 0, sizeof *f);
-	if (rules->forwarded == REWRITE_X_FORWARDED || rules->forwarded == REWRITE_BOTH)
+	put_as_said(o, f, !x, !forwarded);
+	if (x)
 		put_x_forwarded(o, f, peer, host);
-	if (rules->forwarded == REWRITE_FORWARDED || rules->forwarded == REWRITE_BOTH)
+	if (forwarded)
 		put_forwarded(o, f, peer, host);
 }
 
