@@ -216,7 +216,8 @@ relay_continue(struct relay *r)
 	send_down(r, &p);
 }
 
-/* One before the answer (1xx).  100 means something to who expects it only. */
+/* One before the answer (1xx).  100 means something to who expects it only; how many there may
+ * be is counted (EARLY_MAX). */
 static void
 pass_early(struct relay *r, const char *head, size_t len)
 {
@@ -230,6 +231,8 @@ pass_early(struct relay *r, const char *head, size_t len)
 			relay_continue(r);
 		return;
 	}
+	if (!r->expects)
+		relay_start_limits(r); /* it is a sign of life (RFC 2518, 10.1) */
 	if (x->request.http10)
 		return;
 	piece_add(&p, h->scratch,
