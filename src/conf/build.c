@@ -325,6 +325,17 @@ build_key(void *arg, int line, const char *name, const char *value, bool quoted)
 	mem_free(&cause);
 }
 
+/* It counts as given. */
+static void
+build_malformed(void *arg, int line, const char *name)
+{
+	struct build *b = arg;
+	const struct keys_row *row = b->open ? keys_find(b->section, name, 0) : NULL;
+
+	if (row != NULL && admit(b, line, row))
+		note_origin(b, line, row->name, CONF_BAD);
+}
+
 /* Lower a default that would exceed the key it may not exceed. */
 static void
 cap_default(struct build *b, const struct keys_row *row, void *base)
@@ -476,7 +487,10 @@ void
 build_tree(struct conf *conf, struct flaws *flaws)
 {
 	struct build b = {.conf = conf, .flaws = flaws};
-	struct lines_sink sink = {.section = build_section, .key = build_key, .arg = &b};
+	struct lines_sink sink = {.section = build_section,
+	                          .key = build_key,
+	                          .malformed = build_malformed,
+	                          .arg = &b};
 
 	lines_read(conf->text, conf->len, &sink, flaws);
 	settle_own(&b);

@@ -63,23 +63,25 @@ unquote(struct lines *l, const char *s, const char **end)
 	return NULL;
 }
 
-static void
+static bool
 quoted_value(struct lines *l, const char *name, const char *s)
 {
 	const char *rest;
 	char *value = unquote(l, s, &rest);
-	bool blank;
+	bool blank, good;
 
 	if (value == NULL)
-		return;
+		return false;
 	for (blank = false; isspace((unsigned char)*rest); rest++)
 		blank = true;
-	if (*rest != '\0' && !(*rest == ';' && blank))
+	good = *rest == '\0' || (*rest == ';' && blank);
+	if (good)
+		l->sink->key(l->sink->arg, l->line, name, value, true);
+	else
 		flaw_add(l->flaws, l->line, "unexpected text '%s' behind the quotes",
 		         flaw_word(rest).text);
-	else
-		l->sink->key(l->sink->arg, l->line, name, value, true);
 	mem_free(&value);
+	return good;
 }
 
 bool
@@ -89,6 +91,20 @@ lines_look_commented(const char *value)
 		if (isspace((unsigned char)*s) && is_comment(s + 1))
 			return true;
 	return false;
+}
+
+/* Did a comment that begins behind an open quote end it?  What was meant is not ours to
+ * guess. */
+static bool
+is_cut(const char *raw, const char *value)
+{
+	size_t len = strlen(value), quotes = 0;
+
+	for (const char *s = value; *s != '\0'; s++)
+		quotes += *s == '"';
+	for (raw += len; isspace((unsigned char)*raw); raw++)
+		;
+	return quotes % 2 == 1 && *raw == ';';
 }
 
 char *
@@ -120,6 +136,7 @@ lines_pair(void *arg, const char *section, const char *name, const char *value)
 {
 	struct lines *l = arg;
 	const char *s = l->now + strlen(name);
+	bool good = true;
 
 	(void)section; /* it may be cut; build keeps its own */
 	l->waiting = false;
@@ -133,10 +150,19 @@ lines_pair(void *arg, const char *section, const char *name, const char *value)
 	}
 	for (s++; isspace((unsigned char)*s); s++)
 		;
-	if (*s == '"') /* which inih knows nothing of */
-		quoted_value(l, name, s + 1);
-	else
+	if (*s == '"') { /* which inih knows nothing of */
+		good = quoted_value(l, name, s + 1);
+	} else if (is_cut(s, value)) {
+		flaw_add(l->flaws, l->line,
+		         "a comment begins inside the quotes of %s; a ';' that belongs to a "
+		         "value needs quotes around the whole of it",
+		         flaw_word(s).text);
+		good = false;
+	} else {
 		l->sink->key(l->sink->arg, l->line, name, value, false);
+	}
+	if (!good && l->sink->malformed != NULL)
+		l->sink->malformed(l->sink->arg, l->line, name);
 	return 1;
 }
 

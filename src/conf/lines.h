@@ -24,6 +24,8 @@ struct lines_sink {
 	void (*section)(void *arg, int line, const char *title);
 	void (*key)(void *arg, int line, const char *name, const char *value, bool quoted);
 	void *arg;
+	/* May be NULL.  A key whose value is malformed, which is told already. */
+	void (*malformed)(void *arg, int line, const char *name);
 };
 
 /* Go through all of text.  Not to be called by two threads at once: inih's

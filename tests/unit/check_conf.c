@@ -171,6 +171,8 @@ static const struct {
     /* lines; more of them in check_lines */
     {T("[server\nworkers = 4\n" REST), "server.ini:1: ']' is missing in '[server'"},
     {T("[server]\nworkers\n" REST), "server.ini:2: expected KEY = VALUE, found 'workers'"},
+    {T("[listen:a]\naddress = \":2\nservice = rest\n" REST),
+     "server.ini:2: the quote that ends address = \":2 is missing"},
     {T("[server]\nwork\0ers = 4\n" REST), "server.ini:2: the line has a NUL byte"},
     {T("\xef\xbb\xbf[server]\r\nworkers = 4 ; four\r\n" REST), ""},
 

@@ -23,6 +23,12 @@ hear_key(void *arg, int line, const char *name, const char *value, bool quoted)
 	fprintf(arg, quoted ? "%d %s=\"%s\"\n" : "%d %s=(%s)\n", line, name, value);
 }
 
+static void
+hear_malformed(void *arg, int line, const char *name)
+{
+	fprintf(arg, "%d %s malformed\n", line, name);
+}
+
 /* What the sink was told and the flaws, as one text. */
 static char *
 story(const char *text, size_t len)
@@ -31,7 +37,7 @@ story(const char *text, size_t len)
 	char *told;
 	size_t size;
 	FILE *out = open_memstream(&told, &size);
-	struct lines_sink sink = {hear_section, hear_key, out};
+	struct lines_sink sink = {hear_section, hear_key, out, hear_malformed};
 
 	lines_read(text, len, &sink, &flaws);
 	for (size_t i = 0; i < flaws.n; i++)
@@ -76,13 +82,23 @@ static const struct {
     {T("a = \"\"\n"), "1 a=\"\"\n"},
     {T("a = \"b\\\"c\\\\\" ;d\n"), "1 a=\"b\"c\\\"\n"},
     {T("a = b\"c\"\n"), "1 a=(b\"c\")\n"},
-    {T("a = \"b\nc = d\n"), "2 c=(d)\n1! the quote that ends a = \"b is missing\n"},
-    {T("a = \"b ; c\n"), "1! the quote that ends a = \"b ; c is missing\n"},
-    {T("a = \"b\\\"\n"), "1! the quote that ends a = \"b\\\" is missing\n"},
-    {T("a = \"b\\n\"\n"), "1! in quotes a backslash stands before '\"' or another one only\n"},
-    {T("a = \"b\" c\n"), "1! unexpected text 'c' behind the quotes\n"},
-    {T("a = \"b\";c\n"), "1! unexpected text ';c' behind the quotes\n"},
-    {T("a = \"b\"c\"\n"), "1! unexpected text 'c\"' behind the quotes\n"},
+    {T("a = \"b\nc = d\n"),
+     "1 a malformed\n2 c=(d)\n1! the quote that ends a = \"b is missing\n"},
+    {T("a = \"b ; c\n"), "1 a malformed\n1! the quote that ends a = \"b ; c is missing\n"},
+    {T("a = b \"c ;d\" e\n"), "1 a malformed\n1! a comment begins inside the quotes of b \"c "
+                              ";d\" e; a ';' that belongs to a "
+                              "value needs quotes around the whole of it\n"},
+    {T("a = b \"c\" ;d\" e\n"), "1 a=(b \"c\")\n"},
+    {T("a = 12\" ; wide\n"), "1 a malformed\n1! a comment begins inside the quotes of 12\" ; "
+                             "wide; a ';' that belongs to a "
+                             "value needs quotes around the whole of it\n"},
+    {T("a = 12\" wide;\n"), "1 a=(12\" wide;)\n"},
+    {T("a = \"b\\\"\n"), "1 a malformed\n1! the quote that ends a = \"b\\\" is missing\n"},
+    {T("a = \"b\\n\"\n"),
+     "1 a malformed\n1! in quotes a backslash stands before '\"' or another one only\n"},
+    {T("a = \"b\" c\n"), "1 a malformed\n1! unexpected text 'c' behind the quotes\n"},
+    {T("a = \"b\";c\n"), "1 a malformed\n1! unexpected text ';c' behind the quotes\n"},
+    {T("a = \"b\"c\"\n"), "1 a malformed\n1! unexpected text 'c\"' behind the quotes\n"},
 
     /* a BOM, but only one; CRLF */
     {T("\xef\xbb\xbf[s]\n"), "1 [s]\n"},
