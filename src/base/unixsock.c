@@ -139,6 +139,23 @@ look_for_socket(struct place *p, const char *path, struct stat *old, char **why)
 }
 
 int
+unixsock_obstacle(const char *path, char **why)
+{
+	struct place p;
+	struct stat old;
+	int result = 0;
+
+	if (place_open(&p, path) < 0) {
+		if (errno != ENOENT && errno != EACCES)
+			result = cause_set(why, "%s", place_error(errno));
+	} else if (place_look(&p, &old) == 0) {
+		result = place_make_way(&p, S_IFSOCK, &old, why) < 0 ? -1 : 0;
+	}
+	place_close(&p);
+	return result;
+}
+
+int
 unixsock_listen(const char *path, mode_t mode, int backlog, struct place_id *own, char **why)
 {
 	struct place p;

@@ -21,6 +21,10 @@ int unixsock_listen(const char *path, mode_t mode, int backlog, struct place_id 
 /* Could it listen there?  0, and all is as it was; or -1, as unixsock_listen. */
 int unixsock_try(const char *path, char **why);
 
+/* Does another kind of thing stand there, or in the way to it?  0: no, or it is not to be seen,
+ * or not there yet; or -1 with half a sentence in *why.  Nothing is made. */
+int unixsock_obstacle(const char *path, char **why);
+
 /* Put our own socket where nobody connects to it, and back; remove it from there.  0, or -1
  * with errno: EEXIST, another thing stands in its place. */
 int unixsock_hide(const char *path, const struct place_id *own);
