@@ -11,7 +11,7 @@
 #include "service/admin/metrics.h"
 #include "service/admin/page.h"
 #include "service/admin/view.h"
-#include "service/http/call.h"
+#include "service/http/handler.h"
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "wire/handoff.h"
@@ -56,7 +56,7 @@ answer_text(baton_request r, int status, const char *type, const char *text)
 static void
 answer_file(baton_request r)
 {
-	const char *path = call_route_path(r);
+	const char *path = handler_route_path(r);
 	size_t i = 0;
 
 	while (strcmp(files[i].path, path) != 0)
@@ -136,7 +136,7 @@ refuse_host(baton_request r, const char *host, const char *name)
 	char *text = mem_printf("this page is asked by an address or as localhost%s%s, not as "
 	                        "%s; another name is given by host in [service:%s]\n",
 	                        name != NULL ? " or " : "", name != NULL ? name : "", host,
-	                        call_connection(r)->service->conf->name);
+	                        handler_connection(r)->service->conf->name);
 
 	answer_text(r, 403, "text/plain; charset=utf-8", text);
 	free(text);
@@ -145,8 +145,8 @@ refuse_host(baton_request r, const char *host, const char *name)
 static void
 on_request(baton_request r)
 {
-	const char *path = call_route_path(r), *host = baton_request_header(r, "Host");
-	const char *name = call_connection(r)->service->conf->host;
+	const char *path = handler_route_path(r), *host = baton_request_header(r, "Host");
+	const char *name = handler_connection(r)->service->conf->host;
 	size_t i = 0;
 
 	while (strcmp(pages[i].path, path) != 0)
@@ -182,7 +182,7 @@ stop(struct service *service)
 
 	events_stop(h);
 	http_service.stop(service);
-	call_stop();
+	handler_stop();
 }
 
 static int
@@ -196,8 +196,9 @@ start(struct service *service, char **cause)
 	h = service->data;
 	make_routes();
 	h->routes = routes;
+	h->responder = &handler_responder;
 	runtime_start(service->base, &limits);
-	call_start();
+	handler_start();
 	events_start(h, service->base);
 	routed_type = http_service;
 	routed_type.name = "admin";

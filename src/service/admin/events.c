@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/admin/view.h"
-#include "service/http/call.h"
+#include "service/http/handler.h"
 #include "service/http/exchange.h"
 #include "wire/handoff.h"
 #include "worker/conn.h"
@@ -335,7 +335,7 @@ on_head_sent(void *arg)
 	const char *header = baton_request_header(r, "Last-Event-ID");
 	char *id = header != NULL ? mem_strdup(header) : NULL;
 	bool chunked = false;
-	struct conn *c = call_leave(r, &chunked);
+	struct conn *c = handler_leave(r, &chunked);
 	struct stream *s;
 
 	if (c != NULL) {
@@ -354,7 +354,7 @@ on_head_sent(void *arg)
 bool
 events_room(baton_request r)
 {
-	struct conn *c = call_connection(r);
+	struct conn *c = handler_connection(r);
 
 	return http_of(c)->events->n < STREAMS_MAX;
 }

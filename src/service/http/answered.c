@@ -222,7 +222,7 @@ baton_answer_end(baton_request r)
 		add_piece(call, "", 0);
 	call->state = CALL_ANSWERED;
 	call_end(call, BATON_ANSWERED);
-	if (call->x->phase == PHASE_CALL && STAILQ_EMPTY(&call->pieces))
+	if (call->x->phase == PHASE_RESPONDER && STAILQ_EMPTY(&call->pieces))
 		call->x->phase = PHASE_ANSWER; /* nothing to say, but the end */
 	call_wake(call);
 	return 0;
@@ -238,7 +238,7 @@ baton_answer_flushed(baton_request r, void (*fn)(void *arg), void *arg)
 		return status;
 	call->flushed = fn;
 	call->flushed_arg = arg;
-	if (call->x->phase == PHASE_CALL && STAILQ_EMPTY(&call->pieces))
+	if (call->x->phase == PHASE_RESPONDER && STAILQ_EMPTY(&call->pieces))
 		call_tell_flushed(call);
 	return 0;
 }

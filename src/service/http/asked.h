@@ -24,11 +24,6 @@ struct asked {
 	struct asked_text **texts; /* they live as long as the request */
 };
 
-struct call;
-
-/* Of one that is with its connection: until that reads on. */
-struct asked asked_of(struct call *call);
-
 /* As baton_request_path and so on. */
 const char *asked_method(const struct asked *a);
 const char *asked_path(const struct asked *a);

@@ -1,4 +1,4 @@
-#include "service/http/call.h"
+#include "service/http/called.h"
 
 #include <sys/queue.h>
 
@@ -9,23 +9,15 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/answer.h"
-#include "service/http/called.h"
-#include "service/http/drained.h"
 #include "service/http/exchange.h"
 #include "service/http/handle.h"
-#include "service/http/http.h"
-#include "service/http/receive.h"
 #include "service/http/request.h"
 #include "service/http/respond.h"
 #include "service/http/route.h"
-#include "service/http/upload.h"
 #include "worker/conn.h"
 #include "worker/ctx.h"
-#include "worker/pace.h"
 #include "worker/loop.h"
 
 #define CALLS_KEPT 128
@@ -37,19 +29,53 @@ static struct {
 	unsigned nready;
 	bool turning; /* they are being seen to */
 	struct event turn;
+	void (*on_turn)(void);
 	struct baton_freelist unused;
 } cl = {.unused = {.size = sizeof(struct call), .max = CALLS_KEPT}};
 
-static void on_turn(evutil_socket_t fd, short what, void *arg);
+/* Who is woken meanwhile has the loop's next turn (a timer, as what is made active here is
+ * called before anything else). */
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval now = {0};
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	cl.turning = true;
+	cl.on_turn();
+	cl.turning = false;
+	if (cl.nready > 0)
+		event_add(&cl.turn, &now);
+}
+
+unsigned
+call_nready(void)
+{
+	return cl.nready;
+}
+
+struct call *
+call_next_ready(void)
+{
+	struct call *call = STAILQ_FIRST(&cl.ready);
+
+	STAILQ_REMOVE_HEAD(&cl.ready, ready_link);
+	cl.nready--;
+	call->ready = false;
+	return call;
+}
 
 void
-call_start(void)
+call_start(void (*turn)(void))
 {
 	if (cl.on)
 		return;
 	cl.on = true;
 	STAILQ_INIT(&cl.ready);
 	cl.nready = 0;
+	cl.on_turn = turn;
 	evtimer_assign(&cl.turn, loop_base(), on_turn, NULL);
 }
 
@@ -66,8 +92,8 @@ call_stop(void)
 
 /* --- life --- */
 
-static struct call *
-need_call(struct exchange *x)
+struct call *
+call_need(struct exchange *x)
 {
 	struct call *call = x->call;
 
@@ -114,7 +140,8 @@ call_end(struct call *call, int cause)
 
 	end_wait(call, &call->readable, call->readable_arg, cause);
 	end_wait(call, &call->flushed, call->flushed_arg, cause);
-	drained_forget(call);
+	baton_ctx_unwatch(&call->drain_watch);
+	call->drain = NULL;
 	if (call->known)
 		handle_end(call->handle, cause);
 	call->known = false;
@@ -143,8 +170,8 @@ free_pieces(struct call *call)
 	mem_free(&call->sending);
 }
 
-static void
-destroy(struct call *call)
+void
+call_destroy(struct call *call)
 {
 	if (call->ready) {
 		STAILQ_REMOVE(&cl.ready, call, call, ready_link);
@@ -164,30 +191,7 @@ call_gone(struct exchange *x)
 
 	x->call = NULL;
 	call_end(call, BATON_CLOSED);
-	destroy(call);
-}
-
-void
-call_move(struct exchange *x, const char *in)
-{
-	struct route_match *m = &x->call->match;
-
-	for (size_t i = 0; m->route != NULL && i < m->n; i++)
-		request_text_move(&m->var[i].value, x->in, in);
-}
-
-void
-call_body(struct exchange *x, const char *bytes, size_t n)
-{
-	struct call *call = x->call;
-
-	if (call->nbody + n >= call->body_room) {
-		call->body_room = (call->nbody + n + 1) * 2;
-		call->body = mem_realloc(call->body, call->body_room);
-	}
-	memcpy(call->body + call->nbody, bytes, n);
-	call->nbody += n;
-	call->body[call->nbody] = '\0';
+	call_destroy(call);
 }
 
 /* --- the answer's way out --- */
@@ -204,9 +208,8 @@ call_wake(struct call *call)
 	call->ready = true;
 }
 
-/* The next piece, if there is one. */
-static bool
-next_piece(struct call *call)
+bool
+call_next_piece(struct call *call)
 {
 	struct call_piece *p = STAILQ_FIRST(&call->pieces);
 
@@ -233,161 +236,12 @@ call_tell_flushed(struct call *call)
 		post(call, fn, call->flushed_arg);
 }
 
-bool
-call_continues(struct exchange *x)
-{
-	struct call *call = x->call;
-
-	if (call->state != CALL_COLLECTING && next_piece(call))
-		return true;
-	if (call->state == CALL_STREAMING) {
-		x->phase = PHASE_CALL;
-		call_tell_flushed(call);
-		return true;
-	}
-	x->call = NULL;
-	destroy(call);
-	return false;
-}
-
-static void
-go_on(struct call *call)
-{
-	struct exchange *x = call->x;
-	struct conn *c = x->conn;
-
-	if (call->cut != NULL) {
-		if (call->by_drain)
-			conn_cut(c, call->cut);
-		else
-			conn_close(c, call->cut);
-		return;
-	}
-	if (c->writing)
-		return; /* it will come by itself */
-	if (x->phase == PHASE_CALL)
-		next_piece(call);
-	if (x->phase != PHASE_CALL && !c->watched && !c->is_opening)
-		conn_watch(c);
-	if (!c->closed)
-		http_go_on(c);
-}
-
-/* Those that are there, as far as the time goes.  Who is woken meanwhile has the loop's next
- * turn (a timer, as what is made active here is called before anything else). */
-static void
-on_turn(evutil_socket_t fd, short what, void *arg)
-{
-	struct timeval now = {0};
-	uint64_t start_us = clock_us();
-	struct call *call;
-
-	(void)fd;
-	(void)what;
-	(void)arg;
-	cl.turning = true;
-	for (unsigned n = cl.nready; n > 0 && cl.nready > 0; n--) {
-		call = STAILQ_FIRST(&cl.ready);
-		STAILQ_REMOVE_HEAD(&cl.ready, ready_link);
-		cl.nready--;
-		call->ready = false;
-		drained_tell(call);
-		upload_tell(call);
-		go_on(call);
-		if (pace_is_enough(start_us))
-			break;
-	}
-	cl.turning = false;
-	if (cl.nready > 0)
-		event_add(&cl.turn, &now);
-}
-
-/* Is it worth it to move what is unread?  Not for less room than is moved, while a body is
- * taken in bit by bit; behind a body, it is moved once. */
-static bool
-is_room_worth(const struct exchange *x)
-{
-	size_t room = x->from - x->body_at;
-
-	return room > 0 && (room >= x->to - x->from || !call_is_amid_body(x));
-}
-
-/* Room to read; behind what is unread, if there is any. */
-static size_t
-make_room(struct conn *c, struct exchange *x)
-{
-	if (exchange_room(c, x) == 0 && is_room_worth(x)) {
-		memmove(x->in + x->body_at, x->in + x->from, x->to - x->from);
-		x->to -= x->from - x->body_at;
-		x->from = x->body_at;
-	}
-	return exchange_room(c, x);
-}
-
-bool
-call_waits(struct conn *c, struct exchange *x)
-{
-	struct call *call = x->call;
-
-	if (call->streamed && call->known) {
-		if (!upload_waits(call))
-			return false;
-	} else {
-		timelist_leave(&c->timed);
-	}
-	if (make_room(c, x) == 0)
-		conn_unwatch(c); /* the client has to wait */
-	else if (call->streamed && !c->watched && !c->is_opening)
-		conn_watch(c);
-	return true;
-}
-
-void
-call_hung_up(struct conn *c, struct exchange *x)
-{
-	if (make_room(c, x) == 0) {
-		conn_unwatch(c);
-		return;
-	}
-	conn_close(c, "the client hung up");
-}
-
-struct conn *
-call_connection(baton_request r)
-{
-	struct call *call = handle_look_up(__func__, r);
-
-	return call != NULL ? call->x->conn : NULL;
-}
-
-const char *
-call_route_path(baton_request r)
-{
-	struct call *call = handle_look_up(__func__, r);
-
-	return call != NULL ? call->match.route->path : NULL;
-}
-
-struct conn *
-call_leave(baton_request r, bool *chunked)
-{
-	struct call *call = handle_look_up(__func__, r);
-	struct conn *c;
-
-	if (call == NULL || call->state != CALL_STREAMING || call->x->phase != PHASE_CALL)
-		return NULL;
-	c = call->x->conn;
-	*chunked = call->chunked;
-	exchange_give_back(c);
-	return c;
-}
-
 /* --- the end of its time --- */
 
 void
 call_displace(struct call *call)
 {
-	if (receive_is_amid_continue(call->x))
+	if (exchange_is_amid_continue(call->x))
 		call->cut = "100 Continue could not be sent";
 }
 
@@ -446,12 +300,6 @@ call_refuse(struct call *call, int status, int cause)
 		answer_for(call, status, cause);
 }
 
-void
-call_late(struct exchange *x)
-{
-	call_refuse(x->call, 408, BATON_DEADLINE);
-}
-
 /* What the end of the ctx has ended tells the handler in the next turns of the loop, and
  * it may answer then. */
 struct last_chance {
@@ -500,9 +348,8 @@ call_need_ctx(struct call *call)
 
 /* --- to the handler --- */
 
-/* "" of one that is not known by name: a route for every method is for it. */
-static const char *
-method_of(const struct call *call)
+const char *
+call_method(const struct call *call)
 {
 	return method_name(call->x->request.method);
 }
@@ -516,28 +363,11 @@ call_allow(const struct call *call, char *buf, size_t size)
 	return route_allow(call_http(call)->routes, &path, buf, size);
 }
 
-static void
-refuse_method(struct call *call)
-{
-	static const char body[] = "405 Method Not Allowed\n";
-	struct exchange *x = call->x;
-	char allow[CALL_ALLOW_MAX];
-	size_t len = respond_head(x->conn, x, 405), n = sizeof body - 1;
-
-	len = answer_header(x->text, len,
-	                    "Allow: %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n",
-	                    call_allow(call, allow, sizeof allow), n);
-	len = answer_end(x->text, len);
-	memcpy(x->text + len, body, n);
-	respond_text(x, len + (x->request.method == METHOD_HEAD ? 0 : n));
-}
-
-/* Is there a route for what no route has?  Then that is its route. */
-static bool
-is_for_none(struct call *call, int status)
+bool
+call_is_for_none(struct call *call, int status)
 {
 	const struct baton_route *route =
-	    route_of_none(call_http(call)->routes, method_of(call));
+	    route_of_none(call_http(call)->routes, call_method(call));
 
 	if (route == NULL)
 		return false;
@@ -546,49 +376,12 @@ is_for_none(struct call *call, int status)
 	return true;
 }
 
-static int
-find_route(struct call *call)
-{
-	struct request_text path, query;
-	int status;
-
-	request_split(&call->x->request.target, &path, &query);
-	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
-		return 400;
-	status = route_find(call_http(call)->routes, method_of(call), &path, &call->match);
-	if (status != 0 && call->x->request.method == METHOD_OTHER)
-		status = 501;
-	return status != 0 && is_for_none(call, status) ? 0 : status;
-}
-
-bool
-call_begin(struct conn *c, struct exchange *x)
-{
-	struct call *call = need_call(x);
-
-	(void)c;
-	call->streamed = find_route(call) == 0 && call->match.route->streamed;
-	return call->streamed;
-}
-
-bool
-call_streams(const struct exchange *x)
-{
-	return x->call != NULL && x->call->streamed;
-}
-
-bool
-call_is_amid_body(const struct exchange *x)
-{
-	return call_streams(x) && !x->call->body_over;
-}
-
-static void
-hand_over(struct call *call)
+void
+call_hand_over(struct call *call)
 {
 	struct origin before = call_enter(call);
 
-	call->x->phase = PHASE_CALL;
+	call->x->phase = PHASE_RESPONDER;
 	call->state = CALL_WAITING;
 	call->handle = handle_new(call);
 	call->known = true;
@@ -598,7 +391,7 @@ hand_over(struct call *call)
 		call_need_ctx(call);
 	origin_leave(before);
 	call->handling = false;
-	if (drained_is_due(call))
+	if (call_is_drain_due(call))
 		call_wake(call);
 }
 
@@ -606,9 +399,9 @@ hand_over(struct call *call)
 bool
 call_too_long(struct exchange *x)
 {
-	struct call *call = need_call(x);
+	struct call *call = call_need(x);
 
-	if (!is_for_none(call, 413))
+	if (!call_is_for_none(call, 413))
 		return false;
 	mem_free(&call->body);
 	call->nbody = call->body_room = call->taken = 0;
@@ -619,22 +412,6 @@ call_too_long(struct exchange *x)
 	x->close = true;
 	x->last = false; /* the rest of the body may still come */
 	timelist_leave(&x->total);
-	hand_over(call);
+	call_hand_over(call);
 	return true;
-}
-
-void
-call_route(struct conn *c, struct exchange *x)
-{
-	struct call *call = need_call(x);
-	int status = find_route(call);
-
-	if (status == 0 && call->match.route->streamed)
-		status = upload_begin(call);
-	if (status == 0)
-		hand_over(call);
-	else if (status == 405)
-		refuse_method(call);
-	else if (status != 413 || !call_too_long(x))
-		respond_status(c, x, status);
 }

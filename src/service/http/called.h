@@ -1,8 +1,8 @@
 /*
- * called: the inside of a call, for the files that make up a handler's side of HTTP: its
- * life and the answer's way out (call.c), what the handler asks of his request (asked.c),
- * the body that he gets in pieces (upload.c), the word of the drain (drained.c) and what he
- * answers (answered.c).
+ * called: a call, a request in the hands of a module's handler, for the files that make up a
+ * handler's side of HTTP: its life and its end (call.c), the body that he gets in pieces
+ * (upload.c), the word of the drain (drained.c), what the handler asks of his request
+ * (handler_request.c) and what he answers (answered.c); above them the responder (handler.c).
  */
 #ifndef BATON_SERVICE_HTTP_CALLED_H
 #define BATON_SERVICE_HTTP_CALLED_H
@@ -87,11 +87,55 @@ call_enter(const struct call *call)
 	                                    .path = call->match.route->path});
 }
 
+/* turn: on the loop's top level, when some have been woken. */
+void call_start(void (*turn)(void));
+void call_stop(void);
+
+/* How many have been woken; and the first of them, which is not any more. */
+unsigned call_nready(void);
+struct call *call_next_ready(void);
+
+/* The exchange's call; made if there is none. */
+struct call *call_need(struct exchange *x);
+
+/* It is over for everybody; its handler knows. */
+void call_destroy(struct call *call);
+
+/* The connection is gone, or another request's. */
+void call_gone(struct exchange *x);
+
+/* The next piece of the answer is to be sent.  False: there is none. */
+bool call_next_piece(struct call *call);
+
+/* Its method's name; "" of one that is not known by name: a route for every method is for it.
+ */
+const char *call_method(const struct call *call);
+
+/* Is there a route for what no route has?  Then that is its route; status: why. */
+bool call_is_for_none(struct call *call, int status);
+
+/* It has its route: the handler gets it. */
+void call_hand_over(struct call *call);
+
+/* Its body is longer than max_body: give it to the route for what no route has.  False: there
+ * is none. */
+bool call_too_long(struct exchange *x);
+
+/* The drain has begun, and this one wants to know. */
+static inline bool
+call_is_drain_due(const struct call *call)
+{
+	return call->drain != NULL && call->drain_watch.prev == NULL;
+}
+
 /* Go on with the connection from the loop's top level. */
 void call_wake(struct call *call);
 
 /* It gets its ctx, and its deadline with it, if it has none yet. */
 void call_need_ctx(struct call *call);
+
+/* What may be asked of it, until its connection reads on (handler_request.c). */
+struct asked call_asked(struct call *call);
 
 /* The request is over for the handler.  What still runs below its ctx is told: from the
  * loop's top level if it is the handler that has just answered. */

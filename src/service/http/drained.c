@@ -7,19 +7,13 @@
 #include "service/http/handle.h"
 #include "worker/ctx.h"
 
-bool
-drained_is_due(const struct call *call)
-{
-	return call->drain != NULL && call->drain_watch.prev == NULL;
-}
-
 void
 drained_tell(struct call *call)
 {
 	void (*fn)(void *) = call->drain;
 	struct origin before;
 
-	if (!drained_is_due(call))
+	if (!call_is_drain_due(call))
 		return;
 	call->drain = NULL;
 	before = call_enter(call);
@@ -27,8 +21,8 @@ drained_tell(struct call *call)
 	origin_leave(before);
 }
 
-void
-drained_forget(struct call *call)
+static void
+forget(struct call *call)
 {
 	baton_ctx_unwatch(&call->drain_watch);
 	call->drain = NULL;
@@ -49,7 +43,7 @@ baton_request_drain(baton_request r, void (*fn)(void *arg), void *arg)
 
 	if (call == NULL)
 		return status;
-	drained_forget(call);
+	forget(call);
 	call->drain = fn;
 	call->drain_arg = arg;
 	if (fn != NULL && baton_ctx_watch(ctx_drain(), &call->drain_watch, on_drain, call) != 0)

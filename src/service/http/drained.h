@@ -5,17 +5,9 @@
 #ifndef BATON_SERVICE_HTTP_DRAINED_H
 #define BATON_SERVICE_HTTP_DRAINED_H
 
-#include <stdbool.h>
-
 struct call;
-
-/* The drain has begun, and this one wants to know. */
-bool drained_is_due(const struct call *call);
 
 /* On the loop's top level: if it is due, tell it. */
 void drained_tell(struct call *call);
-
-/* The request is over. */
-void drained_forget(struct call *call);
 
 #endif

@@ -6,9 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "service/http/call.h"
 #include "service/http/client.h"
-#include "service/http/relay.h"
+#include "service/http/responder.h"
 #include "wire/figures.h"
 #include "worker/access.h"
 #include "worker/conn.h"
@@ -120,6 +119,7 @@ exchange_next(struct exchange *x)
 {
 	count(x);
 	x->phase = PHASE_HEAD;
+	x->responder = NULL;
 	x->looked = 0;
 	x->body_left = 0;
 	x->out_len = x->more_len = 0;
@@ -189,10 +189,9 @@ exchange_give_back(struct conn *c)
 	c->data = NULL;
 	exchange_log(x);
 	count(x);
-	if (x->call != NULL)
-		call_gone(x);
-	if (x->relay != NULL)
-		relay_gone(x);
+	if (x->responder != NULL && x->responder->gone != NULL)
+		x->responder->gone(x);
+	x->responder = NULL;
 	timelist_leave(&x->total);
 	file_close(&x->file);
 	free_text(x);
@@ -236,8 +235,8 @@ resize(struct exchange *x, size_t size)
 	memcpy(in, x->in, x->to);
 	if (x->phase != PHASE_HEAD)
 		request_move(&x->request, x->in, in);
-	if (x->call != NULL)
-		call_move(x, in);
+	if (x->responder != NULL && x->responder->moved != NULL)
+		x->responder->moved(x, in);
 	free(x->in);
 	x->in = in;
 	x->size = size;
@@ -322,8 +321,7 @@ exchange_read(struct conn *c, struct exchange *x)
 		if ((size_t)n < room)
 			break;
 	}
-	if (all > 0 &&
-	    (x->phase == PHASE_BODY || x->phase == PHASE_CALL || x->phase == PHASE_RELAY))
+	if (all > 0 && (x->phase == PHASE_BODY || x->phase == PHASE_RESPONDER))
 		body_came(c, x, (size_t)all);
 	return all;
 }
@@ -341,6 +339,30 @@ exchange_put(const struct conn *c, struct exchange *x, const char *bytes, size_t
 }
 
 /* --- sending --- */
+
+static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+void
+exchange_continue(struct exchange *x)
+{
+	bool expected = x->request.expects_continue;
+
+	x->request.expects_continue = false;
+	if (!expected || x->from < x->to || x->request.http10)
+		return;
+	x->out = continue_text;
+	x->out_len = sizeof continue_text - 1;
+	x->heads_out += x->out_len;
+	x->behind = x->phase;
+	x->phase = PHASE_CONTINUE;
+}
+
+bool
+exchange_is_amid_continue(const struct exchange *x)
+{
+	return x->phase == PHASE_CONTINUE && x->out_len > 0 &&
+	       x->out_len < sizeof continue_text - 1;
+}
 
 char *
 exchange_text(struct exchange *x)

@@ -41,14 +41,18 @@ struct canned {
 struct call;
 struct events;
 struct figures_row;
+struct framing;
 struct latency;
 struct relay;
+struct responder;
 struct tunnels;
 struct upstreams;
 
 /* What all connections of one http service share in a worker. */
 struct http {
 	const struct conf_service *conf;
+	const struct framing *framing;
+	const struct responder *responder;
 	struct canned canned[ANSWER_CONNECTIONS_N]; /* of `respond` */
 	int root;                                   /* directory; -1: respond */
 	struct event root_look;                     /* does its name still lead there? */
@@ -76,12 +80,11 @@ struct http {
 };
 
 enum phase {
-	PHASE_HEAD,     /* read */
-	PHASE_BODY,     /* read */
-	PHASE_CALL,     /* wait for a module's handler */
-	PHASE_RELAY,    /* with an upstream */
-	PHASE_CONTINUE, /* write: 100 */
-	PHASE_ANSWER,   /* write */
+	PHASE_HEAD,      /* read */
+	PHASE_BODY,      /* read */
+	PHASE_RESPONDER, /* with who answers it (responder.h) */
+	PHASE_CONTINUE,  /* write: 100 */
+	PHASE_ANSWER,    /* write */
 };
 
 struct exchange {
@@ -89,6 +92,8 @@ struct exchange {
 	struct conn *conn;
 	struct timed total; /* request_timeout, while the request is read; or half's */
 	enum phase phase;
+	enum phase behind;                 /* PHASE_CONTINUE: the one that comes back */
+	const struct responder *responder; /* NULL: there is no head yet */
 	struct request request;
 	struct chunked chunked;
 	struct call *call;   /* with a module: its side of the request; else NULL */
@@ -164,6 +169,13 @@ ssize_t exchange_read(struct conn *c, struct exchange *x);
 
 /* What another worker has read, into an exchange that is empty; false: it is too much. */
 bool exchange_put(const struct conn *c, struct exchange *x, const char *bytes, size_t n);
+
+/* The client waits for "100 Continue": PHASE_CONTINUE.  Only once, and not if it has sent
+ * something of its body. */
+void exchange_continue(struct exchange *x);
+
+/* A part of that is sent. */
+bool exchange_is_amid_continue(const struct exchange *x);
 
 enum sent {
 	SENT_ALL,     /* it is with the kernel */

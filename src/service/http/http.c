@@ -7,13 +7,14 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/call.h"
 #include "service/http/exchange.h"
 #include "service/http/file.h"
 #include "service/http/move.h"
 #include "service/http/receive.h"
 #include "service/http/relay.h"
 #include "service/http/respond.h"
+#include "service/http/responder.h"
+#include "service/http/serve.h"
 #include "wire/figures.h"
 #include "wire/latency.h"
 #include "worker/conn.h"
@@ -34,6 +35,10 @@ static void on_total_late(struct timed *t);
 static void on_idle_late(struct timed *t);
 
 static const struct service_type relay_service;
+
+static void writable(struct conn *c);
+
+static const struct framing framing_1 = {.go_on = writable};
 
 /* A module's is the default of a stream unless it is set. */
 static uint64_t
@@ -101,6 +106,8 @@ start(struct service *service, char **cause)
 	h = mem_alloc(sizeof *h);
 	h->conf = conf;
 	h->root = root;
+	h->framing = &framing_1;
+	h->responder = root >= 0 ? &serve_files : &serve_text;
 	h->latency = latency_row(self_stats(), self_page(), conf->name);
 	if (h->latency == NULL)
 		log_warn("service %s: its latency is not measured, as there is no room for so "
@@ -108,7 +115,7 @@ start(struct service *service, char **cause)
 		         conf->name);
 	h->answers = self_figures("service", conf->name, NULL);
 	h->answered = rows_of_listeners(conf->name);
-	respond_prepare(h);
+	serve_text_prepare(h);
 	h->header = timelist_new(service->base, (uint64_t)conf->header_timeout, on_header_late);
 	h->body = timelist_new(service->base, (uint64_t)conf->body_timeout, on_body_late);
 	h->send = timelist_new(service->base, (uint64_t)conf->send_timeout, on_send_late);
@@ -120,6 +127,7 @@ start(struct service *service, char **cause)
 	service->data = h;
 	if (conf->nupstream > 0) {
 		relay_start(h, service->base);
+		h->responder = &relay_responder;
 		service->type = &relay_service;
 	}
 	return 0;
@@ -134,7 +142,7 @@ stop(struct service *service)
 	if (h->upstreams != NULL)
 		relay_stop(h);
 	exchange_free_unused(h);
-	respond_free(h);
+	serve_text_free(h);
 	timelist_free(&h->header);
 	timelist_free(&h->body);
 	timelist_free(&h->send);
@@ -179,10 +187,11 @@ static bool
 all_sent(struct conn *c, struct exchange *x)
 {
 	if (x->phase == PHASE_CONTINUE) {
-		x->phase = call_streams(x) ? PHASE_CALL : PHASE_BODY;
+		x->phase = x->behind;
 		return true;
 	}
-	if (x->call != NULL && call_continues(x))
+	if (x->responder != NULL && x->responder->continues != NULL &&
+	    x->responder->continues(x))
 		return true;
 	exchange_log(x);
 	record_latency(c, x);
@@ -284,12 +293,8 @@ process(struct conn *c, struct exchange *x)
 			want_more(c, x, h->body, true);
 			return;
 		}
-		if (x->phase == PHASE_CALL && call_waits(c, x))
+		if (x->phase == PHASE_RESPONDER && x->responder->wait(c, x))
 			return;
-		if (x->phase == PHASE_RELAY) {
-			relay_wait(c, x);
-			return;
-		}
 		if (x->phase < PHASE_CONTINUE)
 			continue;
 		switch (exchange_send(c, x)) {
@@ -318,8 +323,8 @@ process(struct conn *c, struct exchange *x)
 static void
 ended(struct conn *c, struct exchange *x)
 {
-	if (x->phase == PHASE_CALL) {
-		call_hung_up(c, x);
+	if (x->phase == PHASE_RESPONDER) {
+		x->responder->hung_up(c, x);
 		return;
 	}
 	if (x->phase == PHASE_HEAD && x->from == x->to) {
@@ -378,12 +383,6 @@ readable(struct conn *c)
 	process(c, x);
 }
 
-void
-http_go_on(struct conn *c)
-{
-	process(c, c->data);
-}
-
 static void
 writable(struct conn *c)
 {
@@ -403,8 +402,8 @@ resume(struct conn *c)
 {
 	struct exchange *x = c->data;
 
-	if (x != NULL && x->phase == PHASE_RELAY)
-		relay_resume(x);
+	if (x != NULL && x->phase == PHASE_RESPONDER && x->responder->resume != NULL)
+		x->responder->resume(c, x);
 	else if (x != NULL)
 		process(c, x);
 }
@@ -441,12 +440,8 @@ too_late(struct conn *c)
 {
 	struct exchange *x = c->data;
 
-	if (x != NULL && x->phase == PHASE_RELAY) {
-		relay_late(c, x);
-		return;
-	}
-	if (x != NULL && x->phase == PHASE_CALL) {
-		call_late(x);
+	if (x != NULL && x->phase == PHASE_RESPONDER) {
+		x->responder->late(c, x);
 		return;
 	}
 	if (said_nothing(c, x) || x->phase >= PHASE_CONTINUE) {
@@ -523,8 +518,8 @@ ready(struct conn *c, short what)
 {
 	struct exchange *x = c->data;
 
-	if (x != NULL && x->phase == PHASE_RELAY)
-		relay_ready(c, x, what);
+	if (x != NULL && x->phase == PHASE_RESPONDER && x->responder->ready != NULL)
+		x->responder->ready(c, x, what);
 	else if (c->writing)
 		writable(c);
 	else

@@ -12,11 +12,6 @@
 
 #include "worker/service.h"
 
-struct conn;
-
 extern const struct service_type http_service;
-
-/* Go on with a request whose handler has said something; from the loop's top level. */
-void http_go_on(struct conn *c);
 
 #endif

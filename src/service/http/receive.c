@@ -4,42 +4,18 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "service/http/call.h"
 #include "service/http/chunked.h"
 #include "service/http/exchange.h"
 #include "service/http/request.h"
-#include "service/http/relay.h"
 #include "service/http/respond.h"
+#include "service/http/responder.h"
 #include "worker/conn.h"
-
-static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-void
-receive_continue(struct exchange *x)
-{
-	bool expected = x->request.expects_continue;
-
-	x->request.expects_continue = false;
-	if (!expected || x->from < x->to || x->request.http10)
-		return;
-	x->out = continue_text;
-	x->out_len = sizeof continue_text - 1;
-	x->heads_out += x->out_len;
-	x->phase = PHASE_CONTINUE;
-}
-
-bool
-receive_is_amid_continue(const struct exchange *x)
-{
-	return x->phase == PHASE_CONTINUE && x->out_len > 0 &&
-	       x->out_len < sizeof continue_text - 1;
-}
 
 /* It is longer than max_body. */
 static void
 refuse_body(struct conn *c, struct exchange *x)
 {
-	if (http_of(c)->routes == NULL || !call_too_long(x))
+	if (x->responder->too_long == NULL || !x->responder->too_long(x))
 		respond_refuse(c, x, 413);
 }
 
@@ -47,39 +23,15 @@ refuse_body(struct conn *c, struct exchange *x)
 static void
 begin_body(struct conn *c, struct exchange *x)
 {
-	uint64_t max = (uint64_t)http_of(c)->conf->max_body, hops;
-
 	conn_count_request(c);
+	x->responder = http_of(c)->responder;
 	x->close = x->last = !x->request.keep_alive;
 	x->body_left = x->request.length;
 	x->phase = PHASE_BODY;
-	if (x->body_left > max) {
+	if (x->body_left > (uint64_t)http_of(c)->conf->max_body)
 		refuse_body(c, x);
-		return;
-	}
-	if (http_of(c)->upstreams != NULL && !respond_is_ours(c, x)) {
-		if (request_ends_here(&x->request, &hops))
-			respond_at_end(c, x);
-		else
-			relay_begin(c, x);
-		return;
-	}
-	if (x->request.method == METHOD_OTHER && http_of(c)->routes == NULL) {
-		respond_refuse(c, x, 501);
-		return;
-	}
-	if (x->body_left == 0 && !x->request.chunked) {
-		respond(c, x);
-		return;
-	}
-	if (http_of(c)->routes != NULL && call_begin(c, x)) {
-		respond(c, x);
-		return;
-	}
-	if (x->request.expects_continue && respond_takes_no_body(c, x))
-		respond_refuse(c, x, 405); /* before it comes */
 	else
-		receive_continue(x);
+		x->responder->begin(c, x);
 }
 
 void
@@ -175,11 +127,11 @@ read_chunked(struct conn *c, struct exchange *x)
 	char *at = x->in + x->from;
 	size_t used = 0, kept = 0;
 	enum chunked_result r = chunked_take(&x->chunked, at, x->to - x->from, &used,
-	                                     x->call != NULL ? at : NULL, &kept);
+	                                     x->responder->body != NULL ? at : NULL, &kept);
 
 	x->from += used;
 	if (kept > 0 && x->chunked.total <= (uint64_t)http_of(c)->conf->max_body)
-		call_body(x, at, kept);
+		x->responder->body(x, at, kept);
 	if (r == CHUNKED_BAD)
 		respond_refuse(c, x, 400);
 	else if (x->chunked.total > (uint64_t)http_of(c)->conf->max_body)
@@ -198,8 +150,8 @@ receive_body(struct conn *c, struct exchange *x)
 		return read_chunked(c, x);
 	if (n > x->body_left)
 		n = (size_t)x->body_left;
-	if (x->call != NULL)
-		call_body(x, x->in + x->from, n);
+	if (x->responder->body != NULL)
+		x->responder->body(x, x->in + x->from, n);
 	x->from += n;
 	x->body_left -= n;
 	if (x->body_left > 0)

@@ -23,13 +23,6 @@ bool receive_is_nothing(const struct exchange *x);
 /* In PHASE_HEAD.  False: more bytes are needed; true: the phase is another. */
 bool receive_head(struct conn *c, struct exchange *x);
 
-/* The client waits for "100 Continue": PHASE_CONTINUE.  Only once, and not if it has sent
- * something of its body. */
-void receive_continue(struct exchange *x);
-
-/* A part of that is sent. */
-bool receive_is_amid_continue(const struct exchange *x);
-
 /* In PHASE_BODY; otherwise like receive_head. */
 bool receive_body(struct conn *c, struct exchange *x);
 

@@ -13,10 +13,10 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
-#include "service/http/http.h"
 #include "service/http/relay_own.h"
 #include "service/http/respond.h"
 #include "service/http/rewrite.h"
+#include "service/http/serve.h"
 #include "service/http/tunnel.h"
 #include "service/http/upstream.h"
 #include "worker/conn.h"
@@ -85,8 +85,8 @@ leave_upstream(struct relay *r, bool reusable)
 	tail_clear(&r->head);
 }
 
-void
-relay_gone(struct exchange *x)
+static void
+leave(struct exchange *x)
 {
 	struct relay *r = x->relay;
 	struct http *h = http_of(x->conn);
@@ -144,7 +144,7 @@ relay_give_up(struct relay *r, int status, const char *why)
 		conn_close(c, "its upstream broke off");
 		return;
 	}
-	relay_gone(x);
+	leave(x);
 	conn_want_read(c);
 	if (read_all)
 		respond_status(c, x, status);
@@ -206,7 +206,7 @@ relay_finish(struct relay *r)
 	}
 	leave_upstream(r, r->reply.keep_alive && !r->surplus && !r->deaf && r->read_all &&
 	                      tail_is_empty(&r->up));
-	relay_gone(x);
+	leave(x);
 	timelist_leave(&c->timed);
 	conn_want_read(c);
 	x->phase = PHASE_ANSWER;
@@ -243,7 +243,7 @@ settle(struct conn *c, struct exchange *x)
 	if (x->relay != NULL)
 		watch(x->relay);
 	else
-		http_go_on(c);
+		http_of(c)->framing->go_on(c);
 }
 
 /* --- an upstream's connection --- */
@@ -366,12 +366,13 @@ relay_on_link(void *arg, short what)
 		see_to_link(r, what);
 }
 
-void
-relay_resume(struct exchange *x)
+static void
+resume(struct conn *c, struct exchange *x)
 {
 	struct relay *r = x->relay;
 	short what = 0;
 
+	(void)c;
 	if (!tail_is_empty(&r->up))
 		what |= EV_WRITE;
 	if (tail_is_empty(&r->down))
@@ -409,8 +410,8 @@ on_expect_late(struct timed *t)
 
 /* --- the client's side --- */
 
-void
-relay_begin(struct conn *c, struct exchange *x)
+static void
+relay(struct conn *c, struct exchange *x)
 {
 	struct relay *r = baton_freelist_get(&http_of(c)->relays);
 	const char *head = x->in + x->body_at - x->head_len;
@@ -421,17 +422,53 @@ relay_begin(struct conn *c, struct exchange *x)
 	r->expects = !r->read_all && x->request.expects_continue && !x->request.http10 &&
 	             x->from == x->to;
 	r->upgrade = r->read_all && !x->request.http10 && rewrite_upgrades(head, x->head_len);
-	x->phase = PHASE_RELAY;
+	x->phase = PHASE_RESPONDER;
 	timelist_leave(&x->total); /* until there is somebody to take its body */
 	timelist_leave(&c->timed);
 	next_upstream(r);
 }
 
-void
-relay_wait(struct conn *c, struct exchange *x)
+/* Health is ours to tell, and what is to go no further is answered here. */
+static void
+begin(struct conn *c, struct exchange *x)
+{
+	uint64_t hops;
+
+	if (respond_is_ours(c, x)) {
+		x->responder = &serve_text;
+		x->responder->begin(c, x);
+	} else if (request_ends_here(&x->request, &hops)) {
+		respond_at_end(c, x);
+	} else {
+		relay(c, x);
+	}
+}
+
+static bool
+waits(struct conn *c, struct exchange *x)
 {
 	(void)c;
 	watch(x->relay);
+	return true;
+}
+
+static void
+late(struct conn *c, struct exchange *x)
+{
+	struct relay *r = x->relay;
+
+	if (!tail_is_empty(&r->down)) {
+		conn_close(c, "did not take its answer in time");
+		return;
+	}
+	if (r->begun) {
+		conn_close(c, "its body did not come in time");
+		return;
+	}
+	leave(x);
+	conn_want_read(c);
+	respond_refuse(c, x, 408);
+	settle(c, x);
 }
 
 static void
@@ -450,13 +487,13 @@ read_client(struct conn *c, struct exchange *x)
 	}
 	x->relay->expects = false;
 	if (x->slow)
-		relay_late(c, x);
+		late(c, x);
 	else
 		relay_go_on(x->relay);
 }
 
-void
-relay_ready(struct conn *c, struct exchange *x, short what)
+static void
+ready(struct conn *c, struct exchange *x, short what)
 {
 	struct relay *r = x->relay;
 
@@ -467,21 +504,25 @@ relay_ready(struct conn *c, struct exchange *x, short what)
 	settle(c, x);
 }
 
-void
-relay_late(struct conn *c, struct exchange *x)
+static void
+hung_up(struct conn *c, struct exchange *x)
 {
-	struct relay *r = x->relay;
-
-	if (!tail_is_empty(&r->down)) {
-		conn_close(c, "did not take its answer in time");
-		return;
-	}
-	if (r->begun) {
-		conn_close(c, "its body did not come in time");
-		return;
-	}
-	relay_gone(x);
-	conn_want_read(c);
-	respond_refuse(c, x, 408);
-	settle(c, x);
+	(void)x;
+	conn_close(c, "the client hung up");
 }
+
+static void
+gone(struct exchange *x)
+{
+	if (x->relay != NULL)
+		leave(x);
+}
+
+/* Its answer is never asked for: begin leaves no body to come. */
+const struct responder relay_responder = {.begin = begin,
+                                          .wait = waits,
+                                          .late = late,
+                                          .hung_up = hung_up,
+                                          .ready = ready,
+                                          .resume = resume,
+                                          .gone = gone};

@@ -1,5 +1,5 @@
 /*
- * relay: a request that an upstream answers.
+ * relay: a responder that asks an upstream.
  *
  * It begins with the request's head and ends when the answer is with the kernel or the
  * connection is gone.  Both bodies go by in pieces: what one side does not take in is not
@@ -11,31 +11,15 @@
 #ifndef BATON_SERVICE_HTTP_RELAY_H
 #define BATON_SERVICE_HTTP_RELAY_H
 
-struct conn;
+#include "service/http/responder.h"
+
 struct event_base;
-struct exchange;
 struct http;
+
+extern const struct responder relay_responder;
 
 /* Of a service with upstreams, beside its other lists. */
 void relay_start(struct http *h, struct event_base *base);
 void relay_stop(struct http *h);
-
-/* The head is there: to an upstream with it.  Leaves PHASE_RELAY, or PHASE_ANSWER. */
-void relay_begin(struct conn *c, struct exchange *x);
-
-/* The connection's turn in PHASE_RELAY. */
-void relay_ready(struct conn *c, struct exchange *x, short what);
-
-/* The same, of its upstream's connection, for which there was no time. */
-void relay_resume(struct exchange *x);
-
-/* Nothing to do in PHASE_RELAY but to wait. */
-void relay_wait(struct conn *c, struct exchange *x);
-
-/* A limit of the connection has passed in PHASE_RELAY. */
-void relay_late(struct conn *c, struct exchange *x);
-
-/* The connection is gone, or the request answered. */
-void relay_gone(struct exchange *x);
 
 #endif

@@ -1,10 +1,9 @@
 /*
- * respond: which answer a request gets.
+ * respond: answers of our own, for all responders.
  *
- * `respond`'s text is made once per service (canned); health, files, parts of
- * files, redirects and errors are written into the exchange.  Nothing is sent
- * here: each function leaves the exchange in PHASE_ANSWER with all that is to be
- * sent, and decides whether the connection ends after it.
+ * Health and errors are written into the exchange.  Nothing is sent here: each function leaves
+ * the exchange in PHASE_ANSWER with all that is to be sent, and decides whether the connection
+ * ends after it.
  */
 #ifndef BATON_SERVICE_HTTP_RESPOND_H
 #define BATON_SERVICE_HTTP_RESPOND_H
@@ -18,20 +17,17 @@ struct conn;
 struct exchange;
 struct http;
 
-/* Make what is canned; h has its configuration and its root. */
-void respond_prepare(struct http *h);
-
-/* Undo respond_prepare. */
-void respond_free(struct http *h);
-
-/* Answer a request whose head is parsed and whose body has been read. */
+/* The request is whole: its responder is to answer it. */
 void respond(struct conn *c, struct exchange *x);
 
-/* Of a service with upstreams: is the request one that we answer ourselves (health)? */
+/* As a responder's begin, of one that wants whole requests with a known method. */
+void respond_begin(struct conn *c, struct exchange *x);
+
+/* Is the request one for the service's health? */
 bool respond_is_ours(const struct conn *c, const struct exchange *x);
 
-/* Will it be 405, whatever its body is? */
-bool respond_takes_no_body(const struct conn *c, const struct exchange *x);
+/* If path, that of the request, decoded, is the one of health: answer.  Else false. */
+bool respond_health(struct conn *c, struct exchange *x, const char *path);
 
 /* How Connection reads in the answer that begins now; closes, where it says so. */
 enum answer_connection respond_connection(struct exchange *x);

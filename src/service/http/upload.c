@@ -8,7 +8,6 @@
 #include "service/http/chunked.h"
 #include "service/http/exchange.h"
 #include "service/http/handle.h"
-#include "service/http/receive.h"
 #include "worker/conn.h"
 
 #define WINDOW       65536 /* bytes that the handler has not taken */
@@ -151,9 +150,9 @@ upload_waits(struct call *call)
 	if (call->readable != NULL && something_is_there(call))
 		call_wake(call);
 	if (call->asked && call->state == CALL_WAITING && !something_is_there(call))
-		receive_continue(x);
+		exchange_continue(x);
 	set_limit(call, x->to - x->from < unread);
-	return x->phase == PHASE_CALL;
+	return x->phase == PHASE_RESPONDER;
 }
 
 /* --- baton.h --- */

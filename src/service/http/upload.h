@@ -16,7 +16,7 @@ struct call;
 /* The request's head is there, perhaps more.  0, or the status that refuses its body. */
 int upload_begin(struct call *call);
 
-/* In PHASE_CALL: take in what has come.  False: the phase is another. */
+/* In PHASE_RESPONDER: take in what has come.  False: the phase is another. */
 bool upload_waits(struct call *call);
 
 /* If the handler waits for what is there now, tell him. */

@@ -39,7 +39,7 @@ static struct baton_work *
 copy(struct call *call)
 {
 	struct baton_work *w = mem_alloc(sizeof *w);
-	struct asked a = asked_of(call);
+	struct asked a = call_asked(call);
 
 	w->r = call->handle;
 	w->owner = call_http(call)->owner;

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/call.h"
+#include "service/http/handler.h"
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "service/http/route.h"
@@ -153,7 +153,7 @@ stop_routes(struct service *service)
 
 	http_service.stop(service);
 	served_stop(s);
-	call_stop();
+	handler_stop();
 }
 
 /* A request may be with its handler until its deadline. */
@@ -176,8 +176,9 @@ start_routes(struct baton_service *s, char **cause)
 	h = s->service->data;
 	table_prepare(s->routes);
 	h->routes = s->routes;
+	h->responder = &handler_responder;
 	h->owner = s;
-	call_start();
+	handler_start();
 	routed_type = http_service;
 	routed_type.name = "module";
 	routed_type.stop = stop_routes;
