@@ -26,7 +26,7 @@ BELOW = {
 }
 
 # What is still to be taken apart: so many files in circles, so many folders.  Only ever less.
-FILES_LEFT = 3
+FILES_LEFT = 0
 FOLDERS_LEFT = 0
 
 

@@ -72,7 +72,10 @@ next_chunk(struct relay *r, struct piece *p)
 	r->read_all = result == CHUNKED_DONE;
 	if (result == CHUNKED_BAD || much || (r->read_all && !end_chunks(r, p))) {
 		upstream_good(r->upstream); /* it is not to blame */
-		relay_give_up(r, much ? 413 : 400, "the client's body is not to be passed on");
+		relay_judge(
+		    r, (struct verdict){.kind = GIVEN_UP,
+		                        .status = much ? 413 : 400,
+		                        .why = "the client's body is not to be passed on"});
 		return false;
 	}
 	return true;
@@ -196,23 +199,17 @@ write_head(struct relay *r)
 	                       &x->request, peer, h->scratch, h->scratch_size);
 }
 
-/* The request's head, and what is there of its body. */
 void
-relay_ask(struct relay *r, struct baton_link *link)
+relay_ask(struct relay *r)
 {
-	struct exchange *x = r->x;
 	struct piece p = {.n = 0};
 
-	upstream_asked(r->upstream);
-	r->state = ASKING;
-	r->early = 0;
-	r->link = link;
-	link_attach(link, relay_on_link, r);
-	piece_add(&p, http_of(x->conn)->scratch, write_head(r));
+	piece_add(&p, http_of(r->x->conn)->scratch, write_head(r));
 	if (p.n == 0) {
-		relay_give_up(r, 431,
-		              "the request's head grows too long, or has too many lines of "
-		              "Connection");
+		relay_judge(r, (struct verdict){.kind = GIVEN_UP,
+		                                .status = 431,
+		                                .why = "the request's head grows too long, or "
+		                                       "has too many lines of Connection"});
 		return;
 	}
 	if (!next_body(r, &p))

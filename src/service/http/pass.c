@@ -21,7 +21,22 @@
 static const char too_long[] =
     "its answer's head grows too long, or has too many lines of Connection";
 
+static const struct verdict broken = {.kind = BROKEN, .why = "the answer could not be sent"};
+static const struct verdict finished = {.kind = FINISHED};
+
 static char buf[READ_MAX];
+
+static void
+failed(struct relay *r, const char *why)
+{
+	relay_judge(r, (struct verdict){.kind = FAILED, .status = 502, .why = why});
+}
+
+static void
+give_up(struct relay *r, const char *why)
+{
+	relay_judge(r, (struct verdict){.kind = GIVEN_UP, .status = 502, .why = why});
+}
 
 static void
 send_down(struct relay *r, struct piece *p)
@@ -31,7 +46,7 @@ send_down(struct relay *r, struct piece *p)
 	ssize_t n = p->n > 0 && !waits ? conn_write(c, p->iov, p->n, false) : 0;
 
 	if (n == CONN_ERROR) {
-		conn_close(c, "the answer could not be sent");
+		relay_judge(r, broken);
 		return;
 	}
 	tail_keep(&r->down, p->iov, p->n, n > 0 ? (size_t)n : 0);
@@ -39,7 +54,7 @@ send_down(struct relay *r, struct piece *p)
 		timelist_join(http_of(c)->send, &c->timed);
 		timelist_leave(&r->timed); /* it is the client who is slow */
 	} else if (r->state == ANSWERED) {
-		relay_finish(r);
+		relay_judge(r, finished);
 	}
 }
 
@@ -51,7 +66,7 @@ relay_flush_down(struct relay *r)
 	ssize_t n = conn_write(c, &iov, 1, false);
 
 	if (n == CONN_ERROR) {
-		conn_close(c, "the answer could not be sent");
+		relay_judge(r, broken);
 		return;
 	}
 	if (n > 0) {
@@ -61,7 +76,7 @@ relay_flush_down(struct relay *r)
 	if (!tail_is_empty(&r->down))
 		return;
 	if (r->state == ANSWERED) {
-		relay_finish(r);
+		relay_judge(r, finished);
 		return;
 	}
 	timelist_leave(&c->timed);
@@ -135,7 +150,7 @@ static void
 refuse_answer(struct relay *r, const char *why)
 {
 	upstream_good(r->upstream);
-	relay_give_up(r, 502, why);
+	give_up(r, why);
 }
 
 /* The final answer begins: its head, and what is there of its body. */
@@ -167,7 +182,7 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	r->left = r->reply.body == REPLY_LENGTH ? r->reply.length : 0;
 	if (!pass_body(r, rest, n, &p)) { /* and no byte of it is out */
 		upstream_bad(r->upstream, false);
-		relay_give_up(r, 502, "its chunks are none");
+		give_up(r, "its chunks are none");
 		return;
 	}
 	upstream_good(r->upstream);
@@ -201,7 +216,8 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 	upstream_good(r->upstream);
 	fd = link_steal(r->link);
 	r->link = NULL;
-	tunnel_begin(c, fd, &up, down);
+	r->tunnel = tunnel_begin(c, fd, &up, down);
+	relay_judge(r, (struct verdict){.kind = TUNNELED});
 }
 
 void
@@ -246,7 +262,6 @@ static bool
 take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 {
 	struct exchange *x = r->x;
-	const struct conn *c = x->conn;
 	const char *wrong = reply_parse(head, len, x->request.method == METHOD_HEAD, &r->reply);
 
 	if (wrong == NULL && r->reply.status == 101 && !r->upgrade)
@@ -255,7 +270,7 @@ take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 		if (r->reply.too_much)
 			refuse_answer(r, wrong);
 		else
-			relay_failed(r, 502, wrong, false);
+			failed(r, wrong);
 		return true;
 	}
 	if (r->reply.status == 101) {
@@ -267,7 +282,7 @@ take_head(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 		return true;
 	}
 	pass_early(r, head, len);
-	return c->closed;
+	return !relay_goes_on(r);
 }
 
 /* The same, of lines that end as they like. */
@@ -294,14 +309,13 @@ is_garbage(const char *bytes, size_t n)
 static size_t
 take_heads(struct relay *r, char *bytes, size_t n, size_t searched)
 {
-	struct exchange *x = r->x;
-	size_t max = (size_t)http_of(x->conn)->conf->max_header;
+	size_t max = (size_t)http_of(r->x->conn)->conf->max_header;
 	size_t len;
 
-	while (n > 0 && x->relay == r && r->state == ASKING) {
+	while (n > 0 && relay_goes_on(r) && r->state == ASKING) {
 		len = reply_head_length(bytes, n, searched);
 		if (is_garbage(bytes, n)) {
-			relay_failed(r, 502, "its answer is not HTTP's", false);
+			failed(r, "its answer is not HTTP's");
 			return 0;
 		}
 		if (len > max || (len == 0 && n >= max)) {
@@ -316,7 +330,7 @@ take_heads(struct relay *r, char *bytes, size_t n, size_t searched)
 		n -= len;
 		searched = 0;
 		if (++r->early > EARLY_MAX) {
-			relay_failed(r, 502, "too many heads (1xx) before its answer", false);
+			failed(r, "too many heads (1xx) before its answer");
 			return 0;
 		}
 	}
@@ -360,7 +374,7 @@ take_answer(struct relay *r, size_t n)
 		relay_start_limits(r);
 		send_down(r, &p);
 	} else {
-		relay_give_up(r, 502, "its chunks are none");
+		give_up(r, "its chunks are none");
 	}
 }
 
@@ -371,9 +385,14 @@ ended(struct relay *r, int error)
 	struct piece p = {.n = 0};
 
 	if (r->state == ASKING) {
-		relay_failed(
-		    r, 502, error != 0 ? strerrordesc_np(error) : "it closed without an answer",
-		    baton_link_reused(r->link) && r->head.n == 0);
+		const char *why =
+		    error != 0 ? strerrordesc_np(error) : "it closed without an answer";
+
+		relay_judge(
+		    r, (struct verdict){.kind = FAILED,
+		                        .status = 502,
+		                        .why = why,
+		                        .stale = baton_link_reused(r->link) && r->head.n == 0});
 	} else if (r->reply.body == REPLY_TO_CLOSE && error == 0) {
 		r->state = ANSWERED;
 		if (r->wrapped)
@@ -381,7 +400,7 @@ ended(struct relay *r, int error)
 		send_down(r, &p);
 	} else {
 		upstream_bad(r->upstream, false);
-		relay_give_up(r, 502, "it closed amid its answer");
+		give_up(r, "it closed amid its answer");
 	}
 }
 

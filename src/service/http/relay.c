@@ -129,8 +129,8 @@ reset_at_close(const struct conn *c)
 }
 
 /* Answer in the upstream's name, if that is still possible. */
-void
-relay_give_up(struct relay *r, int status, const char *why)
+static void
+give_up(struct relay *r, int status, const char *why)
 {
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
@@ -172,8 +172,8 @@ is_idempotent(enum method method)
 
 /* The upstream has failed before it answered.  A connection that was used before may have
  * been closed just as the request came: that is no fault, and the same one is asked again. */
-void
-relay_failed(struct relay *r, int status, const char *why, bool stale)
+static void
+failed(struct relay *r, int status, const char *why, bool stale)
 {
 	struct exchange *x = r->x;
 	bool again = !r->begun && !r->passed && status != 504 && r->head.n == 0 &&
@@ -182,7 +182,7 @@ relay_failed(struct relay *r, int status, const char *why, bool stale)
 	if (!stale)
 		upstream_bad(r->upstream, false);
 	if (!again) {
-		relay_give_up(r, status, why);
+		give_up(r, status, why);
 		return;
 	}
 	if (!stale)
@@ -193,9 +193,8 @@ relay_failed(struct relay *r, int status, const char *why, bool stale)
 	next_upstream(r);
 }
 
-/* All of the answer is with the kernel. */
-void
-relay_finish(struct relay *r)
+static void
+finish(struct relay *r)
 {
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
@@ -210,6 +209,58 @@ relay_finish(struct relay *r)
 	timelist_leave(&c->timed);
 	conn_want_read(c);
 	x->phase = PHASE_ANSWER;
+}
+
+/* Its body, or its reading of the answer. */
+static void
+client_late(struct relay *r)
+{
+	struct exchange *x = r->x;
+	struct conn *c = x->conn;
+
+	if (!tail_is_empty(&r->down)) {
+		conn_close(c, "did not take its answer in time");
+		return;
+	}
+	if (r->begun) {
+		conn_close(c, "its body did not come in time");
+		return;
+	}
+	leave(x);
+	conn_want_read(c);
+	respond_refuse(c, x, 408);
+}
+
+/* Upon what came of a step.  r may be gone after it, and the connection, too. */
+static void
+act(struct relay *r)
+{
+	struct verdict v = r->verdict;
+	struct conn *c = r->x->conn;
+
+	r->verdict = (struct verdict){.kind = GOES_ON};
+	switch (v.kind) {
+	case GOES_ON:
+		break;
+	case FINISHED:
+		finish(r);
+		break;
+	case FAILED:
+		failed(r, v.status, v.why, v.stale);
+		break;
+	case GIVEN_UP:
+		give_up(r, v.status, v.why);
+		break;
+	case BROKEN:
+		conn_close(c, v.why);
+		break;
+	case TUNNELED:
+		tunnel_enter(c, r->tunnel);
+		break;
+	case SLOW:
+		client_late(r);
+		break;
+	}
 }
 
 /* --- what is waited for --- */
@@ -248,6 +299,20 @@ settle(struct conn *c, struct exchange *x)
 
 /* --- an upstream's connection --- */
 
+static void on_link(void *arg, short what);
+
+static void
+ask(struct relay *r, struct baton_link *link)
+{
+	upstream_asked(r->upstream);
+	r->state = ASKING;
+	r->early = 0;
+	r->link = link;
+	link_attach(link, on_link, r);
+	relay_ask(r);
+	act(r);
+}
+
 static void
 unreachable(struct relay *r, int status)
 {
@@ -256,8 +321,8 @@ unreachable(struct relay *r, int status)
 
 	if (status == BATON_DRAIN || status == BATON_FULL ||
 	    (status == BATON_DEADLINE && full)) {
-		relay_give_up(r, 503,
-		              full ? "all its connections are in use" : "no connection to it");
+		give_up(r, 503,
+		        full ? "all its connections are in use" : "no connection to it");
 		return;
 	}
 	upstream_bad(r->upstream, true);
@@ -288,7 +353,7 @@ on_wanted(void *arg, int status, struct baton_link *link)
 	x = r->x;
 	c = x->conn;
 	if (link != NULL)
-		relay_ask(r, link);
+		ask(r, link);
 	else {
 		r->late = status == BATON_DEADLINE;
 		unreachable(r, status);
@@ -325,11 +390,11 @@ next_upstream(struct relay *r)
 
 	r->state = CONNECTING;
 	if (u == NULL && r->upstream == NULL) {
-		relay_give_up(r, 503, "none may be asked: their checks fail");
+		give_up(r, 503, "none may be asked: their checks fail");
 		return;
 	}
 	if (u == NULL) {
-		relay_give_up(r, r->late ? 504 : 502, no_other);
+		give_up(r, r->late ? 504 : 502, no_other);
 		return;
 	}
 	r->upstream = u;
@@ -337,7 +402,7 @@ next_upstream(struct relay *r)
 	r->x->upstream = u->text;
 	link = pool_take(u->target);
 	if (link != NULL)
-		relay_ask(r, link);
+		ask(r, link);
 	else
 		wait_for_link(r);
 }
@@ -352,13 +417,14 @@ see_to_link(struct relay *r, short what)
 		relay_flush_up(r);
 	if ((what & EV_READ) != 0)
 		relay_read_answer(r);
-	if (!c->closed && c->data == x && x->relay == r && r->link != NULL && !r->read_all)
+	if (relay_goes_on(r) && !r->read_all)
 		relay_go_on(r);
+	act(r);
 	settle(c, x);
 }
 
-void
-relay_on_link(void *arg, short what)
+static void
+on_link(void *arg, short what)
 {
 	struct relay *r = arg;
 
@@ -389,9 +455,9 @@ on_answer_late(struct timed *t)
 	struct conn *c = x->conn;
 
 	if (r->state == ASKING)
-		relay_failed(r, 504, "no answer within answer_timeout", false);
+		failed(r, 504, "no answer within answer_timeout", false);
 	else
-		relay_give_up(r, 504, "nothing more of its answer within answer_timeout");
+		give_up(r, 504, "nothing more of its answer within answer_timeout");
 	settle(c, x);
 }
 
@@ -405,6 +471,7 @@ on_expect_late(struct timed *t)
 
 	AN(r->state == ASKING);
 	relay_continue(r);
+	act(r);
 	settle(c, x);
 }
 
@@ -453,43 +520,25 @@ waits(struct conn *c, struct exchange *x)
 }
 
 static void
-late(struct conn *c, struct exchange *x)
+read_client(struct relay *r)
 {
-	struct relay *r = x->relay;
-
-	if (!tail_is_empty(&r->down)) {
-		conn_close(c, "did not take its answer in time");
-		return;
-	}
-	if (r->begun) {
-		conn_close(c, "its body did not come in time");
-		return;
-	}
-	leave(x);
-	conn_want_read(c);
-	respond_refuse(c, x, 408);
-	settle(c, x);
-}
-
-static void
-read_client(struct conn *c, struct exchange *x)
-{
+	struct exchange *x = r->x;
 	ssize_t n;
 
-	if (exchange_room(c, x) == 0)
+	if (exchange_room(x->conn, x) == 0)
 		return;
-	n = exchange_read(c, x);
+	n = exchange_read(x->conn, x);
 	if (n == CONN_AGAIN)
 		return;
 	if (n <= 0) {
-		conn_close(c, "the client hung up");
+		relay_judge(r, (struct verdict){.kind = BROKEN, .why = "the client hung up"});
 		return;
 	}
-	x->relay->expects = false;
+	r->expects = false;
 	if (x->slow)
-		late(c, x);
+		relay_judge(r, (struct verdict){.kind = SLOW});
 	else
-		relay_go_on(x->relay);
+		relay_go_on(r);
 }
 
 static void
@@ -499,8 +548,16 @@ ready(struct conn *c, struct exchange *x, short what)
 
 	if ((what & EV_WRITE) != 0 && !tail_is_empty(&r->down))
 		relay_flush_down(r);
-	if ((what & EV_READ) != 0 && !c->closed && c->data == x && x->relay == r)
-		read_client(c, x);
+	if ((what & EV_READ) != 0 && relay_goes_on(r))
+		read_client(r);
+	act(r);
+	settle(c, x);
+}
+
+static void
+late(struct conn *c, struct exchange *x)
+{
+	client_late(x->relay);
 	settle(c, x);
 }
 

@@ -1,6 +1,7 @@
 /*
- * relay_own: what the files of relay.h share: relay.c (a relay's life, and whom it asks), ask.c
- * (the request's way up), pass.c (the answer's way down).
+ * relay_own: what the files of relay.h share: relay.c (a relay's life, and whom it asks),
+ * pass.c (the answer's way down), ask.c (the request's way up).  The last two take steps, and
+ * say what came of each (verdict), upon which relay.c acts: nothing ends below it.
  */
 #ifndef BATON_SERVICE_HTTP_RELAY_OWN_H
 #define BATON_SERVICE_HTTP_RELAY_OWN_H
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "service/http/chunked.h"
 #include "service/http/reply.h"
 #include "service/http/tail.h"
@@ -18,6 +20,7 @@
 
 struct baton_link;
 struct exchange;
+struct pair;
 struct upstream;
 struct want;
 
@@ -29,25 +32,45 @@ enum relay_state {
 	ANSWERED,
 };
 
+/* What came of a step. */
+enum verdict_kind {
+	GOES_ON,
+	FINISHED, /* all of the answer is with the kernel */
+	FAILED,   /* the upstream has, before it answered: another attempt, or that status */
+	GIVEN_UP, /* with that status, in the upstream's name, if that is still possible */
+	BROKEN,   /* the client's connection is of no more use */
+	TUNNELED, /* it is a tunnel by now */
+	SLOW,     /* the client's body comes too slowly */
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	int status;
+	const char *why; /* a literal, for the log */
+	bool stale;      /* FAILED: its connection had been used before */
+};
+
 struct relay {
 	struct exchange *x;
-	struct timed timed; /* answer_timeout */
+	struct verdict verdict; /* of the last step, until it is acted upon */
+	struct pair *tunnel;    /* TUNNELED */
+	struct timed timed;     /* answer_timeout */
 	enum relay_state state;
 	struct upstream *upstream;
 	struct baton_link *link;
 	struct want *want; /* CONNECTING */
 	uint64_t tried;
 	unsigned attempts; /* how many were asked, or dialled */
-	bool upgrade;   /* another protocol is asked for */
-	bool expects;   /* the client waits for 100 before it sends its body */
-	bool begun;     /* the answer is, with the client */
-	bool passed;    /* a part of the body is on its way to the upstream */
-	bool read_all;  /* the whole request has come */
-	bool deaf;      /* the upstream takes no more of it */
-	bool wrapped;   /* the answer is put into chunks */
-	bool unwrapped; /* or taken out of them */
-	bool late;      /* the last connect took too long */
-	bool surplus;   /* the upstream has sent more than its answer */
+	bool upgrade;      /* another protocol is asked for */
+	bool expects;      /* the client waits for 100 before it sends its body */
+	bool begun;        /* the answer is, with the client */
+	bool passed;       /* a part of the body is on its way to the upstream */
+	bool read_all;     /* the whole request has come */
+	bool deaf;         /* the upstream takes no more of it */
+	bool wrapped;      /* the answer is put into chunks */
+	bool unwrapped;    /* or taken out of them */
+	bool late;         /* the last connect took too long */
+	bool surplus;      /* the upstream has sent more than its answer */
 	struct tail up, down;
 	struct tail trailers; /* of the request's body, while they come */
 	struct tail ends;     /* the answer's trailers, likewise */
@@ -73,25 +96,26 @@ void piece_add(struct piece *p, const void *bytes, size_t n);
 void piece_add_chunk(struct piece *p, const char *bytes, size_t n);
 void piece_add_end(struct piece *p, const char *trailers, size_t n);
 
-/* Answer in the upstream's name, if that is still possible; why: a literal, for the log. */
-void relay_give_up(struct relay *r, int status, const char *why);
+/* One verdict for a step: what comes after it does nothing more. */
+static inline void
+relay_judge(struct relay *r, struct verdict v)
+{
+	AN(r->verdict.kind == GOES_ON && v.kind != GOES_ON);
+	r->verdict = v;
+}
 
-/* The upstream has failed before it answered: another attempt, or that status.  stale: its
- * connection had been used before. */
-void relay_failed(struct relay *r, int status, const char *why, bool stale);
-
-/* All of the answer is with the kernel. */
-void relay_finish(struct relay *r);
+static inline bool
+relay_goes_on(const struct relay *r)
+{
+	return r->verdict.kind == GOES_ON;
+}
 
 /* A limit runs for whoever has to act. */
 void relay_start_limits(struct relay *r);
 
-/* The link's turn. */
-void relay_on_link(void *arg, short what);
-
 /* ask.c: the request's head, and what is there of its body; what waits; what has been read
  * meanwhile. */
-void relay_ask(struct relay *r, struct baton_link *link);
+void relay_ask(struct relay *r);
 void relay_flush_up(struct relay *r);
 void relay_go_on(struct relay *r);
 

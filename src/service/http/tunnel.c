@@ -46,7 +46,7 @@ send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[TUNNEL_FIRST]
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-void
+struct pair *
 tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
              const struct tunnel_bytes down[TUNNEL_FIRST])
 {
@@ -57,6 +57,14 @@ tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
 	pair_init(p, c, &h->tunnels->home, fd);
 	send_first(&p->up, fd, first);
 	conn_account(c, 0, send_first(&p->down, c->fd, down));
+	return p;
+}
+
+void
+tunnel_enter(struct conn *c, struct pair *p)
+{
+	struct http *h = http_of(c);
+
 	exchange_give_back(c);
 	become(c, h, p);
 	pair_go(p);
