@@ -143,7 +143,7 @@ crew_generation(const char *listen, uint32_t slots, const char *more)
 }
 
 /* far[i] is in a slot of g; its birth is i + 1. */
-static struct worker *
+static __attribute__((unused)) struct worker *
 crew_join(struct generation *g, size_t i, uint32_t slot, bool ready)
 {
 	struct worker *w = &far[i].worker;
@@ -159,7 +159,7 @@ crew_join(struct generation *g, size_t i, uint32_t slot, bool ready)
 }
 
 /* What they were told arrives. */
-static void
+static __attribute__((unused)) void
 crew_listen(void)
 {
 	for (int i = 0; i < 8; i++)
