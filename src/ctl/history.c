@@ -144,7 +144,7 @@ history_askers(const json_t *entry)
 /* --- when and what --- */
 
 char *
-history_when(const json_t *entry, const char *form)
+history_when(const json_t *entry, enum history_from from)
 {
 	int64_t ms = field_integer(entry, "at_ms");
 	time_t at = (time_t)(ms / 1000);
@@ -152,9 +152,9 @@ history_when(const json_t *entry, const char *form)
 	char text[64];
 
 	if (ms < 0 || localtime_r(&at, &tm) == NULL ||
-	    strftime(text, sizeof text, form, &tm) == 0)
+	    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm) != 19)
 		return mem_strdup("-");
-	return mem_strdup(text);
+	return mem_strdup(text + from);
 }
 
 static void
@@ -163,7 +163,7 @@ add_row(struct table *t, const json_t *entry)
 	static const char *const steps[] = {"check_ms", "room_ms", "start_ms", "probation_ms"};
 	const char *reason = field_string(entry, "reason");
 
-	table_add(t, history_when(entry, "%Y-%m-%d %H:%M:%S"));
+	table_add(t, history_when(entry, HISTORY_YEAR));
 	table_add(t, field_plain(field_string(entry, "what")));
 	table_add(t, field_plain(field_string(entry, "outcome")));
 	table_add(t, field_duration(entry, "took_ms"));

@@ -15,7 +15,9 @@ void history_show(const json_t *data, FILE *out);
 /* Who asked: "root", "root, signal of root", "start", "abort by root", "-"; the caller's. */
 char *history_askers(const json_t *entry);
 
-/* When it began, by the form of strftime, in local time; "-" when it is not known. */
-char *history_when(const json_t *entry, const char *form);
+/* When it began, in local time, "2026-11-30 08:01:20" from there on; "-" when it is not known.
+ */
+enum history_from { HISTORY_YEAR = 0, HISTORY_MONTH = 5, HISTORY_HOUR = 11 };
+char *history_when(const json_t *entry, enum history_from from);
 
 #endif

@@ -48,7 +48,10 @@ static bool
 stands_at(const struct nlmsghdr *h, const struct stat *st)
 {
 	const struct unix_diag_msg *m = NLMSG_DATA(h);
-	int left = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof *m));
+	uint32_t left = (uint32_t)(h->nlmsg_len - NLMSG_LENGTH(sizeof *m));
+
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof *m))
+		return false;
 
 	for (const struct rtattr *a = (const void *)(m + 1); RTA_OK(a, left);
 	     a = RTA_NEXT(a, left)) {
@@ -72,10 +75,10 @@ socket_at(const char *path)
 
 	while (!over && stat(path, &st) == 0) {
 		ssize_t n = recv(nl, buf, sizeof buf, 0);
-		int left = (int)n;
+		uint32_t left = n > 0 ? (uint32_t)n : 0;
 
 		over = n <= 0;
-		for (struct nlmsghdr *h = (void *)buf; n > 0 && NLMSG_OK(h, (unsigned)left);
+		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left);
 		     h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY)
 				over = true;

@@ -613,7 +613,7 @@ put_upstream(struct page *p, const struct screen *s, const json_t *u)
 static void
 put_entry(struct page *p, const struct screen *s, const json_t *e)
 {
-	char *when = history_when(e, p->width < NARROW ? "%H:%M:%S" : "%m-%d %H:%M:%S");
+	char *when = history_when(e, p->width < NARROW ? HISTORY_HOUR : HISTORY_MONTH);
 	char *what = field_plain(field_string(e, "what")), *by = history_askers(e);
 	char *outcome = field_plain(field_string(e, "outcome"));
 	char *took = field_duration(e, "took_ms");

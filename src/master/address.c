@@ -191,9 +191,9 @@ half_open_family(int nl, int family, address_ours *ours)
 		return false;
 	for (;;) {
 		ssize_t n = recv(nl, buf, sizeof buf, 0);
-		int left = (int)n;
+		uint32_t left = n > 0 ? (uint32_t)n : 0;
 
-		for (struct nlmsghdr *h = (void *)buf; n > 0 && NLMSG_OK(h, (unsigned)left);
+		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left);
 		     h = NLMSG_NEXT(h, left)) {
 			const struct inet_diag_msg *d = NLMSG_DATA(h);
 

@@ -14,7 +14,7 @@
 
 /* One word of a file of /proc: the state, and where the kernel has it wait. */
 static void
-kernel_says(const struct worker *w, const char *file, const char *format, char *word)
+kernel_says(const struct worker *w, const char *file, char *word)
 {
 	char path[64];
 	FILE *f;
@@ -23,7 +23,7 @@ kernel_says(const struct worker *w, const char *file, const char *format, char *
 	f = fopen(path, "re");
 	if (f == NULL)
 		return;
-	if (fscanf(f, format, word) != 1)
+	if (fscanf(f, strcmp(file, "stat") == 0 ? "%*d (%*[^)]) %31s" : "%31s", word) != 1)
 		strcpy(word, "?");
 	fclose(f);
 }
@@ -36,8 +36,8 @@ tell(const struct worker *w)
 	uint32_t listener = w->page->doing_listener;
 	const struct conf *conf = w->gen->conf;
 
-	kernel_says(w, "stat", "%*d (%*[^)]) %31s", state);
-	kernel_says(w, "wchan", "%31s", where);
+	kernel_says(w, "stat", state);
+	kernel_says(w, "wchan", where);
 	if (id != 0 && listener < conf->nlisten)
 		log_event(
 		    EVENT_WORKER_STUCK, SLOT_FIELDS(w),

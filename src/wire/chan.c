@@ -73,6 +73,7 @@ put_fds(struct msghdr *mh, char *control, const int *fd, size_t nfd)
 	mh->msg_control = control;
 	mh->msg_controllen = CMSG_SPACE(nfd * sizeof(int));
 	c = CMSG_FIRSTHDR(mh);
+	AN(c != NULL); /* there is room for it */
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(nfd * sizeof(int));
@@ -105,8 +106,7 @@ queued_free(struct queued *q)
 static bool
 must_wait(void)
 {
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ||
-	       errno == ETOOMANYREFS;
+	return errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS;
 }
 
 static void

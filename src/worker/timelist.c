@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define SEARCH_MAX 64 /* neighbours looked at for a place in the order */
+#define MS_63(ms)  ((ms)&UINT64_MAX >> 1) /* what expires_ms holds */
+#define SEARCH_MAX 64                     /* neighbours looked at for a place in the order */
 
 struct timelist {
 	TAILQ_HEAD(timed_list, timed) members; /* ordered by expires_ms */
@@ -94,7 +95,7 @@ timelist_join(struct timelist *list, struct timed *t)
 		return;
 	now = clock_tick_ms();
 	t->list = list;
-	t->expires_ms = now + list->limit_ms;
+	t->expires_ms = MS_63(now + list->limit_ms);
 	TAILQ_INSERT_TAIL(&list->members, t, link);
 	arm(list, now);
 }
@@ -111,7 +112,7 @@ timelist_join_left(struct timelist *list, struct timed *t, uint64_t left_ms)
 		return;
 	before = TAILQ_LAST(&list->members, timed_list);
 	t->list = list;
-	t->expires_ms = now + (left_ms < list->limit_ms ? left_ms : list->limit_ms);
+	t->expires_ms = MS_63(now + (left_ms < list->limit_ms ? left_ms : list->limit_ms));
 	while (before != NULL && before->expires_ms > t->expires_ms && steps-- > 0)
 		before = TAILQ_PREV(before, timed_list, link);
 	if (before != NULL) {

@@ -142,7 +142,7 @@ read_breakers(struct stats *s)
 
 		MUST(n <= CELLS_MAX);
 		for (size_t i = 0; i < n; i++)
-			(void)*(const volatile uint64_t *)&cell[i]->epoch;
+			(void)atomic_load(&cell[i]->epoch);
 	}
 }
 
