@@ -42,8 +42,9 @@ history_name_users(json_t *data)
 	json_t *list = json_object_get(data, "history"), *entry, *asker;
 	size_t i, k;
 
-	json_array_foreach(list, i, entry)
-	    json_array_foreach(json_object_get(entry, "by"), k, asker) name_user(asker);
+	json_array_foreach (list, i, entry)
+		json_array_foreach (json_object_get(entry, "by"), k, asker)
+			name_user(asker);
 }
 
 /* "root", or "uid 1000" when it has no name; NULL: it is not known. */

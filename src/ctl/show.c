@@ -190,7 +190,8 @@ show_numbers(const struct numbers *numbers, FILE *out)
 	struct table *t = table_new(columns, COUNT(columns));
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)numbers->values, key, value) names[i++] = key;
+	json_object_foreach ((json_t *)(uintptr_t)numbers->values, key, value)
+		names[i++] = key;
 	for (size_t row = 0; row < rows; row++)
 		for (size_t k = row; k < rows * PER_ROW; k += rows) {
 			if (k < n) {

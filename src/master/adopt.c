@@ -106,9 +106,9 @@ choose(void)
 	struct generation *g;
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		TAILQ_FOREACH_REVERSE(g, generation_all(), generation_list, link)
-	if (g->state == order[i] && !g->aborted)
-		return g;
+		TAILQ_FOREACH_REVERSE (g, generation_all(), generation_list, link)
+			if (g->state == order[i] && !g->aborted)
+				return g;
 	return NULL;
 }
 
@@ -288,10 +288,8 @@ note_workers(const json_t *generations)
 	size_t i, k;
 	json_t *g, *w;
 
-	json_array_foreach((json_t *)(uintptr_t)generations, i, g)
-	{
-		json_array_foreach(json_object_get(g, "workers"), k, w)
-		{
+	json_array_foreach ((json_t *)(uintptr_t)generations, i, g) {
+		json_array_foreach (json_object_get(g, "workers"), k, w) {
 			trial.pid = mem_grow(trial.pid, trial.npid, sizeof *trial.pid);
 			trial.pid[trial.npid++] =
 			    (pid_t)json_integer_value(json_object_get(w, "pid"));

@@ -86,8 +86,7 @@ asker_text(const json_t *by)
 	size_t i;
 	json_t *one;
 
-	json_array_foreach((json_t *)(uintptr_t)by, i, one)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)by, i, one) {
 		struct asker a = asker_read(one);
 		char *text = one_text(&a), *longer;
 

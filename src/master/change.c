@@ -317,8 +317,8 @@ begin_upgrade(void)
 	if (ch.binary == NULL)
 		ch.binary = mem_strdup(env.exe_path);
 	if (check_binary(ch.binary, &cause) == 0 && (state = upgrade_make_state(&cause)) >= 0)
-		ch.preflight = preflight_binary(ch.binary, state, env.conf_path,
-		                                check_limit(), preflight_done, NULL, &cause);
+		ch.preflight = preflight_binary(ch.binary, state, env.conf_path, check_limit(),
+		                                preflight_done, NULL, &cause);
 	fd_close(&state);
 	if (ch.preflight == NULL)
 		refuse(cause);
@@ -425,8 +425,7 @@ commit_text(const struct generation *g, uint64_t took)
 
 	text = mem_printf("generation %u serves (version %s), after %llu ms", g->id, g->version,
 	                  (unsigned long long)took);
-	json_array_foreach(list, i, sentence)
-	{
+	json_array_foreach (list, i, sentence) {
 		more = mem_printf("%s\nwarning: %s", text, json_string_value(sentence));
 		free(text);
 		text = more;

@@ -380,9 +380,9 @@ oldest_silent(size_t beyond)
 	struct control_client *c, *oldest = NULL;
 	size_t n = 0;
 
-	TAILQ_FOREACH_REVERSE(c, &ct.clients, client_list, link)
-	if (is_silent(c) && ++n > beyond)
-		oldest = c;
+	TAILQ_FOREACH_REVERSE (c, &ct.clients, client_list, link)
+		if (is_silent(c) && ++n > beyond)
+			oldest = c;
 	return oldest;
 }
 
@@ -599,7 +599,8 @@ control_restore(const json_t *j, char **cause)
 		socketfile_miss(path, on_acceptable);
 	free(path);
 	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
-	json_array_foreach(json_object_get(j, "clients"), i, one) restore_client(one);
+	json_array_foreach (json_object_get(j, "clients"), i, one)
+		restore_client(one);
 	return 0;
 }
 

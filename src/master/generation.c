@@ -122,9 +122,9 @@ generation_own(void)
 	struct generation *g;
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		TAILQ_FOREACH_REVERSE(g, &all, generation_list, link)
-	if (g->image == env.image && g->state == order[i] && !g->aborted)
-		return g;
+		TAILQ_FOREACH_REVERSE (g, &all, generation_list, link)
+			if (g->image == env.image && g->state == order[i] && !g->aborted)
+				return g;
 	return NULL;
 }
 
@@ -434,8 +434,7 @@ restore_uses(struct generation *g, const json_t *list)
 	json_t *j;
 
 	g->use = mem_alloc((json_array_size(list) + 1) * sizeof *g->use);
-	json_array_foreach((json_t *)(uintptr_t)list, i, j)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)list, i, j) {
 		int id, listen_ix, addr_ix;
 
 		if (json_unpack(j, "{s:i, s:i, s:i}", "listener", &id, "listen_ix", &listen_ix,
@@ -505,8 +504,7 @@ restore_one(const json_t *j, char **cause)
 	g->aborted = json_is_true(json_object_get(j, "aborted"));
 	grow_slots(g, g->want);
 	restore_uses(g, uses);
-	json_array_foreach(workers, i, worker)
-	{
+	json_array_foreach (workers, i, worker) {
 		if (slot_restore(g, worker) == NULL)
 			log_warn("generation %u: a worker of its record is no more", g->id);
 	}
@@ -519,8 +517,7 @@ generation_restore(const json_t *j, char **cause)
 	size_t i;
 	json_t *one;
 
-	json_array_foreach((json_t *)(uintptr_t)j, i, one)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)j, i, one) {
 		if (restore_one(one, cause) < 0)
 			return -1;
 	}

@@ -116,7 +116,8 @@ history_json(void)
 	json_t *list = json_array(), *text;
 	size_t i;
 
-	json_array_foreach(entries, i, text) json_array_append_new(list, unpacked(text));
+	json_array_foreach (entries, i, text)
+		json_array_append_new(list, unpacked(text));
 	return json_pack("{s:o}", "history", list);
 }
 

@@ -452,8 +452,7 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 	size_t i;
 	json_t *j;
 
-	json_array_foreach((json_t *)(uintptr_t)socks, i, j)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)socks, i, j) {
 		int id = (int)json_integer_value(json_object_get(j, "id"));
 		int fd = fdlist_get(json_object_get(j, "socket"));
 		bool well = fd >= 0 && listener_is_as_told(l, fd);
@@ -528,8 +527,7 @@ listener_restore(const json_t *j, char **cause)
 	size_t i;
 	json_t *one;
 
-	json_array_foreach(json_object_get(j, "list"), i, one)
-	{
+	json_array_foreach (json_object_get(j, "list"), i, one) {
 		if (restore_one(one, cause) < 0)
 			return -1;
 	}

@@ -31,8 +31,8 @@ empty(json_t *status, const char *list)
 		json_object_set_new(status, list, json_array());
 		return;
 	}
-	json_array_foreach(json_object_get(status, "generations"), i, generation)
-	    json_object_set_new(generation, list, json_array());
+	json_array_foreach (json_object_get(status, "generations"), i, generation)
+		json_object_set_new(generation, list, json_array());
 }
 
 /* It says so itself: an empty list would be a lie. */

@@ -251,8 +251,7 @@ restore_requests(enum requests_list which, const json_t *j)
 	size_t i;
 	json_t *one;
 
-	json_array_foreach((json_t *)(uintptr_t)j, i, one)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)j, i, one) {
 		int client, wait, abort, gen;
 		json_int_t cut;
 		struct request *r;

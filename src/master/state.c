@@ -121,8 +121,7 @@ state_record(const json_t *state, const char *tag)
 	size_t i;
 	json_t *r;
 
-	json_array_foreach(json_object_get(state, "records"), i, r)
-	{
+	json_array_foreach (json_object_get(state, "records"), i, r) {
 		const char *t = json_string_value(json_object_get(r, "tag"));
 
 		if (t != NULL && strcmp(t, tag) == 0 &&
@@ -142,8 +141,10 @@ state_claim(const json_t *j, struct fdlist *fds)
 
 	if (fd >= 0)
 		json_decref(fdlist_put(fds, fd));
-	json_object_foreach((json_t *)(uintptr_t)j, key, v) state_claim(v, fds);
-	json_array_foreach((json_t *)(uintptr_t)j, i, v) state_claim(v, fds);
+	json_object_foreach ((json_t *)(uintptr_t)j, key, v)
+		state_claim(v, fds);
+	json_array_foreach ((json_t *)(uintptr_t)j, i, v)
+		state_claim(v, fds);
 }
 
 int

@@ -101,8 +101,7 @@ put_changes(struct stream *s, FILE *f, const struct news *news)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)changes(news), i, change)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)changes(news), i, change) {
 		char *text;
 
 		if (seq_of(change) <= s->seq)

@@ -108,8 +108,7 @@ put_listeners(FILE *f, const json_t *view)
 	begin(f, "listeners", "gauge", "Addresses that are listened at.");
 	fprintf(f, "baton_listeners %zu\n", json_array_size(list));
 	begin(f, "listener_info", "gauge", "An address and what is spoken there; always 1.");
-	json_array_foreach((json_t *)(uintptr_t)list, i, l)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)list, i, l) {
 		put_label(f, "baton_listener_info{", l, "name");
 		put_label(f, ",", l, "address");
 		put_label(f, ",", l, "service");
@@ -124,8 +123,7 @@ put_workers(FILE *f, const json_t *g)
 	unsigned n[STATS_STATES_N] = {0};
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)workers, i, w)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)workers, i, w) {
 		const char *state = json_string_value(json_object_get(w, "state"));
 
 		for (unsigned s = 0; s < STATS_STATES_N; s++)
@@ -158,8 +156,7 @@ put_generations(FILE *f, const json_t *view)
 	size_t i;
 
 	begin(f, "generation_info", "gauge", "A generation's state and version; always 1.");
-	json_array_foreach(list, i, g)
-	{
+	json_array_foreach (list, i, g) {
 		fprintf(f, "baton_generation_info{generation=\"%" JSON_INTEGER_FORMAT "\"",
 		        number(g, "id"));
 		put_label(f, ",", g, "state");
@@ -168,11 +165,13 @@ put_generations(FILE *f, const json_t *view)
 	}
 	begin(f, "connections", "gauge",
 	      "Connections by generation and state: no byte yet, between requests, busy.");
-	json_array_foreach(list, i, g) put_connections(f, g);
+	json_array_foreach (list, i, g)
+		put_connections(f, g);
 	if (is_left_out(view, "workers"))
 		return;
 	begin(f, "workers", "gauge", "Workers by generation and state.");
-	json_array_foreach(list, i, g) put_workers(f, g);
+	json_array_foreach (list, i, g)
+		put_workers(f, g);
 }
 
 static void
@@ -198,15 +197,15 @@ put_answers(FILE *f, const json_t *view)
 
 	if (!is_left_out(view, "answers")) {
 		begin(f, "answers_total", "counter", "Answers by service and class of status.");
-		json_array_foreach(services, i, one) put_classes(
-		    f, "answers_total", "service", json_object_get(one, "service"), one);
+		json_array_foreach (services, i, one)
+			put_classes(f, "answers_total", "service",
+			            json_object_get(one, "service"), one);
 	}
 	if (is_left_out(view, "listeners"))
 		return;
 	begin(f, "listener_answers_total", "counter",
 	      "Answers by listener and class of status.");
-	json_array_foreach(listeners, i, one)
-	{
+	json_array_foreach (listeners, i, one) {
 		answers = json_object_get(one, "answers");
 		if (json_is_object(answers))
 			put_classes(f, "listener_answers_total", "listener",
@@ -253,21 +252,21 @@ put_upstreams(FILE *f, const json_t *view)
 	if (is_left_out(view, "upstreams") || json_array_size(list) == 0)
 		return;
 	begin(f, "upstream_up", "gauge", "0: its check fails, or its breaker is open.");
-	json_array_foreach(list, i, u)
-	{
+	json_array_foreach (list, i, u) {
 		if (json_is_integer(json_object_get(u, "requests")))
 			put_upstream(f, "up", u, "", is_up(u));
 	}
 	begin(f, "upstream_requests_total", "counter",
 	      "Requests that it was asked; of a TCP proxy, connections.");
-	json_array_foreach(list, i, u) put_known(f, "requests_total", u, "", "requests");
+	json_array_foreach (list, i, u)
+		put_known(f, "requests_total", u, "", "requests");
 	begin(f, "upstream_failures_total", "counter",
 	      "Requests that it failed, and connections that could not be made.");
-	json_array_foreach(list, i, u) put_known(f, "failures_total", u, "", "failures");
+	json_array_foreach (list, i, u)
+		put_known(f, "failures_total", u, "", "failures");
 	begin(f, "upstream_connections", "gauge",
 	      "Connections to it: in use or being made, and kept.");
-	json_array_foreach(list, i, u)
-	{
+	json_array_foreach (list, i, u) {
 		put_known(f, "connections", u, ",state=\"busy\"", "busy");
 		put_known(f, "connections", u, ",state=\"idle\"", "idle");
 	}
@@ -317,8 +316,7 @@ put_named(FILE *f, json_t *counters)
 	if (json_object_size(counters) == 0)
 		return;
 	begin(f, "module_counter_total", "counter", "Counters that modules have named.");
-	json_object_foreach(counters, name, value)
-	{
+	json_object_foreach (counters, name, value) {
 		fputs("baton_module_counter_total{name=", f);
 		put_value(f, name);
 		fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", json_integer_value(value));

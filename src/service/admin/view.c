@@ -249,12 +249,14 @@ refresh_figures(json_t *j)
 	json_t *one, *answers;
 	size_t i;
 
-	json_array_foreach(json_object_get(j, "upstreams"), i, one) refresh_upstream(one);
-	json_array_foreach(json_object_get(j, "answers"), i, one) refresh_answers(
-	    one, (struct figures_name){
-	             "service", json_string_value(json_object_get(one, "service")), NULL});
-	json_array_foreach(json_object_get(j, "listeners"), i, one)
-	{
+	json_array_foreach (json_object_get(j, "upstreams"), i, one)
+		refresh_upstream(one);
+	json_array_foreach (json_object_get(j, "answers"), i, one)
+		refresh_answers(
+		    one,
+		    (struct figures_name){
+		        "service", json_string_value(json_object_get(one, "service")), NULL});
+	json_array_foreach (json_object_get(j, "listeners"), i, one) {
 		answers = json_object_get(one, "answers");
 		if (json_is_object(answers))
 			refresh_answers(answers,
