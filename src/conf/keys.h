@@ -2,7 +2,7 @@
  * keys: THE table of keys, one row each: where it stands, its type, range,
  * default and one line of help.  The parser, `baton --print-config`, the sample
  * server.ini and the manual page are made from it; a new key is a new row and a
- * field in conf.h.
+ * field in tree.h.
  *
  * Rows of one name in one section (a default may depend on the service's type)
  * agree in all but `types`, `dflt`, `example` and `help`, and in what is not asked before the
