@@ -147,7 +147,7 @@ const struct keys_row keys_table[] = {
 	  .help = "repeatable; connections or requests go there in turn" },
 	{ IN_SERVICE(answer_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = 24 * HOUR,
 	  .dflt = "60s",
-	  .help = "for an upstream's answer to begin (102, 103 renew it), and without a byte of it" },
+	  .help = "for an answer to begin, or 102 or 103 to come, and between bytes" },
 	{ IN_SERVICE(tunnel_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 0, .max = 168 * HOUR,
 	  .dflt = "1h",
 	  .help = "a WebSocket without a byte in either direction; 0: none" },
