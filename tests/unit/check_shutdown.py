@@ -54,11 +54,10 @@ class Fake:
         signal.set_wakeup_fd(self.wake_w)
         self.listeners = [self.listen(orders[x], x) for x in ("control", "service")
                           if orders.get(x)]
-        for sig, fn in ((signal.SIGTERM, self.on_term), (signal.SIGHUP, self.on_change),
-                        (signal.SIGUSR2, self.on_change)):
-            signal.signal(sig, fn)
-        if orders.get("mute"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        for sig in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(sig, self.on_change)
+        # as the master does: two that come while python is busy would be one call of a handler
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         self.log.write(b"ready\n")
 
     def listen(self, path, kind):
@@ -71,13 +70,15 @@ class Fake:
 
     def run(self):
         while True:
-            for key, _ in self.sel.select(0.005 if self.o.get("mute") else None):
+            for key, _ in self.sel.select(0.005):
                 key.data()
-            if self.o.get("mute") and signal.SIGTERM in signal.sigpending():
-                for _ in range(300):
-                    open("/proc/self/status", encoding="ascii").close()
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-                self.o["mute"] = False
+            if signal.SIGTERM not in signal.sigpending():
+                continue
+            for _ in range(300 if self.o.get("mute") else 0):
+                open("/proc/self/status", encoding="ascii").close()
+            self.o["mute"] = False
+            signal.sigwait([signal.SIGTERM])
+            self.on_term()
 
     # what happens
 
@@ -90,7 +91,7 @@ class Fake:
         self.log.write(f"{request['verb']}{' now' if request['now'] else ''}\n".encode())
         getattr(self, "do_" + request["verb"])(conn, request)
 
-    def on_term(self, *_):
+    def on_term(self):
         self.terms += 1
         self.log.write(b"TERM\n")
         self.converge()

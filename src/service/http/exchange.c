@@ -101,24 +101,24 @@ exchange_log(struct exchange *x)
 
 /* --- borrowing --- */
 
-/* Of an answer that was begun, whether it came to its end or not. */
-static void
-count(struct exchange *x)
+void
+exchange_count(struct exchange *x)
 {
 	const struct http *h = http_of(x->conn);
 
-	if (x->status == 0)
+	if (x->status == 0 || x->counted)
 		return;
 	figures_answer(h->answers, x->status);
 	figures_answer(h->answered[x->conn->listener], x->status);
-	x->status = 0;
+	x->counted = true;
 }
 
 void
 exchange_next(struct exchange *x)
 {
-	count(x);
 	x->phase = PHASE_HEAD;
+	x->status = 0;
+	x->counted = false;
 	x->responder = NULL;
 	x->looked = 0;
 	x->body_left = 0;
@@ -188,7 +188,6 @@ exchange_give_back(struct conn *c)
 		return;
 	c->data = NULL;
 	exchange_log(x);
-	count(x);
 	if (x->responder != NULL && x->responder->gone != NULL)
 		x->responder->gone(x);
 	x->responder = NULL;

@@ -107,6 +107,7 @@ struct exchange {
 	bool close; /* after this answer */
 	bool last;  /* the client said itself that it sends no more requests */
 	/* for the access log; used where there is one */
+	bool counted;       /* the answer is, by its class */
 	bool unlogged;      /* there is one, and the line is not written yet */
 	uint16_t status;    /* of the answer; 0: none yet */
 	uint64_t in_before; /* the connection's bytes when it began */
@@ -148,6 +149,10 @@ void exchange_free_unused(struct http *h);
 
 /* Write the line of the access log, if there is one and it is not written yet. */
 void exchange_log(struct exchange *x);
+
+/* Before a byte of the answer is out: count it by its class, whether it comes to its end or
+ * not; so whoever has it and asks finds it counted.  A second time is none. */
+void exchange_count(struct exchange *x);
 
 /* Forget the request that was answered; what is unread stays. */
 void exchange_next(struct exchange *x);

@@ -297,6 +297,7 @@ process(struct conn *c, struct exchange *x)
 			return;
 		if (x->phase < PHASE_CONTINUE)
 			continue;
+		exchange_count(x);
 		switch (exchange_send(c, x)) {
 		case SENT_ALL:
 			if (!all_sent(c, x))

@@ -188,6 +188,7 @@ begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n
 	upstream_good(r->upstream);
 	r->begun = true;
 	x->status = (uint16_t)r->reply.status;
+	exchange_count(x);
 	relay_start_limits(r);
 	send_down(r, &p);
 }
@@ -212,6 +213,7 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 		return;
 	}
 	x->status = 101;
+	exchange_count(x);
 	x->heads_out += down[1].n;
 	upstream_good(r->upstream);
 	fd = link_steal(r->link);
