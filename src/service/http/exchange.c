@@ -275,7 +275,6 @@ exchange_room(const struct conn *c, struct exchange *x)
 	return max_size(c) - x->to;
 }
 
-/* What fills the buffer is not all, perhaps: in a larger one goes more. */
 /* Bytes of a body have come: its pauses are counted from here, and how fast it comes. */
 static void
 body_came(struct conn *c, struct exchange *x, size_t n)
@@ -300,6 +299,7 @@ body_came(struct conn *c, struct exchange *x, size_t n)
 	x->rate_bytes = 0;
 }
 
+/* What fills the buffer is not all, perhaps: in a larger one goes more. */
 ssize_t
 exchange_read(struct conn *c, struct exchange *x)
 {
