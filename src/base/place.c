@@ -200,8 +200,8 @@ place_error(int error)
 	return strerror(error);
 }
 
-const char *
-place_kind(mode_t mode)
+static const char *
+kind_of(mode_t mode)
 {
 	switch (mode & S_IFMT) {
 	case S_IFREG:
@@ -246,7 +246,7 @@ place_what(const char *path)
 	const char *what = NULL;
 
 	if (place_open(&p, path) == 0 && place_look(&p, &st) == 0)
-		what = place_kind(st.st_mode);
+		what = kind_of(st.st_mode);
 	place_close(&p);
 	return what;
 }
@@ -335,5 +335,5 @@ place_make_way(const struct place *p, mode_t kind, struct stat *old, char **why)
 	if ((old->st_mode & S_IFMT) == kind)
 		return 0;
 	errno = EEXIST;
-	return cause_set(why, "%s stands there already", place_kind(old->st_mode));
+	return cause_set(why, "%s stands there already", kind_of(old->st_mode));
 }

@@ -37,16 +37,14 @@ void place_close(struct place *p);
 /* As strerror, but of a link that is not followed (ELOOP) it says what is wrong. */
 const char *place_error(int error);
 
-/* "a directory", "a symbolic link", ... */
-const char *place_kind(mode_t mode);
-
 /* What stands there, links not followed.  0, or -1 with errno. */
 int place_look(const struct place *p, struct stat *st);
 
 /* Does what stands at path have that kind (S_IFSOCK, ...), and is it own? */
 bool place_is_own(const char *path, const struct place_id *own, mode_t kind);
 
-/* What stands at path, as place_kind; NULL: nothing, or nobody can tell. */
+/* What stands at path: "a directory", "a symbolic link", ...; NULL: nothing, or nobody can
+ * tell. */
 const char *place_what(const char *path);
 
 /* Remove it, if it does and is. */

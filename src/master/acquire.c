@@ -27,8 +27,8 @@ identity(const struct conf_listen *conf, const struct conf_addr *a)
 }
 
 /* An address of ours with the same port explains why the probe must fail. */
-bool
-listener_port_is_ours(uint16_t port)
+static bool
+is_port_ours(uint16_t port)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa;
@@ -90,9 +90,9 @@ open_tcp(const struct conf_addr *a, const char *id, char **cause)
 		return l;
 	fd = port == 0 ? listener_bind_last_port(id) : -1;
 
-	if (fd < 0 && ((port != 0 && !listener_port_is_ours(port) &&
-	                address_probe(&a->sa, a->salen) < 0) ||
-	               (fd = address_bind_tcp(&a->sa, a->salen)) < 0)) {
+	if (fd < 0 &&
+	    ((port != 0 && !is_port_ours(port) && address_probe(&a->sa, a->salen) < 0) ||
+	     (fd = address_bind_tcp(&a->sa, a->salen)) < 0)) {
 		cause_set(cause, "cannot listen on %s: %s%s", a->text, strerror(errno),
 		          errno == EACCES
 		              ? "; a port below 1024 takes root, CAP_NET_BIND_SERVICE "

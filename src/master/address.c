@@ -106,17 +106,6 @@ address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len)
 	return -1;
 }
 
-int
-address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog)
-{
-	int fd = address_bind_tcp(sa, len);
-
-	if (fd >= 0 && listen(fd, backlog) == 0)
-		return fd;
-	fd_close(&fd);
-	return -1;
-}
-
 static int
 bind_abstract(const struct conf_addr *a, char **cause)
 {

@@ -29,9 +29,6 @@ int address_probe(const struct sockaddr_storage *sa, socklen_t len);
  * -1 with errno. */
 int address_bind_tcp(const struct sockaddr_storage *sa, socklen_t len);
 
-/* The same, and it listens. */
-int address_listen_tcp(const struct sockaddr_storage *sa, socklen_t len, int backlog);
-
 /* A unix socket that does not listen yet; a stale one at its path is replaced, and nothing else.  *own tells
  * what stands at the path now (nothing: it is an abstract one).  -1 with *cause. */
 int address_bind_unix(const struct conf_addr *a, const struct conf_listen *conf,

@@ -70,8 +70,10 @@ is_named(const struct listener *l, const char *text)
 	return same;
 }
 
-bool
-listener_path_is_lost(const struct listener *l)
+/* Has somebody removed the path of a unix socket, or put another thing there?  Then nobody can
+ * come to it, and the next change opens another. */
+static bool
+is_path_lost(const struct listener *l)
 {
 	const char *path = l->bound + strlen("unix:");
 
@@ -87,7 +89,7 @@ listener_named(const char *text, bool lost)
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &all, link)
-		if (is_named(l, text) && listener_path_is_lost(l) == lost)
+		if (is_named(l, text) && is_path_lost(l) == lost)
 			return l;
 	return NULL;
 }
@@ -101,7 +103,7 @@ listener_warn(json_t *list)
 		const char *what;
 		char *sentence;
 
-		if (l->retired || !listener_path_is_lost(l))
+		if (l->retired || !is_path_lost(l))
 			continue;
 		what = place_what(l->bound + strlen("unix:"));
 		sentence =

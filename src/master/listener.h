@@ -88,10 +88,6 @@ void listener_filter(bool on);
 /* Handshakes that the kernel has under way on addresses that drop bare SYNs. */
 bool listener_half_open(void);
 
-/* Has somebody removed the path of a unix socket, or put another thing there?  Then nobody can
- * come to it, and the next change opens another. */
-bool listener_path_is_lost(const struct listener *l);
-
 /* A sentence for each that is lost, appended to list. */
 void listener_warn(json_t *list);
 

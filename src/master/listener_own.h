@@ -33,9 +33,6 @@ void listener_filter_one(struct listener *l, bool on);
 /* Bind again what a listener of that identity with port 0 was bound to; -1. */
 int listener_bind_last_port(const char *id);
 
-/* An address of ours has that port. */
-bool listener_port_is_ours(uint16_t port);
-
 /* Is fd a socket that listens? */
 bool listener_is_listening(int fd);
 
