@@ -50,6 +50,7 @@
 #define SWEEP_MS  50  /* how often time limits are looked at */
 #define PAUSE_MS  20  /* before a client that was cut or refused opens again */
 #define AGAIN_MS  2   /* before a connect to a full unix listener is repeated */
+#define ACK_MS    20  /* from a connect by a repeated SYN to the first byte */
 #define MARKS     32  /* writes of one stream that may await their echo */
 #define ERRORS    10  /* sentences kept for the report */
 #define SPARE_FDS 32  /* descriptors that are not clients */
@@ -787,7 +788,8 @@ client_open_failed(struct client *c, int err)
 	case ECONNREFUSED:
 	case ENOENT: /* no unix socket of that name */
 		total.refused++;
-		client_note(c, "refused (%s)", strerror(err));
+		if (total.errors < ERRORS / 2) /* it may be meant: what is not has room, too */
+			client_note(c, "refused (%s)", strerror(err));
 		break;
 	case ECONNRESET:
 	case EPIPE:
@@ -1078,6 +1080,35 @@ client_flush(struct client *c)
 
 static void echo_push(struct client *c);
 
+/* A repeated SYN goes out in a timer of the kernel, and so does the ACK that ends its
+ * handshake, maybe on another CPU than ours. Linux (6.18 was seen) looks up without a lock
+ * whether a segment's connection is there, and for a moment it is neither half open nor open:
+ * data that come from our CPU in that moment, or the ACK behind them, are answered with a RST,
+ * by any listener of any program. A network card gives all segments of a connection to one CPU;
+ * loopback does not. */
+static bool
+client_must_settle(const struct client *c)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+
+	return opt.target.ss_family != AF_UNIX &&
+	       getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_ESTABLISHED && info.tcpi_total_retrans > 0;
+}
+
+static void
+client_try_connected(struct client *c)
+{
+	if (!client_must_settle(c)) {
+		client_connected(c);
+		return;
+	}
+	event_del(&c->io);
+	c->watched = 0;
+	timer_set(&c->timer, ACK_MS * 1000);
+}
+
 static void
 on_io(evutil_socket_t fd, short what, void *arg)
 {
@@ -1085,7 +1116,7 @@ on_io(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if (c->phase == PHASE_CONNECTING) {
-		client_connected(c);
+		client_try_connected(c);
 		return;
 	}
 	if ((what & EV_READ) != 0)
@@ -1106,8 +1137,8 @@ client_second_part(struct client *c)
 	client_watch(c, EV_READ | EV_WRITE);
 }
 
-/* A client's timer: time to open, to send the second part of a request, or whatever its mode
- * does with an open connection. */
+/* A client's timer: time to open, to have been connected long enough, to send the second part
+ * of a request, or whatever its mode does with an open connection. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -1115,7 +1146,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (c->out != NULL)
+	if (c->phase == PHASE_CONNECTING)
+		client_connected(c);
+	else if (c->out != NULL)
 		client_second_part(c);
 	else if (c->phase != PHASE_OFF)
 		opt.mode->timer(c);
