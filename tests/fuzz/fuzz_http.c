@@ -7,13 +7,11 @@
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
  *   tests/fuzz/fuzz_http.c src/service/http/{head,method,request,chunked,range}.c \
- *   src/base/{log,mem}.c -lhttp_parser
+ *   src/base/{log,mem}.c
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <http_parser.h>
 
 #include "service/http/chunked.h"
 #include "service/http/range.h"
