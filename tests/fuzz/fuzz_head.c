@@ -182,13 +182,22 @@ says(const struct text *t, const char *word)
 	return t->n == strlen(word) && strncasecmp(t->p, word, t->n) == 0;
 }
 
+/* A blank before the colon is none of the name, where it is not refused. */
+static bool
+is_called(const struct field *f, const char *name)
+{
+	struct text t = trimmed(f->name);
+
+	return says(&t, name);
+}
+
 static size_t
 count(const struct lines *l, const char *name)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		n += says(&l->field[i].name, name);
+		n += is_called(&l->field[i], name);
 	return n;
 }
 
@@ -207,7 +216,7 @@ static bool
 any_value(const struct lines *l, const char *name, bool (*is)(const struct text *t))
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (says(&l->field[i].name, name) && is(&l->field[i].value))
+		if (is_called(&l->field[i], name) && is(&l->field[i].value))
 			return true;
 	return false;
 }
@@ -219,7 +228,7 @@ count_members(const struct lines *l, const char *name)
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (says(&l->field[i].name, name)) {
+		if (is_called(&l->field[i], name)) {
 			n++;
 			for (size_t k = 0; k < l->field[i].value.n; k++)
 				n += l->field[i].value.p[k] == ',';
@@ -233,7 +242,7 @@ lists(const struct lines *l, const char *name, const char *word)
 	for (size_t i = 0; i < l->n; i++) {
 		struct text rest = l->field[i].value;
 
-		while (says(&l->field[i].name, name) && rest.n > 0) {
+		while (is_called(&l->field[i], name) && rest.n > 0) {
 			const char *comma = memchr(rest.p, ',', rest.n);
 			size_t n = comma != NULL ? (size_t)(comma - rest.p) : rest.n;
 			struct text member = trimmed((struct text){rest.p, n});
