@@ -704,7 +704,19 @@ fields_agree(const struct seen *s)
 	MUST(i == o->n);
 }
 
-/* No list of tokens with one comma between two (9110, 5.6.1). */
+static bool
+begins_a_word(const struct text *t)
+{
+	static const char *const word[] = {"close", "keep-alive", "upgrade"};
+
+	for (size_t i = 0; i < sizeof word / sizeof *word; i++)
+		if (t->n < strlen(word[i]) && strncasecmp(t->p, word[i], t->n) == 0)
+			return true;
+	return false;
+}
+
+/* No list of tokens with one comma between two (9110, 5.6.1); or one that it loses its way in,
+ * with a member like "u". */
 static bool
 is_odd_list(const struct text *t)
 {
@@ -715,7 +727,7 @@ is_odd_list(const struct text *t)
 		size_t n = comma != NULL ? (size_t)(comma - rest.p) : rest.n;
 		struct text member = trimmed((struct text){rest.p, n});
 
-		if (!is_token(&member))
+		if (!is_token(&member) || begins_a_word(&member))
 			return true;
 		if (comma == NULL)
 			return false;
