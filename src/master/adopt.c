@@ -20,6 +20,7 @@
 #include "master/change.h"
 #include "master/control.h"
 #include "master/course.h"
+#include "master/dispatch.h"
 #include "master/generation.h"
 #include "master/heartbeat.h"
 #include "master/listener.h"
@@ -221,8 +222,6 @@ static struct {
 	bool on_trial;  /* we count as the next of them, until we come through */
 	bool refused;
 	json_t *listeners; /* what is taken of it nevertheless */
-	pid_t *pid;        /* of its workers */
-	size_t npid;
 	uint64_t since_ms;
 } trial;
 
@@ -290,25 +289,9 @@ note_workers(const json_t *generations)
 
 	json_array_foreach ((json_t *)(uintptr_t)generations, i, g) {
 		json_array_foreach (json_object_get(g, "workers"), k, w) {
-			trial.pid = mem_grow(trial.pid, trial.npid, sizeof *trial.pid);
-			trial.pid[trial.npid++] =
-			    (pid_t)json_integer_value(json_object_get(w, "pid"));
+			dispatch_left((pid_t)json_integer_value(json_object_get(w, "pid")));
 		}
 	}
-}
-
-bool
-adopt_knows(pid_t pid)
-{
-	struct stats_page *page = NULL;
-
-	for (size_t i = 0; i < trial.npid; i++)
-		if (trial.pid[i] == pid)
-			return true;
-	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
-		if (page->pid == pid)
-			return true;
-	return false;
 }
 
 /* One that has ended yet another one is not even asked for its sockets. */

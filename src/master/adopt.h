@@ -15,9 +15,6 @@
  * start like any other. */
 bool adopt_start(void);
 
-/* Is it a worker that a master before us left, and that is not in a slot? */
-bool adopt_knows(pid_t pid);
-
 /* The loop has turned: what was taken over did not end us so far. */
 void adopt_came_through(void);
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "master/aim.h"
 #include "master/env.h"
 #include "master/generation.h"
@@ -117,13 +118,40 @@ note_end(pid_t pid)
 	next = (next + 1) % ENDED_KEPT;
 }
 
+/* Told by the snapshot of a master that has ended; their number is that of its workers. */
+static struct {
+	pid_t *pid;
+	size_t n;
+} left;
+
+void
+dispatch_left(pid_t pid)
+{
+	left.pid = mem_grow(left.pid, left.n, sizeof *left.pid);
+	left.pid[left.n++] = pid;
+}
+
+static bool
+was_left(pid_t pid)
+{
+	struct stats_page *page = NULL;
+
+	for (size_t i = 0; i < left.n; i++)
+		if (left.pid[i] == pid)
+			return true;
+	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
+		if (page->pid == pid)
+			return true;
+	return false;
+}
+
 bool
 dispatch_was_ours(pid_t pid)
 {
 	for (size_t i = 0; i < ENDED_KEPT; i++)
 		if (ended[i].pid == pid && clock_ms() - ended[i].at_ms < ENDED_MS)
 			return true;
-	return false;
+	return was_left(pid);
 }
 
 /* A child of an image that was rolled back: nobody knows it but its page. */

@@ -20,7 +20,10 @@ void dispatch_reap(void);
 /* The worker that is this process; NULL. */
 struct worker *dispatch_worker(pid_t pid);
 
-/* Was it one of ours, in the last minute? */
+/* A worker that a master before us left, and that gets no slot. */
+void dispatch_left(pid_t pid);
+
+/* Was it one of ours in the last minute, or is it one that was left? */
 bool dispatch_was_ours(pid_t pid);
 
 #endif

@@ -275,7 +275,7 @@ run_again(struct control_client *c, const char *line)
 static bool
 may_be_a_late_worker(pid_t pid)
 {
-	if (dispatch_was_ours(pid) || adopt_knows(pid))
+	if (dispatch_was_ours(pid))
 		return true;
 	return restored_ms != 0 && clock_ms() - restored_ms < DOUBT_MS && pid > 0 &&
 	       kill(pid, 0) < 0 && errno == ESRCH;
