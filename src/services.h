@@ -4,7 +4,7 @@
 #ifndef BATON_SERVICES_H
 #define BATON_SERVICES_H
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 /* Ended by NULL. */
 extern const struct service_type *const services[];

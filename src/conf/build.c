@@ -14,8 +14,8 @@
 
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
-#define OWN_MAX       256 /* keys of a module's own */
-#define ADMIN_RESERVE 8
+#define MODULEKEYS_MAX 256 /* keys of a module's own */
+#define ADMIN_RESERVE  8
 
 struct build {
 	struct conf *conf;
@@ -224,7 +224,7 @@ keep_own(struct build *b, int line, const char *name, const char *value)
 	if (b->section != CONF_SERVICE)
 		return false;
 	s = &b->conf->service[b->index];
-	if (s->nown == OWN_MAX)
+	if (s->nown == MODULEKEYS_MAX)
 		return false;
 	s->own = mem_grow(s->own, s->nown, sizeof *s->own);
 	s->own[s->nown++] = (struct conf_own){

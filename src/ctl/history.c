@@ -17,42 +17,43 @@
 
 /* As `name`, beside the number that is named `id`. */
 static void
-name_number(json_t *asker, const char *id, const char *name)
+name_number(json_t *requester, const char *id, const char *name)
 {
-	const json_t *uid = json_object_get(asker, id);
+	const json_t *uid = json_object_get(requester, id);
 	const struct passwd *pw = NULL;
 
 	if (json_is_integer(uid))
 		pw = getpwuid((uid_t)json_integer_value(uid));
-	json_object_set_new(asker, name, pw != NULL ? json_string(pw->pw_name) : json_null());
+	json_object_set_new(requester, name,
+	                    pw != NULL ? json_string(pw->pw_name) : json_null());
 }
 
 static void
-name_user(json_t *asker)
+name_user(json_t *requester)
 {
-	if (!json_is_object(asker))
+	if (!json_is_object(requester))
 		return;
-	name_number(asker, "uid", "user");
-	name_number(asker, "login", "login_user");
+	name_number(requester, "uid", "user");
+	name_number(requester, "login", "login_user");
 }
 
 void
 history_name_users(json_t *data)
 {
-	json_t *list = json_object_get(data, "history"), *entry, *asker;
+	json_t *list = json_object_get(data, "history"), *entry, *requester;
 	size_t i, k;
 
 	json_array_foreach (list, i, entry)
-		json_array_foreach (json_object_get(entry, "by"), k, asker)
-			name_user(asker);
+		json_array_foreach (json_object_get(entry, "by"), k, requester)
+			name_user(requester);
 }
 
 /* "root", or "uid 1000" when it has no name; NULL: it is not known. */
 static char *
-named(const json_t *asker, const char *id, const char *name)
+named(const json_t *requester, const char *id, const char *name)
 {
-	const char *text = json_string_value(json_object_get(asker, name));
-	int64_t uid = field_integer(asker, id);
+	const char *text = json_string_value(json_object_get(requester, name));
+	int64_t uid = field_integer(requester, id);
 
 	if (text != NULL)
 		return mem_strdup(text);
@@ -61,14 +62,14 @@ named(const json_t *asker, const char *id, const char *name)
 
 /* "systemd", "root", and "root (login alice)" for who came by sudo. */
 static char *
-user_of(const json_t *asker)
+user_of(const json_t *requester)
 {
 	char *user, *login, *both;
 
-	if (json_is_true(json_object_get(asker, "manager")))
+	if (json_is_true(json_object_get(requester, "manager")))
 		return mem_strdup("systemd");
-	user = named(asker, "uid", "user");
-	login = named(asker, "login", "login_user");
+	user = named(requester, "uid", "user");
+	login = named(requester, "login", "login_user");
 	if (user == NULL || login == NULL || strcmp(user, login) == 0) {
 		free(login);
 		return user;
@@ -80,9 +81,9 @@ user_of(const json_t *asker)
 }
 
 static char *
-signal_of(const json_t *asker, const char *user)
+signal_of(const json_t *requester, const char *user)
 {
-	int64_t pid = field_integer(asker, "pid");
+	int64_t pid = field_integer(requester, "pid");
 
 	if (user == NULL || pid < 0)
 		return mem_strdup("signal");
@@ -90,16 +91,16 @@ signal_of(const json_t *asker, const char *user)
 }
 
 static char *
-asker_words(const json_t *asker)
+requester_words(const json_t *requester)
 {
-	const char *how = field_string(asker, "how");
-	char *user = user_of(asker), *text;
+	const char *how = field_string(requester, "how");
+	char *user = user_of(requester), *text;
 
 	if (strcmp(how, "signal") == 0)
-		text = signal_of(asker, user);
+		text = signal_of(requester, user);
 	else if (user == NULL)
 		text = mem_strdup(how);
-	else if (json_is_true(json_object_get(asker, "abort")))
+	else if (json_is_true(json_object_get(requester, "abort")))
 		text = mem_printf("abort by %s", user);
 	else
 		text = mem_strdup(user);
@@ -126,7 +127,7 @@ history_askers(const json_t *entry)
 	char *list = mem_strdup("");
 
 	for (size_t i = 0; i < json_array_size(by); i++) {
-		char *name = asker_words(json_array_get(by, i)), *longer;
+		char *name = requester_words(json_array_get(by, i)), *longer;
 
 		if (!is_named(list, name)) {
 			longer = mem_printf("%s%s%s", list, *list != '\0' ? ", " : "", name);

@@ -16,23 +16,23 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "conf/conf.h"
-#include "master/asker.h"
-#include "master/change.h"
-#include "master/control.h"
-#include "master/course.h"
-#include "master/dispatch.h"
-#include "master/generation.h"
-#include "master/heartbeat.h"
-#include "master/listener.h"
-#include "master/env.h"
-#include "master/notify.h"
-#include "master/pidfile.h"
-#include "master/retire.h"
-#include "master/settings.h"
+#include "master/control/requester.h"
+#include "master/change/change.h"
+#include "master/control/control.h"
+#include "master/change/timing.h"
+#include "master/verbs/dispatch.h"
+#include "master/workers/generation.h"
+#include "master/workers/heartbeat.h"
+#include "master/listen/listener.h"
+#include "master/core/env.h"
+#include "master/core/notify.h"
+#include "master/state/pidfile.h"
+#include "master/workers/retire.h"
+#include "master/change/settings.h"
 #include "master/signals.h"
-#include "master/snapshot.h"
-#include "master/state.h"
-#include "master/store.h"
+#include "master/state/snapshot.h"
+#include "master/state/state.h"
+#include "master/state/fdstore.h"
 #include "wire/stats.h"
 
 /* A worker that was born after the last snapshot: it has a page, but no record.  Without a
@@ -149,7 +149,7 @@ go_on_with(struct generation *own)
 static _Noreturn void
 give_up(const char *why)
 {
-	store_forget();
+	fdstore_forget();
 	log_fatal("what a crash has left cannot be taken over: %s", why);
 }
 
@@ -208,7 +208,7 @@ note_in_history(const json_t *state, uint64_t took_ms)
 	                                "its %s with it",
 	                                what);
 
-	course_event("crash", "adopted", reason, NULL, took_ms);
+	timing_event("crash", "adopted", reason, NULL, took_ms);
 	free(reason);
 }
 
@@ -328,7 +328,7 @@ void
 adopt_note_refusal(void)
 {
 	if (trial.refused)
-		course_event("crash", "refused",
+		timing_event("crash", "refused",
 		             "the state of the master before has ended those who took it over",
 		             NULL, 0);
 }
@@ -340,7 +340,7 @@ find_state(void)
 	json_t *state = NULL;
 	int fd;
 
-	for (unsigned i = 0; state == NULL && (fd = store_find("state", 0, i)) >= 0; i++) {
+	for (unsigned i = 0; state == NULL && (fd = fdstore_find("state", 0, i)) >= 0; i++) {
 		char *cause = NULL;
 
 		if (has_ended_too_many(fd)) {
@@ -366,7 +366,7 @@ find_state(void)
 bool
 adopt_start(void)
 {
-	struct asker by = {.how = ASKER_START};
+	struct requester by = {.how = REQUESTER_START};
 	uint64_t begun = clock_ms();
 	json_t *state = find_state();
 
@@ -383,7 +383,7 @@ adopt_start(void)
 	FAULT("adopted");
 	note_in_history(state, clock_ms() - begun);
 	json_decref(state);
-	store_refuse(NULL);
+	fdstore_refuse(NULL);
 	heartbeat_look(); /* what stands in the pages is to be read now, if it is to end us */
 	signals_start();
 	notify_ready();

@@ -9,19 +9,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/adopt.h"
-#include "master/aim.h"
-#include "master/assign.h"
-#include "master/change.h"
-#include "master/dispatch.h"
-#include "master/env.h"
-#include "master/generation.h"
-#include "master/listener.h"
-#include "master/publish.h"
-#include "master/retire.h"
-#include "master/scale.h"
-#include "master/slot.h"
-#include "master/snapshot.h"
-#include "master/stop.h"
+#include "master/workers/successors.h"
+#include "master/workers/assign.h"
+#include "master/change/change.h"
+#include "master/verbs/dispatch.h"
+#include "master/core/env.h"
+#include "master/workers/generation.h"
+#include "master/listen/listener.h"
+#include "master/verbs/publish.h"
+#include "master/workers/retire.h"
+#include "master/change/scale.h"
+#include "master/workers/slot.h"
+#include "master/state/snapshot.h"
+#include "master/change/stop.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 
@@ -289,12 +289,12 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 	dispatch_reap(); /* a death before the time of a decision counts, told or not */
 	do {
 		assign_run();
-		aim_run();
+		successors_run();
 		retire_close_swept();
 		AN(rounds++ < ROUNDS);
 	} while (converge_once(&wake_ms));
 	assign_run();
-	aim_run();
+	successors_run();
 	retire_close_swept();
 	scale_settle();
 	publish();

@@ -13,31 +13,31 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/adopt.h"
-#include "master/aim.h"
-#include "master/assign.h"
-#include "master/change.h"
-#include "master/control.h"
+#include "master/workers/successors.h"
+#include "master/workers/assign.h"
+#include "master/change/change.h"
+#include "master/control/control.h"
 #include "master/converge.h"
-#include "master/dispatch.h"
-#include "master/generation.h"
-#include "master/heartbeat.h"
-#include "master/listener.h"
-#include "master/mend.h"
-#include "master/notify.h"
+#include "master/verbs/dispatch.h"
+#include "master/workers/generation.h"
+#include "master/workers/heartbeat.h"
+#include "master/listen/listener.h"
+#include "master/workers/mend.h"
+#include "master/core/notify.h"
 #include "master/parts.h"
-#include "master/pidfile.h"
-#include "master/publish.h"
-#include "master/scale.h"
-#include "master/settings.h"
+#include "master/state/pidfile.h"
+#include "master/verbs/publish.h"
+#include "master/change/scale.h"
+#include "master/change/settings.h"
 #include "master/signals.h"
-#include "master/slot.h"
-#include "master/snapshot.h"
-#include "master/socketfile.h"
-#include "master/status.h"
-#include "master/stop.h"
-#include "master/store.h"
-#include "master/upgrade.h"
-#include "master/verbs.h"
+#include "master/workers/slot.h"
+#include "master/state/snapshot.h"
+#include "master/control/socketfile.h"
+#include "master/verbs/status.h"
+#include "master/change/stop.h"
+#include "master/state/fdstore.h"
+#include "master/state/upgrade.h"
+#include "master/verbs/verbs.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 
@@ -72,7 +72,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	change_tell_progress();
 	scale_settle();
 	publish();
-	if (aim_incomplete() || heartbeat_any_stuck())
+	if (successors_incomplete() || heartbeat_any_stuck())
 		env_converge();
 	if (env.stop != STOP_NO) {
 		notify_extend(EXTEND_MS);
@@ -115,7 +115,7 @@ remove_files(void)
 	if (generation_serves())
 		return;
 	listener_unlink_all();
-	store_forget(); /* it is no crash that the next one is to recover from */
+	fdstore_forget(); /* it is no crash that the next one is to recover from */
 }
 
 static void
@@ -143,7 +143,7 @@ start_first(void)
 	                       EVENT_TEXT("CONFIGURATION", env.conf_path)),
 	          "baton %s starts, pid %d, configuration %s", env.program->version,
 	          (int)getpid(), env.conf_path);
-	store_refuse(
+	fdstore_refuse(
 	    "socket"); /* there is no state: but clients may be in the sockets' queues */
 	env.stats = stats_create(&cause);
 	if (env.stats == NULL)
@@ -156,15 +156,15 @@ start_first(void)
 		conf_blame(conf, CONF_SERVER, 0, "pid_file", &cause);
 		log_fatal("%s", cause);
 	}
-	store_put("stats", 0, stats_fd(env.stats));
-	store_put("figures", 0, stats_figures_fd(env.stats));
+	fdstore_put("stats", 0, stats_fd(env.stats));
+	fdstore_put("figures", 0, stats_figures_fd(env.stats));
 	snapshot_start(-1);
 	adopt_sockets();
 	listener_start();
 	signals_start();
 	if (change_first(conf, &cause) < 0)
 		log_fatal("%s", cause);
-	store_refuse(NULL);
+	fdstore_refuse(NULL);
 	adopt_note_refusal();
 }
 
@@ -226,7 +226,7 @@ master_main(const struct program *program, const char *conf_path, const char *ex
 	if (role != UPGRADE_NONE) {
 		start_again(role);
 	} else {
-		store_begin();
+		fdstore_begin();
 		start_loop();
 		if (!adopt_start())
 			start_first();

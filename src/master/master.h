@@ -6,7 +6,7 @@
 #ifndef BATON_MASTER_MASTER_H
 #define BATON_MASTER_MASTER_H
 
-#include "master/env.h"
+#include "master/core/env.h"
 
 /* The life of the process; returns its exit status. */
 int master_main(const struct program *program, const char *conf_path, const char *exe_path);

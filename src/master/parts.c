@@ -3,21 +3,21 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "master/change.h"
-#include "master/control.h"
-#include "master/env.h"
-#include "master/fdlist.h"
-#include "master/generation.h"
-#include "master/history.h"
-#include "master/listener.h"
-#include "master/pidfile.h"
-#include "master/publish.h"
-#include "master/record.h"
-#include "master/scale.h"
-#include "master/snapshot.h"
-#include "master/state.h"
-#include "master/store.h"
-#include "master/survey.h"
+#include "master/change/change.h"
+#include "master/control/control.h"
+#include "master/core/env.h"
+#include "master/state/fdlist.h"
+#include "master/workers/generation.h"
+#include "master/change/history.h"
+#include "master/listen/listener.h"
+#include "master/state/pidfile.h"
+#include "master/verbs/publish.h"
+#include "master/state/jsontext.h"
+#include "master/change/scale.h"
+#include "master/state/snapshot.h"
+#include "master/state/state.h"
+#include "master/state/fdstore.h"
+#include "master/verbs/listing.h"
 #include "wire/stats.h"
 
 /* --- the master itself --- */
@@ -29,8 +29,8 @@ save_master(struct fdlist *fds)
 	                 "image", (int)env.image, "scale", (int)env.scale, "stop",
 	                 (int)env.stop, "stop_since_ms", (json_int_t)env.stop_since_ms,
 	                 "cut_at_stop", (json_int_t)env.cut_at_stop, "started_ms",
-	                 (json_int_t)env.started_ms, "exe_path", record_text(env.exe_path),
-	                 "conf_path", record_text(env.conf_path), "stats",
+	                 (json_int_t)env.started_ms, "exe_path", jsontext_text(env.exe_path),
+	                 "conf_path", jsontext_text(env.conf_path), "stats",
 	                 fdlist_put(fds, stats_fd(env.stats)), "figures",
 	                 fdlist_put(fds, stats_figures_fd(env.stats)), "pid_file",
 	                 pidfile_save(), "snapshot", snapshot_save(fds));
@@ -60,7 +60,7 @@ restore_master(const json_t *j, char **cause)
 	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:i, s:i, s:I, s:I, s:I}", "image",
 	                &image, "scale", &scale, "stop", &stop, "stop_since_ms", &since,
 	                "cut_at_stop", &cut, "started_ms", &started) < 0 ||
-	    (exe = record_read_text(json_object_get(j, "exe_path"))) == NULL)
+	    (exe = jsontext_read_text(json_object_get(j, "exe_path"))) == NULL)
 		return cause_set(cause, "the record of the master is damaged");
 	env.image = (uint32_t)image;
 	env.scale = (uint32_t)scale;
@@ -69,7 +69,7 @@ restore_master(const json_t *j, char **cause)
 	env.cut_at_stop = (uint64_t)cut;
 	env.started_ms = (uint64_t)started;
 	restore_path(&env.exe_path, exe);
-	restore_path(&env.conf_path, record_read_text(json_object_get(j, "conf_path")));
+	restore_path(&env.conf_path, jsontext_read_text(json_object_get(j, "conf_path")));
 	pidfile_restore(json_object_get(j, "pid_file"));
 	snapshot_restore(json_object_get(j, "snapshot"));
 	if (fd < 0)
@@ -80,7 +80,7 @@ restore_master(const json_t *j, char **cause)
 	if (stats_attach_figures(env.stats, figures, cause) < 0)
 		return -1;
 	if (figures < 0) /* of a build that had none */
-		store_put("figures", 0, stats_figures_fd(env.stats));
+		fdstore_put("figures", 0, stats_figures_fd(env.stats));
 	return 0;
 }
 
@@ -89,8 +89,8 @@ stop_master(void)
 {
 	publish_stop();
 	snapshot_stop();
-	store_drop("stats", 0);
-	store_drop("figures", 0);
+	fdstore_drop("stats", 0);
+	fdstore_drop("figures", 0);
 	stats_free(&env.stats);
 }
 
@@ -128,7 +128,7 @@ static void
 stop_change(void)
 {
 	pidfile_stop();
-	survey_stop();
+	listings_stop();
 	scale_stop();
 }
 

@@ -11,15 +11,15 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "master/asker.h"
-#include "master/change.h"
-#include "master/dispatch.h"
-#include "master/env.h"
-#include "master/stop.h"
-#include "master/notify.h"
-#include "master/scale.h"
-#include "master/settings.h"
-#include "master/slot.h"
+#include "master/control/requester.h"
+#include "master/change/change.h"
+#include "master/verbs/dispatch.h"
+#include "master/core/env.h"
+#include "master/change/stop.h"
+#include "master/core/notify.h"
+#include "master/change/scale.h"
+#include "master/change/settings.h"
+#include "master/workers/slot.h"
 
 static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,
                            SIGUSR1, SIGTTIN, SIGTTOU, SIGCHLD};
@@ -33,7 +33,7 @@ static struct event *watch;
 static void
 handle(const struct signalfd_siginfo *si)
 {
-	struct asker by = asker_sender(si);
+	struct requester by = requester_sender(si);
 	char *cause = NULL;
 
 	switch ((int)si->ssi_signo) {

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "wire/handoff.h"
-#include "worker/conn.h"
-#include "worker/self.h"
+#include "worker/conn/conn.h"
+#include "worker/core/self.h"
 
 #define READ_MAX 65536
 

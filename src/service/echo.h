@@ -7,7 +7,7 @@
 #ifndef BATON_SERVICE_ECHO_H
 #define BATON_SERVICE_ECHO_H
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 extern const struct service_type echo_service;
 

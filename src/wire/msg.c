@@ -14,7 +14,7 @@ static const struct shape {
 	uint32_t unit;     /* the body is a multiple of it */
 	enum { NO_FD, ONE_FD, FD_PER_UNIT, ANY_FD } fds;
 } shapes[] = {
-    {MSG_GIVE, "give", sizeof(struct msg_socket), MSG_FDS_MAX * sizeof(struct msg_socket),
+    {MSG_SOCKETS, "give", sizeof(struct msg_socket), MSG_FDS_MAX * sizeof(struct msg_socket),
      sizeof(struct msg_socket), FD_PER_UNIT},
     {MSG_ACCEPT, "accept", 0, MSG_BODY_MAX, sizeof(uint32_t), NO_FD},
     {MSG_LAME, "lame", sizeof(uint32_t), sizeof(uint32_t), 1, NO_FD},
@@ -23,8 +23,8 @@ static const struct shape {
     {MSG_CUT, "cut", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_LOG, "log", 0, MSG_BODY_MAX, 1, ONE_FD},
     {MSG_LIST, "list", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
-    {MSG_PAIR, "pair", sizeof(struct msg_pair), sizeof(struct msg_pair), 1, ONE_FD},
-    {MSG_AIM, "aim", 0, MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
+    {MSG_PEER, "pair", sizeof(struct msg_peer), sizeof(struct msg_peer), 1, ONE_FD},
+    {MSG_SUCCESSORS, "aim", 0, MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
     {MSG_ACCESS, "access", sizeof(uint32_t), MSG_FDS_MAX * sizeof(uint32_t), sizeof(uint32_t),
      FD_PER_UNIT},
     {MSG_READY, "ready", 0, MSG_BODY_MAX, 1, NO_FD},
@@ -34,7 +34,7 @@ static const struct shape {
     {MSG_CONN, "conn", MSG_CONN_MIN, MSG_BODY_MAX, 1, NO_FD},
     {MSG_LIST_END, "list-end", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
     {MSG_TASK, "task", sizeof(struct msg_task), MSG_BODY_MAX, 1, NO_FD},
-    {MSG_LACKS, "lacks", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_NO_FDS, "lacks", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_HELLO, "hello", sizeof(struct msg_hello), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PREPARE, "prepare", sizeof(uint64_t), MSG_BODY_MAX, 1, ANY_FD},
     {MSG_ACK, "ack", sizeof(uint64_t), IDS_MAX, sizeof(uint64_t), NO_FD},

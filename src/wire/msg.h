@@ -22,17 +22,17 @@
 /* Numbers are for ever: a worker may be older or newer than its master. */
 enum msg_type {
 	/* master to worker */
-	MSG_GIVE = 1, /* struct msg_socket[n] and n listening sockets */
-	MSG_ACCEPT,   /* uint32_t id[n]: accept on these, close all others */
-	MSG_LAME,     /* uint32_t: 1 a stop is announced, 0 called off */
-	MSG_DRAIN,    /* struct msg_drain */
-	MSG_RESUME,   /* the drain is called off */
-	MSG_CUT,      /* close everything now and leave */
-	MSG_LOG,      /* one descriptor: log there from now on; uint32_t: log_form() */
-	MSG_LIST,     /* struct msg_list: tell what you hold */
-	MSG_PAIR,     /* struct msg_pair and its end of a channel to another worker */
-	MSG_AIM,      /* uint64_t birth[n]: hand connections to these, to no others */
-	MSG_ACCESS,   /* uint32_t listener[n] and n files: their access logs from now on */
+	MSG_SOCKETS = 1, /* struct msg_socket[n] and n listening sockets */
+	MSG_ACCEPT,      /* uint32_t id[n]: accept on these, close all others */
+	MSG_LAME,        /* uint32_t: 1 a stop is announced, 0 called off */
+	MSG_DRAIN,       /* struct msg_drain */
+	MSG_RESUME,      /* the drain is called off */
+	MSG_CUT,         /* close everything now and leave */
+	MSG_LOG,         /* one descriptor: log there from now on; uint32_t: log_form() */
+	MSG_LIST,        /* struct msg_list: tell what you hold */
+	MSG_PEER,        /* struct msg_peer and its end of a channel to another worker */
+	MSG_SUCCESSORS,  /* uint64_t birth[n]: hand connections to these, to no others */
+	MSG_ACCESS,      /* uint32_t listener[n] and n files: their access logs from now on */
 	/* worker to master */
 	MSG_READY = 64, /* start-up is done */
 	MSG_FAILED,     /* text: start-up has failed */
@@ -41,7 +41,7 @@ enum msg_type {
 	MSG_CONN,       /* struct msg_conn: one line of a list */
 	MSG_LIST_END,   /* struct msg_list_end */
 	MSG_TASK,       /* struct msg_task: one line of a list */
-	MSG_LACKS, /* had no room for descriptors: say again what I accept on, and my ways */
+	MSG_NO_FDS, /* had no room for descriptors: say again what I accept on, and my ways */
 	/* worker to worker: a hand-off (wire/handoff.h) */
 	MSG_HELLO = 128, /* struct msg_hello, taker to giver: what it reads */
 	MSG_PREPARE,     /* uint64_t id, a record, and its descriptors */
@@ -145,7 +145,7 @@ struct msg_task {
 	char warning[96]; /* what is wrong with it, or "" */
 };
 
-struct msg_pair {
+struct msg_peer {
 	uint64_t birth; /* of the other worker */
 	uint32_t generation;
 	uint32_t taker; /* 1: connections come from there; 0: they go there */

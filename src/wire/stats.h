@@ -86,7 +86,7 @@ struct stats_named {
 	_Atomic uint64_t value;
 };
 
-/* What a worker knows of a breaker (worker/breaker.h); times are clock_ms. */
+/* What a worker knows of a breaker (worker/runtime/breaker.h); times are clock_ms. */
 struct stats_breaker {
 	_Atomic uint64_t hash;      /* of its name; 0: none */
 	_Atomic uint64_t epoch;     /* the closing since which it counts */
@@ -150,9 +150,9 @@ struct stats; /* the whole memory, as one process sees it */
 /* A fresh memory, in a memfd, and another for figures.  NULL with a sentence in *cause. */
 struct stats *stats_create(char **cause);
 
-/* What is counted by name (figures.h) comes along by a descriptor of its own: attach to it, after
- * stats_attach.  fd, which the result owns, may be -1 or no such memory (from a build that
- * had none): then it begins anew.  0, or -1 with *cause. */
+/* What is counted by name (figures.h) comes along by a descriptor of its own: attach to it,
+ * after stats_attach.  fd, which the result owns, may be -1 or no such memory (from a build
+ * that had none): then it begins anew.  0, or -1 with *cause. */
 int stats_attach_figures(struct stats *stats, int fd, char **cause);
 int stats_figures_fd(const struct stats *stats);
 

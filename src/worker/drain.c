@@ -8,14 +8,14 @@
 #include "base/log.h"
 #include "wire/msg.h"
 #include "wire/stats.h"
-#include "worker/accept.h"
-#include "worker/conn.h"
-#include "worker/give.h"
+#include "worker/conn/accept.h"
+#include "worker/conn/conn.h"
+#include "worker/handoff/give.h"
 #include "worker/overdue.h"
-#include "worker/runtime.h"
-#include "worker/service.h"
-#include "worker/waitgroup.h"
-#include "worker/self.h"
+#include "worker/runtime/runtime.h"
+#include "worker/core/service.h"
+#include "worker/core/waitgroup.h"
+#include "worker/core/self.h"
 
 #define CUT_TICK_MS 10 /* the grain in which forced closes are spread */
 

@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "wire/stats.h"
-#include "worker/conn.h"
-#include "worker/runtime.h"
-#include "worker/service.h"
-#include "worker/waitgroup.h"
-#include "worker/self.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/runtime.h"
+#include "worker/core/service.h"
+#include "worker/core/waitgroup.h"
+#include "worker/core/self.h"
 
 #define LOOK_MS  1000
 #define PER_TURN 256 /* connections */

@@ -26,21 +26,21 @@
 #include "wire/figures.h"
 #include "wire/stats.h"
 #include "conf/conf.h"
-#include "worker/accept.h"
-#include "worker/access.h"
-#include "worker/confine.h"
+#include "worker/conn/accept.h"
+#include "worker/access/access.h"
+#include "worker/sandbox/confine.h"
 #include "worker/drain.h"
-#include "worker/eyes.h"
-#include "worker/give.h"
+#include "worker/sandbox/eyes.h"
+#include "worker/handoff/give.h"
 #include "worker/listing.h"
 #include "worker/overdue.h"
-#include "worker/runtime.h"
-#include "worker/service.h"
-#include "worker/take.h"
-#include "worker/trust.h"
-#include "worker/vanish.h"
-#include "worker/waitgroup.h"
-#include "worker/self.h"
+#include "worker/runtime/runtime.h"
+#include "worker/core/service.h"
+#include "worker/handoff/take.h"
+#include "worker/sandbox/trust.h"
+#include "worker/conn/vanish.h"
+#include "worker/core/waitgroup.h"
+#include "worker/core/self.h"
 
 #define LACK_MS      500
 #define HEARTBEAT_MS 500
@@ -123,7 +123,7 @@ take_log(struct msg *m)
 static void
 take_end(struct msg *m)
 {
-	const struct msg_pair *pair = m->data;
+	const struct msg_peer *pair = m->data;
 
 	if (pair->taker)
 		take_pair(pair, m->fd[0]);
@@ -183,7 +183,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		return;
 	}
 	switch (m->type) {
-	case MSG_GIVE:
+	case MSG_SOCKETS:
 		accept_give(m);
 		break;
 	case MSG_ACCEPT:
@@ -207,10 +207,10 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	case MSG_ACCESS:
 		access_reopen(m);
 		break;
-	case MSG_PAIR:
+	case MSG_PEER:
 		take_end(m);
 		break;
-	case MSG_AIM:
+	case MSG_SUCCESSORS:
 		give_aim(m->data, m->len / sizeof(uint64_t));
 		break;
 	case MSG_LIST:
@@ -227,7 +227,7 @@ on_lack(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	self_tell(MSG_LACKS, NULL, 0);
+	self_tell(MSG_NO_FDS, NULL, 0);
 }
 
 static void

@@ -8,7 +8,7 @@
  * failure.  At the end they are counted on stderr.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_head.c src/service/http/{head,method,request,reply}.c \
+ *   tests/fuzz/fuzz_head.c src/service/http/{head,method,request,upstream_head}.c \
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <ctype.h>
@@ -21,7 +21,7 @@
 
 #include <http_parser.h>
 
-#include "service/http/reply.h"
+#include "service/http/upstream_head.h"
 #include "service/http/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -774,14 +774,15 @@ requests_agree(const struct seen *s, const struct request *r)
 }
 
 static void
-answers_agree(const struct seen *s, const struct reply *r)
+answers_agree(const struct seen *s, const struct upstream_head *r)
 {
 	const http_parser *p = &s->other->parser;
 	bool told = (p->flags & F_CONTENTLENGTH) != 0;
 
 	MUST(r->status == p->status_code);
 	MUST(r->http10 == (p->http_minor == 0));
-	MUST(r->body != REPLY_CHUNKED || (p->flags & F_CHUNKED) != 0 || misreads_the_coding(s));
+	MUST(r->body != UPSTREAM_BODY_CHUNKED || (p->flags & F_CHUNKED) != 0 ||
+	     misreads_the_coding(s));
 	MUST(r->length_told == told);
 	MUST(!told || p->content_length == UINT64_MAX || r->length == p->content_length);
 	MUST(keeps_alike(s, r->keep_alive));
@@ -818,9 +819,9 @@ read_answer(const char *head, size_t len, bool head_only)
 	struct other o = {.head_only = head_only};
 	struct seen s = {.head = head, .len = len, .other = &o};
 	bool theirs = other_takes(&o, HTTP_RESPONSE, head, len), ours;
-	struct reply r;
+	struct upstream_head r;
 
-	ours = reply_parse(head, len, head_only, &r) == NULL;
+	ours = upstream_head_parse(head, len, head_only, &r) == NULL;
 	split(&s.l, head, len);
 	if (o.too_many || s.l.too_many)
 		return;
@@ -841,7 +842,7 @@ cut(const char *bytes, size_t len, bool answer)
 	ptrdiff_t n;
 
 	if (answer)
-		return reply_head_length(bytes, len, 0);
+		return upstream_head_length(bytes, len, 0);
 	n = request_head_length(bytes, len, 0);
 	return n > 0 ? (size_t)n : 0;
 }
@@ -862,7 +863,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(bytes != NULL);
 	memcpy(bytes, data + 1, size - 1);
 	n = cut(bytes, size - 1, answer);
-	mended = n > 0 && answer ? reply_mend(bytes, &n) : NULL;
+	mended = n > 0 && answer ? upstream_head_mend(bytes, &n) : NULL;
 	if (n > 0 && answer)
 		read_answer(mended != NULL ? mended : bytes, n, (data[0] & 2) != 0);
 	else if (n > 0)

@@ -7,7 +7,8 @@
  * the same end, no header that belonged to one connection.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_upstream.c src/service/http/{head,method,request,reply,rewrite,answer}.c \
+ *   tests/fuzz/fuzz_upstream.c
+ * src/service/http/{head,method,request,upstream_head,rewrite,response_head}.c \
  *   src/base/{log,mem}.c
  */
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "service/http/reply.h"
+#include "service/http/upstream_head.h"
 #include "service/http/request.h"
 #include "service/http/rewrite.h"
 
@@ -120,47 +121,50 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 /* --- answers --- */
 
 static void
-check_reply(const char *head, size_t n, const struct reply *before, bool head_only,
-            bool wrapped, bool unwrapped)
+check_upstream_head(const char *head, size_t n, const struct upstream_head *before,
+                    bool head_only, bool wrapped, bool unwrapped)
 {
-	enum reply_body body = before->body;
-	struct reply r;
+	enum upstream_body body = before->body;
+	struct upstream_head r;
 
 	if (wrapped)
-		body = REPLY_CHUNKED;
+		body = UPSTREAM_BODY_CHUNKED;
 	if (unwrapped)
-		body = REPLY_TO_CLOSE;
-	MUST(reply_parse(head, n, head_only, &r) == NULL);
+		body = UPSTREAM_BODY_TO_CLOSE;
+	MUST(upstream_head_parse(head, n, head_only, &r) == NULL);
 	MUST(r.status == before->status && r.body == body);
 	MUST(r.length == (r.length_told ? before->length : 0));
-	MUST(body != REPLY_LENGTH || r.length_told);
+	MUST(body != UPSTREAM_BODY_LENGTH || r.length_told);
 	must_not_have(head, n, "Keep-Alive");
 	must_not_have(head, n, "Proxy-Connection");
 	MUST((request_header(head, n, "Transfer-Encoding").p != NULL) ==
-	     (body == REPLY_CHUNKED));
+	     (body == UPSTREAM_BODY_CHUNKED));
 }
 
 static void
 check_whole_reply(const char *bytes, size_t len, unsigned rule)
 {
 	bool head_only = (rule & 1) != 0, http10 = (rule & 2) != 0, chunked;
-	struct rewrite_answer rules = {.connection = http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP,
+	struct rewrite_answer rules = {.connection = http10 ? RESPONSE_HEAD_KEEP_ALIVE
+	                                                    : RESPONSE_HEAD_KEEP,
 	                               .via = (rule & 4) != 0,
 	                               .date = (rule & 8) != 0 ? "now" : NULL};
-	struct reply r;
+	struct upstream_head r;
 	size_t n;
 
-	if (reply_parse(bytes, len, head_only, &r) != NULL)
+	if (upstream_head_parse(bytes, len, head_only, &r) != NULL)
 		return;
 	MUST(r.status >= 100 && r.status <= 999);
 	MUST(r.reason.p == NULL ||
 	     (r.reason.p >= bytes && r.reason.p + r.reason.n <= bytes + len));
-	chunked = !http10 && (r.body == REPLY_CHUNKED || r.body == REPLY_TO_CLOSE);
+	chunked =
+	    !http10 && (r.body == UPSTREAM_BODY_CHUNKED || r.body == UPSTREAM_BODY_TO_CLOSE);
 	rules.chunked = chunked;
 	n = rewrite_reply(&rules, bytes, len, &r, out, sizeof out);
 	if (n > 0 && !has_too_many_lines(out, n))
-		check_reply(out, n, &r, head_only, chunked && r.body == REPLY_TO_CLOSE,
-		            http10 && r.body == REPLY_CHUNKED);
+		check_upstream_head(out, n, &r, head_only,
+		                    chunked && r.body == UPSTREAM_BODY_TO_CLOSE,
+		                    http10 && r.body == UPSTREAM_BODY_CHUNKED);
 }
 
 static void
@@ -168,13 +172,13 @@ fuzz_reply(const char *bytes, size_t len, unsigned rule)
 {
 	char *mended;
 
-	if (len == 0 || reply_head_length(bytes, len, 0) != len)
+	if (len == 0 || upstream_head_length(bytes, len, 0) != len)
 		return;
-	mended = reply_mend(bytes, &len);
+	mended = upstream_head_mend(bytes, &len);
 	if (mended != NULL) {
 		size_t n = len;
 
-		MUST(reply_mend(mended, &n) == NULL && n == len);
+		MUST(upstream_head_mend(mended, &n) == NULL && n == len);
 		MUST(request_head_length(mended, len, 0) == (ptrdiff_t)len);
 	}
 	check_whole_reply(mended != NULL ? mended : bytes, len, rule);

@@ -67,7 +67,7 @@ swept(void)
 static void
 lacks(void)
 {
-	flood(MSG_LACKS, NULL, 0);
+	flood(MSG_NO_FDS, NULL, 0);
 }
 
 static void
@@ -83,7 +83,7 @@ failed(void)
 static void
 deaf(void)
 {
-	static const unsigned types[] = {MSG_LACKS, MSG_LEAVING, MSG_READY, MSG_LACKS};
+	static const unsigned types[] = {MSG_NO_FDS, MSG_LEAVING, MSG_READY, MSG_NO_FDS};
 
 	for (unsigned i = 0; time_left(); i++)
 		if (!send_message(channel, types[i % 4], own_birth(), NULL, 0, NULL, 0))
@@ -166,10 +166,10 @@ static unsigned
 any_type(void)
 {
 	static const unsigned types[] = {
-	    0,           MSG_GIVE, MSG_ACCEPT,   MSG_DRAIN,   MSG_CUT,       MSG_LOG,
-	    MSG_PAIR,    MSG_AIM,  MSG_READY,    MSG_FAILED,  MSG_LEAVING,   MSG_SWEPT,
-	    MSG_CONN,    MSG_TASK, MSG_LIST_END, MSG_LACKS,   MSG_LACKS + 1, MSG_HELLO,
-	    MSG_PREPARE, MSG_ACK,  MSG_NACK,     MSG_RELEASE, MSG_CANCEL,    65535};
+	    0,           MSG_SOCKETS,    MSG_ACCEPT,   MSG_DRAIN,   MSG_CUT,        MSG_LOG,
+	    MSG_PEER,    MSG_SUCCESSORS, MSG_READY,    MSG_FAILED,  MSG_LEAVING,    MSG_SWEPT,
+	    MSG_CONN,    MSG_TASK,       MSG_LIST_END, MSG_NO_FDS,  MSG_NO_FDS + 1, MSG_HELLO,
+	    MSG_PREPARE, MSG_ACK,        MSG_NACK,     MSG_RELEASE, MSG_CANCEL,     65535};
 
 	return types[random64() % (sizeof types / sizeof *types)];
 }
@@ -279,7 +279,7 @@ send_lingering(bool keep, const unsigned *types, size_t ntypes)
 		usleep(1000);
 }
 
-static const unsigned linger_types[] = {MSG_READY, MSG_LACKS, MSG_CONN, MSG_PREPARE, 65535};
+static const unsigned linger_types[] = {MSG_READY, MSG_NO_FDS, MSG_CONN, MSG_PREPARE, 65535};
 
 static void
 linger(void)

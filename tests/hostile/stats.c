@@ -15,7 +15,7 @@
 #include "wire/latency.h"
 #include "wire/stats.h"
 
-#define OWN_MAX        ((size_t)256 << 10) /* more than this is not a worker's own memory */
+#define MODULEKEYS_MAX ((size_t)256 << 10) /* more than this is not a worker's own memory */
 #define MAGIC          0x6e6f7461622d7473ull
 #define LATENCY_ROWS_N (STATS_PAGE_SIZE / sizeof(struct latency))
 
@@ -124,7 +124,7 @@ scribble(void (*fill)(char *, size_t))
 	}
 	if (bytes > 0)
 		breach("%zu kB of shared memory were made writable", bytes >> 10);
-	if (own > OWN_MAX)
+	if (own > MODULEKEYS_MAX)
 		breach("%zu kB of shared memory are writable", own >> 10);
 	while (time_left() && bytes > 0) {
 		for (size_t i = 0; i < nregion; i++)

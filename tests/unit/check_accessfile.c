@@ -1,6 +1,6 @@
 /* accessfile: a line is whole, and nobody is waited for.  A disk that is full all of a sudden
  * is played by a limit on the size of files. */
-#include "worker/accessfile.h"
+#include "worker/access/accessfile.h"
 
 #include <sys/file.h>
 #include <sys/resource.h>

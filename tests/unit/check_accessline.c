@@ -1,5 +1,5 @@
 /* A line of an access log, whatever a client sends. */
-#include "worker/accessline.h"
+#include "worker/access/accessline.h"
 
 #include <check.h>
 #include <stdlib.h>

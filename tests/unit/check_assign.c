@@ -2,7 +2,7 @@
 #include <check.h>
 
 #include "crew.h"
-#include "master/assign.h"
+#include "master/workers/assign.h"
 
 /* What they were told arrives. */
 static void

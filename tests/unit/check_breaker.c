@@ -2,7 +2,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "worker/breaker.h"
+#include "worker/runtime/breaker.h"
 
 static const struct baton_breaker_rules rules = {
     .percent = 50, .calls = 4, .window_ms = 1000, .open_ms = 500};

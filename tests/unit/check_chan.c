@@ -88,7 +88,7 @@ START_TEST(messages_arrive_in_order_with_their_descriptors)
 	int fd[2] = {0, 1};
 
 	chan_send(a, MSG_RESUME, 1, NULL, 0, NULL, 0);
-	chan_send(a, MSG_GIVE, 2, s, sizeof s, fd, 2);
+	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, fd, 2);
 	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
 	spin();
 	ck_assert_int_eq(got, 3);
@@ -104,7 +104,7 @@ START_TEST(what_does_not_fit_is_queued_and_not_lost)
 
 	for (uint64_t i = 1; i <= 200; i += 2) {
 		ck_assert_int_eq(chan_send(a, MSG_ACCEPT, i, ids, sizeof ids, NULL, 0), 0);
-		ck_assert_int_eq(chan_send(a, MSG_GIVE, i + 1, &s, sizeof s, &fd, 1), 0);
+		ck_assert_int_eq(chan_send(a, MSG_SOCKETS, i + 1, &s, sizeof s, &fd, 1), 0);
 	}
 	ck_assert_int_eq(got, 0);
 	spin();
@@ -127,7 +127,7 @@ START_TEST(a_descriptor_that_cannot_be_kept_is_an_error)
 	getrlimit(RLIMIT_NOFILE, &old);
 	none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &none);
-	r = chan_send(a, MSG_GIVE, n + 1, &s, sizeof s, &fd, 1);
+	r = chan_send(a, MSG_SOCKETS, n + 1, &s, sizeof s, &fd, 1);
 	setrlimit(RLIMIT_NOFILE, &old);
 	ck_assert_int_eq(r, -1);
 	chan_send(a, MSG_CUT, n + 1, NULL, 0, NULL, 0);
@@ -254,7 +254,7 @@ START_TEST(the_last_words_of_one_that_had_not_read_all_are_heard)
 	for (uint64_t i = 1; i <= 3; i++)
 		chan_send(b, MSG_CUT, i, NULL, 0, NULL, 0); /* never read */
 	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
-	chan_send(a, MSG_GIVE, 2, &s, sizeof s, &fd, 1);
+	chan_send(a, MSG_SOCKETS, 2, &s, sizeof s, &fd, 1);
 	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
 	chan_free(&a);
 	spin();
@@ -287,7 +287,7 @@ START_TEST(who_is_told_of_lost_descriptors_gets_the_message)
 	size_t before = fd_count_strangers(NULL, 0, NULL);
 
 	chan_send(a, MSG_PREPARE, 1, &id, sizeof id, fd, 2);
-	chan_send(a, MSG_GIVE, 2, s, sizeof s, fd, 2);
+	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, fd, 2);
 	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
 	spin_with_room(_i);
 	ck_assert_int_eq(got, 3);
@@ -319,7 +319,7 @@ START_TEST(descriptors_do_not_leak)
 	size_t before = fd_count_strangers(NULL, 0, NULL);
 
 	for (uint64_t i = 1; i <= 100; i++)
-		chan_send(a, MSG_GIVE, i, &s, sizeof s, &fd, 1);
+		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &fd, 1);
 	spin();
 	ck_assert_int_eq(fds_got, 100);
 	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
@@ -354,7 +354,7 @@ START_TEST(who_passes_descriptors_to_one_that_takes_none_is_told_of_once)
 
 	guard();
 	for (uint64_t i = 1; i <= 10; i++)
-		chan_send(a, MSG_GIVE, i, &s, sizeof s, &fd, 1);
+		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &fd, 1);
 	spin();
 	ck_assert_int_eq(got, 0);
 	ck_assert_int_eq(breaches, 1);
@@ -400,7 +400,7 @@ START_TEST(no_close_of_what_was_passed_waits)
 		fd = lingering(&peer[i]);
 		if (_i == 2)
 			send(chan_fd(a), "", 0, 0); /* looks like the end */
-		chan_send(a, MSG_GIVE, (uint64_t)i + 1, &s, sizeof s, &fd, 1);
+		chan_send(a, MSG_SOCKETS, (uint64_t)i + 1, &s, sizeof s, &fd, 1);
 		close(fd); /* the one that is under way is the last */
 		if (i == 1)
 			spin();
@@ -486,7 +486,7 @@ START_TEST(who_does_not_listen_is_told_of)
 
 	guard(); /* b speaks, a does not read */
 	event_base_loop(base, EVLOOP_NONBLOCK);
-	while (sent < 100000 && chan_send(b, MSG_GIVE, 1, &s, sizeof s, &fd, 1) == 0)
+	while (sent < 100000 && chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &fd, 1) == 0)
 		sent++;
 	ck_assert_int_eq(breaches, 1);
 	ck_assert_int_lt(sent, 4000);
@@ -501,10 +501,10 @@ START_TEST(who_has_shut_its_ear_is_told_of)
 
 	guard();
 	for (; _i == 1 && sent < 1000; sent++)
-		chan_send(b, MSG_GIVE, 1, &s, sizeof s, &fd, 1);
+		chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &fd, 1);
 	ck_assert_int_eq(breaches, 0);
 	shutdown(chan_fd(a), SHUT_RD);
-	chan_send(b, MSG_GIVE, 1, &s, sizeof s, &fd, 1);
+	chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &fd, 1);
 	chan_flush(b, 0);
 	ck_assert_int_eq(breaches, 1);
 }

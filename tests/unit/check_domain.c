@@ -1,5 +1,5 @@
 /* domain: what of files and other processes is within reach, for each kind of worker. */
-#include "worker/domain.h"
+#include "worker/sandbox/domain.h"
 
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -18,7 +18,7 @@
 #include <check.h>
 
 #include "conf/conf.h"
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 static char dir[] = "/tmp/check_domain.XXXXXX";
 static struct conf *conf;
@@ -192,7 +192,8 @@ START_TEST(each_role_reaches_what_it_needs)
 
 	for (size_t i = 0; is_there() && i < sizeof tries / sizeof *tries; i++)
 		for (unsigned role = 0; role < ROLES; role++) {
-			if (sanitized && !tries[i].may[role] && strncmp(tries[i].name, "read", 4) == 0)
+			if (sanitized && !tries[i].may[role] &&
+			    strncmp(tries[i].name, "read", 4) == 0)
 				continue; /* such a build reads more */
 			pid = fork();
 			if (pid == 0)

@@ -126,7 +126,7 @@ START_TEST(a_drain_is_called_off)
 	ck_assert(!g->aborted && !g->told_to_cut);
 	ck_assert_uint_eq(far[0].nresumed, 1);
 	ck_assert(!far[0].worker.leaving);
-	ck_assert(far[0].worker.unsure && far[0].worker.aim_unsure);
+	ck_assert(far[0].worker.unsure && far[0].worker.successors_unsure);
 	for (size_t i = 1; i <= 3; i++) {
 		ck_assert_uint_eq(far[i].nresumed, 0);
 		ck_assert(far[i].worker.leaving);

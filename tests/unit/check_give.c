@@ -13,11 +13,11 @@
 #include "wire/chan.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
-#include "worker/access.h"
-#include "worker/conn.h"
-#include "worker/give.h"
-#include "worker/service.h"
-#include "worker/self.h"
+#include "worker/access/access.h"
+#include "worker/conn/conn.h"
+#include "worker/handoff/give.h"
+#include "worker/core/service.h"
+#include "worker/core/self.h"
 
 #define TAKER 7 /* its birth */
 
@@ -174,7 +174,7 @@ spin(void)
 static void
 set_up(void)
 {
-	struct msg_pair pair = {.birth = TAKER, .generation = 2};
+	struct msg_peer pair = {.birth = TAKER, .generation = 2};
 	struct msg_hello hello = {HANDOFF_VERSION_OLDEST, HANDOFF_VERSION};
 	uint64_t birth = TAKER;
 	int end[2], small = 1;
@@ -251,7 +251,7 @@ END_TEST
 /* The master's next word may name it; until then some time may pass. */
 START_TEST(a_taker_that_is_not_aimed_at_yet_is_not_forgotten)
 {
-	struct msg_pair pair = {.birth = TAKER + 1, .generation = 2};
+	struct msg_peer pair = {.birth = TAKER + 1, .generation = 2};
 	uint64_t begun = clock_ms(), birth = TAKER + 1, id;
 	int end[2];
 
@@ -277,7 +277,7 @@ END_TEST
 START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
 {
 	uint64_t id = 0, birth = TAKER;
-	struct msg_pair pair = {.birth = TAKER, .generation = 2};
+	struct msg_peer pair = {.birth = TAKER, .generation = 2};
 	struct msg_hello hello = {HANDOFF_VERSION_OLDEST, HANDOFF_VERSION};
 	int end[2], small = 1;
 
@@ -342,7 +342,7 @@ START_TEST(a_turn_has_its_share)
 	static struct conn many[200];
 	struct msg_hello hello = {HANDOFF_VERSION_OLDEST, HANDOFF_VERSION};
 	uint64_t birth[2] = {TAKER, TAKER + 1};
-	struct msg_pair pair = {.birth = TAKER + 1, .generation = 2};
+	struct msg_peer pair = {.birth = TAKER + 1, .generation = 2};
 	int end[2], roomy = 200000, first = taker;
 
 	setsockopt(giver, SOL_SOCKET, SO_SNDBUF, &roomy, sizeof roomy);

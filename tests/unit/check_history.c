@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/asker.h"
-#include "master/history.h"
+#include "master/control/requester.h"
+#include "master/change/history.h"
 
 static void
 add(const char *what, const char *outcome, const char *reason)
@@ -201,7 +201,7 @@ static void
 expect_text(const char *by, const char *want)
 {
 	json_t *j = json_loads(by, 0, NULL);
-	char *text = asker_text(j);
+	char *text = requester_text(j);
 
 	ck_assert_str_eq(text, want);
 	free(text);
@@ -271,10 +271,10 @@ START_TEST(a_long_reason_is_cut_later)
 END_TEST
 
 static void
-same_again(struct asker a)
+same_again(struct requester a)
 {
-	json_t *j = asker_json(&a);
-	struct asker b = asker_read(j);
+	json_t *j = requester_json(&a);
+	struct requester b = requester_read(j);
 
 	ck_assert_int_eq(b.how, a.how);
 	ck_assert_int_eq(b.abort, a.abort);
@@ -290,22 +290,25 @@ same_again(struct asker a)
 START_TEST(askers)
 {
 	json_t *j;
-	struct asker nobody;
+	struct requester nobody;
 
-	same_again((struct asker){.how = ASKER_START});
-	same_again((struct asker){.how = ASKER_SIGNAL, .uid = 1000, .pid = 17});
-	same_again((struct asker){.how = ASKER_CONTROL, .uid = 4294967294u, .pid = 1});
-	same_again((struct asker){.how = ASKER_CONTROL, .abort = true}); /* root, elsewhere */
-	same_again((struct asker){.how = ASKER_CONTROL, .uid = 7, .pid = 1, .manager = true});
-	same_again((struct asker){.how = ASKER_CONTROL, .pid = 1, .has_login = true});
-	same_again((struct asker){
-	    .how = ASKER_CONTROL, .pid = 1, .has_login = true, .login = 4294967294u});
-	j = asker_json(&(struct asker){.how = ASKER_SIGNAL, .uid = 3}); /* of the kernel */
+	same_again((struct requester){.how = REQUESTER_START});
+	same_again((struct requester){.how = REQUESTER_SIGNAL, .uid = 1000, .pid = 17});
+	same_again((struct requester){.how = REQUESTER_CONTROL, .uid = 4294967294u, .pid = 1});
+	same_again(
+	    (struct requester){.how = REQUESTER_CONTROL, .abort = true}); /* root, elsewhere */
+	same_again(
+	    (struct requester){.how = REQUESTER_CONTROL, .uid = 7, .pid = 1, .manager = true});
+	same_again((struct requester){.how = REQUESTER_CONTROL, .pid = 1, .has_login = true});
+	same_again((struct requester){
+	    .how = REQUESTER_CONTROL, .pid = 1, .has_login = true, .login = 4294967294u});
+	j = requester_json(
+	    &(struct requester){.how = REQUESTER_SIGNAL, .uid = 3}); /* of the kernel */
 	ck_assert(json_is_null(json_object_get(j, "uid")));
 	ck_assert(json_is_null(json_object_get(j, "pid")));
 	json_decref(j);
-	nobody = asker_read(NULL);
-	ck_assert_int_eq(nobody.how, ASKER_UNKNOWN);
+	nobody = requester_read(NULL);
+	ck_assert_int_eq(nobody.how, REQUESTER_UNKNOWN);
 	ck_assert_int_eq(nobody.pid, 0);
 }
 END_TEST

@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "worker/incoming.h"
+#include "worker/core/incoming.h"
 
 static struct stats *stats;
 static uint64_t births;

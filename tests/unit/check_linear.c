@@ -7,12 +7,12 @@
 
 #include "service/http/chunked.h"
 #include "service/http/range.h"
-#include "service/http/reply.h"
+#include "service/http/upstream_head.h"
 #include "service/http/request.h"
 #include "service/http/rewrite.h"
 #include "service/http/route.h"
-#include "service/http/tail.h"
-#include "service/proxy/greeting.h"
+#include "service/http/unsent.h"
+#include "service/proxy/proxyheader.h"
 
 #define SIZE   16384
 #define RUNS   20
@@ -95,13 +95,13 @@ reply(size_t n)
 	static const struct rewrite_answer rules = {
 	    .chunked = true, .via = true, .date = "now"};
 	size_t len = n;
-	struct reply r;
+	struct upstream_head r;
 
 	for (size_t i = 0; i < n; i += 64)
-		reply_head_length(in, i + 64 < n ? i + 64 : n, i);
-	free(reply_mend(in, &len));
-	reply_parse(in, n, false, &r);
-	reply_parse(OK "\r\n", sizeof OK + 1, false, &r);
+		upstream_head_length(in, i + 64 < n ? i + 64 : n, i);
+	free(upstream_head_mend(in, &len));
+	upstream_head_parse(in, n, false, &r);
+	upstream_head_parse(OK "\r\n", sizeof OK + 1, false, &r);
 	rewrite_reply(&rules, in, n, &r, out, sizeof out);
 }
 
@@ -155,18 +155,18 @@ greeting(size_t n)
 {
 	struct greeting g;
 
-	for (size_t i = 0; i <= GREETING_MAX && i <= n; i++)
-		greeting_read(in, i, &g);
+	for (size_t i = 0; i <= PROXYHEADER_MAX && i <= n; i++)
+		proxyheader_read(in, i, &g);
 }
 
 static void
 tail(size_t n)
 {
-	struct tail t = {NULL, 0, 0, 0};
+	struct unsent t = {NULL, 0, 0, 0};
 
 	for (size_t i = 0; i < n; i++)
-		tail_add(&t, in + i, 1);
-	tail_clear(&t);
+		unsent_add(&t, in + i, 1);
+	unsent_clear(&t);
 }
 
 /* --- what they read */

@@ -1,5 +1,5 @@
 /* logpipe: what of a worker's bytes is passed on. */
-#include "master/logpipe.h"
+#include "master/workers/logpipe.h"
 
 #include <string.h>
 

@@ -28,12 +28,12 @@ static const struct {
 } cases[] = {
     {MSG_READY, 0, 0, 1},
     {MSG_READY, 0, 1, 0}, /* a descriptor that nobody asked for */
-    {MSG_GIVE, sizeof(struct msg_socket), 1, 1},
-    {MSG_GIVE, 2 * sizeof(struct msg_socket), 2, 1},
-    {MSG_GIVE, 2 * sizeof(struct msg_socket), 1, 0}, /* one got lost on the way */
-    {MSG_GIVE, sizeof(struct msg_socket) - 1, 1, 0},
-    {MSG_GIVE, 0, 0, 0},
-    {MSG_GIVE, (MSG_FDS_MAX + 1) * sizeof(struct msg_socket), MSG_FDS_MAX + 1, 0},
+    {MSG_SOCKETS, sizeof(struct msg_socket), 1, 1},
+    {MSG_SOCKETS, 2 * sizeof(struct msg_socket), 2, 1},
+    {MSG_SOCKETS, 2 * sizeof(struct msg_socket), 1, 0}, /* one got lost on the way */
+    {MSG_SOCKETS, sizeof(struct msg_socket) - 1, 1, 0},
+    {MSG_SOCKETS, 0, 0, 0},
+    {MSG_SOCKETS, (MSG_FDS_MAX + 1) * sizeof(struct msg_socket), MSG_FDS_MAX + 1, 0},
     {MSG_ACCEPT, 0, 0, 1},
     {MSG_ACCEPT, 8, 0, 1},
     {MSG_ACCEPT, 7, 0, 0},
@@ -66,15 +66,15 @@ static const struct {
     {MSG_TASK, sizeof(struct msg_task) - 1, 0, 0},
     {MSG_TASK, 0, 0, 0},
     {MSG_TASK, sizeof(struct msg_task), 1, 0},
-    {MSG_PAIR, sizeof(struct msg_pair), 1, 1},
-    {MSG_PAIR, sizeof(struct msg_pair), 0, 0}, /* its end of the channel got lost */
-    {MSG_PAIR, sizeof(struct msg_pair), 2, 0},
-    {MSG_PAIR, sizeof(struct msg_pair) - 1, 1, 0},
-    {MSG_PAIR, sizeof(struct msg_pair) + 8, 1, 0},
-    {MSG_AIM, 0, 0, 1}, /* at nobody */
-    {MSG_AIM, 16, 0, 1},
-    {MSG_AIM, 12, 0, 0},
-    {MSG_AIM, 8, 1, 0},
+    {MSG_PEER, sizeof(struct msg_peer), 1, 1},
+    {MSG_PEER, sizeof(struct msg_peer), 0, 0}, /* its end of the channel got lost */
+    {MSG_PEER, sizeof(struct msg_peer), 2, 0},
+    {MSG_PEER, sizeof(struct msg_peer) - 1, 1, 0},
+    {MSG_PEER, sizeof(struct msg_peer) + 8, 1, 0},
+    {MSG_SUCCESSORS, 0, 0, 1}, /* at nobody */
+    {MSG_SUCCESSORS, 16, 0, 1},
+    {MSG_SUCCESSORS, 12, 0, 0},
+    {MSG_SUCCESSORS, 8, 1, 0},
     {MSG_HELLO, sizeof(struct msg_hello), 0, 1},
     {MSG_HELLO, sizeof(struct msg_hello) + 4, 0, 1}, /* a newer taker says more */
     {MSG_HELLO, sizeof(struct msg_hello) - 1, 0, 0},
@@ -131,10 +131,10 @@ END_TEST
 START_TEST(lost_descriptors_are_told_not_refused)
 {
 	struct msg m = {.lost_fds = true};
-	size_t len = build(MSG_GIVE, 2 * sizeof(struct msg_socket));
+	size_t len = build(MSG_SOCKETS, 2 * sizeof(struct msg_socket));
 
 	ck_assert_ptr_null(msg_check(bytes, len, 1, &m));
-	ck_assert_uint_eq(m.type, MSG_GIVE);
+	ck_assert_uint_eq(m.type, MSG_SOCKETS);
 	m.lost_fds = false;
 	ck_assert_ptr_nonnull(msg_check(bytes, len, 1, &m));
 }
@@ -164,9 +164,9 @@ END_TEST
 
 START_TEST(types_have_names)
 {
-	ck_assert_str_eq(msg_name(MSG_GIVE), "give");
+	ck_assert_str_eq(msg_name(MSG_SOCKETS), "give");
 	ck_assert_str_eq(msg_name(MSG_LIST_END), "list-end");
-	ck_assert_str_eq(msg_name(MSG_PAIR), "pair");
+	ck_assert_str_eq(msg_name(MSG_PEER), "pair");
 	ck_assert_str_eq(msg_name(MSG_CANCEL), "cancel");
 	ck_assert_str_eq(msg_name((enum msg_type)999), "unknown");
 	ck_assert_str_eq(msg_task_name(MSG_TASK_CTX), "ctx");

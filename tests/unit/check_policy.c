@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/policy.h"
+#include "master/core/policy.h"
 
 #define NOW 100000
 

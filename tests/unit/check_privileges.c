@@ -1,5 +1,5 @@
 /* Whom workers run as: a name that is not there, and a list that cannot be read. */
-#include "master/privileges.h"
+#include "master/workers/privileges.h"
 
 #include <sys/resource.h>
 

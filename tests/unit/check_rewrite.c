@@ -105,7 +105,9 @@ static const struct {
      UP "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n"
         "Forwarded: for=9.9.9.9;proto=http;host=\"h\"\r\n\r\n"},
     {GET "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\n\r\n",
-     {.forwarded = REWRITE_NO, .trusted = true, .own_host = "own"}, "9.9.9.9", false,
+     {.forwarded = REWRITE_NO, .trusted = true, .own_host = "own"},
+     "9.9.9.9",
+     false,
      UP "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\n\r\n"},
     {GET "Forwarded: for=1.2.3.4\r\n\r\n", X, "9.9.9.9", false,
      UP "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
@@ -422,52 +424,53 @@ END_TEST
 static const struct {
 	const char *head;
 	bool head_only;
-	enum answer_connection connection;
+	enum response_head_connection connection;
 	bool chunked;
 	const char *want;
 } replies[] = {
-    {OK "Content-Length: 5\r\nX: y\r\n\r\n", false, ANSWER_KEEP, false,
+    {OK "Content-Length: 5\r\nX: y\r\n\r\n", false, RESPONSE_HEAD_KEEP, false,
      OK "X: y\r\nContent-Length: 5\r\n\r\n"},
     {OK "X-A : b \r\nX-B\t:c\r\nConnection : X-Hop\r\nX-Hop : d\r\nContent-Length: 5\r\n\r\n",
-     false, ANSWER_KEEP, false, OK "X-A: b \r\nX-B:c\r\nContent-Length: 5\r\n\r\n"},
-    {OK "content-length: 05\r\n\r\n", false, ANSWER_CLOSE, false,
+     false, RESPONSE_HEAD_KEEP, false, OK "X-A: b \r\nX-B:c\r\nContent-Length: 5\r\n\r\n"},
+    {OK "content-length: 05\r\n\r\n", false, RESPONSE_HEAD_CLOSE, false,
      OK "Content-Length: 5\r\nConnection: close\r\n\r\n"},
-    {"HTTP/1.0 200 Fine\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP_ALIVE, false,
+    {"HTTP/1.0 200 Fine\r\nContent-Length: 0\r\n\r\n", false, RESPONSE_HEAD_KEEP_ALIVE, false,
      "HTTP/1.1 200 Fine\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"},
     {"HTTP/1.1 426 Up\r\nConnection: upgrade\r\nUpgrade: foo/2\r\nContent-Length: 0\r\n\r\n",
-     false, ANSWER_CLOSE, false,
+     false, RESPONSE_HEAD_CLOSE, false,
      "HTTP/1.1 426 Up\r\nUpgrade: foo/2\r\nContent-Length: 0\r\nConnection: upgrade\r\n"
      "Connection: close\r\n\r\n"},
-    {OK "Upgrade: foo/2\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP, false,
+    {OK "Upgrade: foo/2\r\nContent-Length: 0\r\n\r\n", false, RESPONSE_HEAD_KEEP, false,
      OK "Content-Length: 0\r\n\r\n"},
-    {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: close\r\n\r\n", false, ANSWER_CLOSE,
-     false, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"},
-    {"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", false, ANSWER_KEEP, false,
+    {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: close\r\n\r\n", false,
+     RESPONSE_HEAD_CLOSE, false, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"},
+    {"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", false, RESPONSE_HEAD_KEEP, false,
      "HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n"},
-    {OK "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n", false, ANSWER_KEEP, true,
+    {OK "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n", false, RESPONSE_HEAD_KEEP, true,
      OK "Trailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"},
-    {OK "Transfer-Encoding: chunked\r\n\r\n", false, ANSWER_CLOSE, false,
+    {OK "Transfer-Encoding: chunked\r\n\r\n", false, RESPONSE_HEAD_CLOSE, false,
      OK "Connection: close\r\n\r\n"},
-    {OK "\r\n", false, ANSWER_KEEP, true, OK "Transfer-Encoding: chunked\r\n\r\n"},
-    {OK "\r\n", false, ANSWER_CLOSE, false, OK "Connection: close\r\n\r\n"},
+    {OK "\r\n", false, RESPONSE_HEAD_KEEP, true, OK "Transfer-Encoding: chunked\r\n\r\n"},
+    {OK "\r\n", false, RESPONSE_HEAD_CLOSE, false, OK "Connection: close\r\n\r\n"},
     /* the length that GET would have had */
-    {OK "Content-Length: 5\r\n\r\n", true, ANSWER_KEEP, false, OK "Content-Length: 5\r\n\r\n"},
-    {OK "\r\n", true, ANSWER_KEEP, false, OK "\r\n"},
-    {"HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n", false, ANSWER_KEEP, false,
+    {OK "Content-Length: 5\r\n\r\n", true, RESPONSE_HEAD_KEEP, false,
+     OK "Content-Length: 5\r\n\r\n"},
+    {OK "\r\n", true, RESPONSE_HEAD_KEEP, false, OK "\r\n"},
+    {"HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n", false, RESPONSE_HEAD_KEEP, false,
      "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n"},
-    {"HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n", false, ANSWER_KEEP, false,
+    {"HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n", false, RESPONSE_HEAD_KEEP, false,
      "HTTP/1.1 204 x\r\n\r\n"},
     /* hop-by-hop */
     {OK "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\n"
         "Proxy-Connection: a\r\nTE: b\r\nContent-Length: 0\r\nSet-Cookie: a\r\n"
         "Set-Cookie: b\r\n\r\n",
-     false, ANSWER_KEEP, false,
+     false, RESPONSE_HEAD_KEEP, false,
      OK "Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n"},
-    {OK "Content-Length: 3\r\nConnection: content-length\r\n\r\n", false, ANSWER_KEEP, false,
-     OK "Content-Length: 3\r\n\r\n"},
+    {OK "Content-Length: 3\r\nConnection: content-length\r\n\r\n", false, RESPONSE_HEAD_KEEP,
+     false, OK "Content-Length: 3\r\n\r\n"},
     {"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
      "Sec-WebSocket-Accept: k\r\n\r\n",
-     false, ANSWER_KEEP, false,
+     false, RESPONSE_HEAD_KEEP, false,
      "HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: k\r\n"
      "Connection: upgrade\r\n\r\n"},
 };
@@ -478,9 +481,9 @@ rewritten_reply(int i, char *out, size_t size)
 	const char *head = replies[i].head;
 	struct rewrite_answer rules = {.connection = replies[i].connection,
 	                               .chunked = replies[i].chunked};
-	struct reply r;
+	struct upstream_head r;
 
-	ck_assert_ptr_null(reply_parse(head, strlen(head), replies[i].head_only, &r));
+	ck_assert_ptr_null(upstream_head_parse(head, strlen(head), replies[i].head_only, &r));
 	return rewrite_reply(&rules, head, strlen(head), &r, out, size);
 }
 
@@ -513,10 +516,10 @@ START_TEST(what_an_answer_is_told)
 	};
 	struct rewrite_answer rules = {.via = true, .date = "now"};
 	const char *head = rows[_i].head;
-	struct reply r;
+	struct upstream_head r;
 	char out[256];
 
-	ck_assert_ptr_null(reply_parse(head, strlen(head), false, &r));
+	ck_assert_ptr_null(upstream_head_parse(head, strlen(head), false, &r));
 	out[rewrite_reply(&rules, head, strlen(head), &r, out, sizeof out - 1)] = '\0';
 	ck_assert_str_eq(out, rows[_i].want);
 }

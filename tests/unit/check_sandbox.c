@@ -1,5 +1,5 @@
 /* Each role in a process of its own: what it may do, and what it may not. */
-#include "worker/sandbox.h"
+#include "worker/sandbox/sandbox.h"
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -31,7 +31,7 @@
 
 #include <check.h>
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 #define LOG       "check_sandbox.log"
 #define NO_APPEND 0x20 /* RWF_NOAPPEND */

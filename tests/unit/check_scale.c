@@ -2,7 +2,7 @@
 #include <check.h>
 
 #include "crew.h"
-#include "master/scale.h"
+#include "master/change/scale.h"
 
 /* env_converge has been asked for. */
 static struct event *converges;

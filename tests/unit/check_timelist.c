@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "wire/stats.h"
-#include "worker/timelist.h"
-#include "worker/waitgroup.h"
+#include "worker/core/timelist.h"
+#include "worker/core/waitgroup.h"
 
 struct thing {
 	int expired;

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/conn.h"
-#include "worker/turn.h"
+#include "worker/conn/conn.h"
+#include "worker/core/turn.h"
 
 #define LISTENERS 3
 #define N         12

@@ -3,7 +3,7 @@
 
 #include <linux/tcp.h>
 
-#include "worker/vanish.h"
+#include "worker/conn/vanish.h"
 
 static const struct row {
 	const char *what;

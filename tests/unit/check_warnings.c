@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "master/warnings.h"
+#include "master/change/warnings.h"
 
 static void
 expect(enum stats_overdue_kind kind, uint64_t n, uint64_t ms, const char *want)

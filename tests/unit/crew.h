@@ -13,9 +13,9 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "master/env.h"
-#include "master/generation.h"
-#include "master/listener.h"
+#include "master/core/env.h"
+#include "master/workers/generation.h"
+#include "master/listen/listener.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 
@@ -33,7 +33,7 @@ static struct far {
 	uint32_t accept[LIST_MAX];
 	size_t ngiven; /* sockets */
 	size_t npairs; /* ends of channels; and whose they were */
-	struct msg_pair pair[LIST_MAX];
+	struct msg_peer pair[LIST_MAX];
 	size_t naimed; /* orders of whom to give to; and the last of them */
 	size_t naims;
 	uint64_t aims[LIST_MAX];
@@ -50,7 +50,7 @@ crew_hear(struct chan *ch, struct msg *m, void *arg)
 	(void)ch;
 	ck_assert_ptr_nonnull(m);
 	switch ((int)m->type) {
-	case MSG_GIVE:
+	case MSG_SOCKETS:
 		f->ngiven += m->nfd;
 		break;
 	case MSG_ACCEPT:
@@ -59,11 +59,11 @@ crew_hear(struct chan *ch, struct msg *m, void *arg)
 		ck_assert_uint_le(f->naccept, LIST_MAX);
 		memcpy(f->accept, m->data, m->len);
 		break;
-	case MSG_PAIR:
+	case MSG_PEER:
 		ck_assert_uint_lt(f->npairs, LIST_MAX);
 		memcpy(&f->pair[f->npairs++], m->data, m->len);
 		break;
-	case MSG_AIM:
+	case MSG_SUCCESSORS:
 		f->naimed++;
 		f->naims = m->len / sizeof *f->aims;
 		ck_assert_uint_le(f->naims, LIST_MAX);

@@ -11,13 +11,13 @@
 #include "service/admin/metrics.h"
 #include "service/admin/page.h"
 #include "service/admin/view.h"
-#include "service/http/handler.h"
+#include "service/http/serve_handlers.h"
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "wire/handoff.h"
-#include "worker/conn.h"
-#include "worker/runtime.h"
-#include "worker/self.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/runtime.h"
+#include "worker/core/self.h"
 
 /* --- what is asked for --- */
 
@@ -56,7 +56,7 @@ answer_text(baton_request r, int status, const char *type, const char *text)
 static void
 answer_file(baton_request r)
 {
-	const char *path = handler_route_path(r);
+	const char *path = serve_handlers_route_path(r);
 	size_t i = 0;
 
 	while (strcmp(files[i].path, path) != 0)
@@ -136,7 +136,7 @@ refuse_host(baton_request r, const char *host, const char *name)
 	char *text = mem_printf("this page is asked by an address or as localhost%s%s, not as "
 	                        "%s; another name is given by host in [service:%s]\n",
 	                        name != NULL ? " or " : "", name != NULL ? name : "", host,
-	                        handler_connection(r)->service->conf->name);
+	                        serve_handlers_connection(r)->service->conf->name);
 
 	answer_text(r, 403, "text/plain; charset=utf-8", text);
 	free(text);
@@ -145,8 +145,9 @@ refuse_host(baton_request r, const char *host, const char *name)
 static void
 on_request(baton_request r)
 {
-	const char *path = handler_route_path(r), *host = baton_request_header(r, "Host");
-	const char *name = handler_connection(r)->service->conf->host;
+	const char *path = serve_handlers_route_path(r),
+	           *host = baton_request_header(r, "Host");
+	const char *name = serve_handlers_connection(r)->service->conf->host;
 	size_t i = 0;
 
 	while (strcmp(pages[i].path, path) != 0)
@@ -182,7 +183,7 @@ stop(struct service *service)
 
 	events_stop(h);
 	http_service.stop(service);
-	handler_stop();
+	serve_handlers_stop();
 }
 
 static int
@@ -196,9 +197,9 @@ start(struct service *service, char **cause)
 	h = service->data;
 	make_routes();
 	h->routes = routes;
-	h->responder = &handler_responder;
+	h->responder = &serve_handlers_responder;
 	runtime_start(service->base, &limits);
-	handler_start();
+	serve_handlers_start();
 	events_start(h, service->base);
 	routed_type = http_service;
 	routed_type.name = "admin";

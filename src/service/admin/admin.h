@@ -9,7 +9,7 @@
 #ifndef BATON_SERVICE_ADMIN_ADMIN_H
 #define BATON_SERVICE_ADMIN_ADMIN_H
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 extern const struct service_type admin_service;
 

@@ -13,10 +13,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/admin/view.h"
-#include "service/http/handler.h"
+#include "service/http/serve_handlers.h"
 #include "service/http/exchange.h"
 #include "wire/handoff.h"
-#include "worker/conn.h"
+#include "worker/conn/conn.h"
 
 #define EVERY_MS    500
 #define SOON_MS     10  /* many may come at a time: one view for all of them */
@@ -334,7 +334,7 @@ on_head_sent(void *arg)
 	const char *header = baton_request_header(r, "Last-Event-ID");
 	char *id = header != NULL ? mem_strdup(header) : NULL;
 	bool chunked = false;
-	struct conn *c = handler_leave(r, &chunked);
+	struct conn *c = serve_handlers_leave(r, &chunked);
 	struct stream *s;
 
 	if (c != NULL) {
@@ -353,7 +353,7 @@ on_head_sent(void *arg)
 bool
 events_room(baton_request r)
 {
-	struct conn *c = handler_connection(r);
+	struct conn *c = serve_handlers_connection(r);
 
 	return http_of(c)->events->n < STREAMS_MAX;
 }

@@ -22,7 +22,7 @@ struct event_base;
 struct handoff_record;
 struct http;
 
-#define EVENTS_BLOB 3 /* blob_version of a record; move.h has the others of http */
+#define EVENTS_BLOB 3 /* blob_version of a record; http/handoff.h has the others of http */
 
 void events_start(struct http *h, struct event_base *base);
 void events_stop(struct http *h);

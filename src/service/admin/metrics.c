@@ -13,7 +13,7 @@
 #include "wire/figures.h"
 #include "wire/latency.h"
 #include "wire/stats.h"
-#include "worker/self.h"
+#include "worker/core/self.h"
 
 #define SERVICES_MAX 64
 

@@ -11,7 +11,7 @@
 #include "wire/figures.h"
 #include "wire/latency.h"
 #include "wire/stats.h"
-#include "worker/self.h"
+#include "worker/core/self.h"
 
 #define SERVICES_MAX 64 /* whose latency is told */
 

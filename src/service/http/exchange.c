@@ -9,9 +9,9 @@
 #include "service/http/client.h"
 #include "service/http/responder.h"
 #include "wire/figures.h"
-#include "worker/access.h"
-#include "worker/conn.h"
-#include "worker/trust.h"
+#include "worker/access/access.h"
+#include "worker/conn/conn.h"
+#include "worker/sandbox/trust.h"
 
 #define UNUSED_MAX 128          /* exchanges kept for re-use, per service */
 #define IN_FIRST   2048         /* bytes of `in`: enough for most heads, and kept for re-use */
@@ -368,7 +368,7 @@ exchange_text(struct exchange *x)
 {
 	if (x->text == NULL)
 		x->text =
-		    spare.n > 0 ? spare.text[--spare.n] : mem_realloc(NULL, ANSWER_HEAD_MAX);
+		    spare.n > 0 ? spare.text[--spare.n] : mem_realloc(NULL, RESPONSE_HEAD_MAX);
 	return x->text;
 }
 
@@ -436,15 +436,15 @@ exchange_send(struct conn *c, struct exchange *x)
 static bool
 is_in_text(const struct exchange *x)
 {
-	return x->text != NULL && x->out >= x->text && x->out < x->text + ANSWER_HEAD_MAX;
+	return x->text != NULL && x->out >= x->text && x->out < x->text + RESPONSE_HEAD_MAX;
 }
 
 void
 exchange_detach(struct exchange *x)
 {
-	size_t n = x->out_len < ANSWER_HEAD_MAX ? x->out_len : ANSWER_HEAD_MAX;
+	size_t n = x->out_len < RESPONSE_HEAD_MAX ? x->out_len : RESPONSE_HEAD_MAX;
 
-	if (n == 0 || x->call != NULL || is_in_text(x)) /* a call has its own pieces */
+	if (n == 0 || x->handler != NULL || is_in_text(x)) /* a handler has its own pieces */
 		return;
 	memcpy(exchange_text(x), x->out, n);
 	x->more = x->out + n; /* of what is not in text, out is all */

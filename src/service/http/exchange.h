@@ -23,12 +23,12 @@
 #include <time.h>
 
 #include "baton.h"
-#include "service/http/answer.h"
+#include "service/http/response_head.h"
 #include "service/http/chunked.h"
 #include "service/http/file.h"
 #include "service/http/request.h"
-#include "worker/conn.h"
-#include "worker/service.h"
+#include "worker/conn/conn.h"
+#include "worker/core/service.h"
 
 /* One constant answer in three readings of Connection; the date is patched in. */
 struct canned {
@@ -38,7 +38,7 @@ struct canned {
 	char *date; /* in text */
 };
 
-struct call;
+struct handler;
 struct events;
 struct figures_row;
 struct framing;
@@ -53,14 +53,14 @@ struct http {
 	const struct conf_service *conf;
 	const struct framing *framing;
 	const struct responder *responder;
-	struct canned canned[ANSWER_CONNECTIONS_N]; /* of `respond` */
-	int root;                                   /* directory; -1: respond */
-	struct event root_look;                     /* does its name still lead there? */
-	const struct baton_route *routes;           /* of a module; NULL: none */
-	struct baton_service *owner;                /* the module */
-	struct upstreams *upstreams;                /* of a proxy; NULL: it is none */
-	struct tunnels *tunnels;                    /* and these are its own, too */
-	struct events *events;                      /* of an admin: its streams */
+	struct canned canned[RESPONSE_HEAD_CONNECTIONS_N]; /* of `respond` */
+	int root;                                          /* directory; -1: respond */
+	struct event root_look;                            /* does its name still lead there? */
+	const struct baton_route *routes;                  /* of a module; NULL: none */
+	struct baton_service *owner;                       /* the module */
+	struct upstreams *upstreams;                       /* of a proxy; NULL: it is none */
+	struct tunnels *tunnels;                           /* and these are its own, too */
+	struct events *events;                             /* of an admin: its streams */
 	struct latency *latency;       /* its row in the statistics; NULL: no room */
 	struct figures_row *answers;   /* likewise */
 	struct figures_row **answered; /* and those of listeners, by their index */
@@ -72,7 +72,7 @@ struct http {
 	uint64_t told_ms; /* the last fault in the log */
 	bool told_of_tls; /* once */
 	time_t date_of;   /* what `date` says */
-	char date[ANSWER_DATE_LEN + 1];
+	char date[RESPONSE_HEAD_DATE_LEN + 1];
 	struct timelist *header, *body, *send, *total, *idle;
 	struct timelist *half; /* an empty line that is not whole */
 	SLIST_HEAD(, exchange) unused;
@@ -96,12 +96,12 @@ struct exchange {
 	const struct responder *responder; /* NULL: there is no head yet */
 	struct request request;
 	struct chunked chunked;
-	struct call *call;   /* with a module: its side of the request; else NULL */
-	struct relay *relay; /* with an upstream: likewise */
-	uint64_t began_us;   /* its first byte was read, or it was the turn of what had come */
-	size_t head_len;     /* of the head, which ends at body_at */
-	uint64_t body_left;  /* of a body with a length */
-	uint64_t rate_ms;    /* since when the body's bytes are counted; 0: they are not */
+	struct handler *handler; /* with a module: its side of the request; else NULL */
+	struct relay *relay;     /* with an upstream: likewise */
+	uint64_t began_us;  /* its first byte was read, or it was the turn of what had come */
+	size_t head_len;    /* of the head, which ends at body_at */
+	uint64_t body_left; /* of a body with a length */
+	uint64_t rate_ms;   /* since when the body's bytes are counted; 0: they are not */
 	uint64_t rate_bytes;
 	bool slow;  /* they come at less than min_rate */
 	bool close; /* after this answer */
@@ -188,7 +188,7 @@ enum sent {
 	SENT_BROKEN,  /* it never will be: the connection is to be closed */
 };
 
-/* Where a head is written: ANSWER_HEAD_MAX bytes, until they are sent. */
+/* Where a head is written: RESPONSE_HEAD_MAX bytes, until they are sent. */
 char *exchange_text(struct exchange *x);
 
 /* Send what is unsent. */

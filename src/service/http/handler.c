@@ -1,313 +1,417 @@
-#include "service/http/handler.h"
+#include "service/http/handler_int.h"
 
+#include <sys/queue.h>
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "baton.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "service/http/answer.h"
-#include "service/http/called.h"
-#include "service/http/drained.h"
 #include "service/http/exchange.h"
-#include "service/http/handle.h"
+#include "service/http/handler_id.h"
 #include "service/http/request.h"
 #include "service/http/respond.h"
 #include "service/http/route.h"
-#include "service/http/upload.h"
-#include "worker/conn.h"
-#include "worker/pace.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/ctx.h"
+#include "worker/runtime/loop.h"
 
-/* --- the connection's turn --- */
+#define CALLS_KEPT 128
+#define LAST_TURNS 4 /* a task's end, and its group's, are heard by then */
 
-static bool
-is_amid_body(const struct exchange *x)
+static struct {
+	bool on;
+	STAILQ_HEAD(, handler) ready;
+	unsigned nready;
+	bool turning; /* they are being seen to */
+	struct event turn;
+	void (*on_turn)(void);
+	struct baton_freelist unused;
+} cl = {.unused = {.size = sizeof(struct handler), .max = CALLS_KEPT}};
+
+/* Who is woken meanwhile has the loop's next turn (a timer, as what is made active here is
+ * called before anything else). */
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
 {
-	return x->call != NULL && x->call->streamed && !x->call->body_over;
+	struct timeval now = {0};
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	cl.turning = true;
+	cl.on_turn();
+	cl.turning = false;
+	if (cl.nready > 0)
+		event_add(&cl.turn, &now);
 }
 
-static void
-go_on(struct call *call)
+unsigned
+handler_nready(void)
 {
-	struct exchange *x = call->x;
-	struct conn *c = x->conn;
-
-	if (call->cut != NULL) {
-		if (call->by_drain)
-			conn_cut(c, call->cut);
-		else
-			conn_close(c, call->cut);
-		return;
-	}
-	if (c->writing)
-		return; /* it will come by itself */
-	if (x->phase == PHASE_RESPONDER)
-		call_next_piece(call);
-	if (x->phase != PHASE_RESPONDER && !c->watched && !c->is_opening)
-		conn_watch(c);
-	if (!c->closed)
-		http_of(c)->framing->go_on(c);
+	return cl.nready;
 }
 
-/* Those that are there, as far as the time goes. */
-static void
-on_turn(void)
+struct handler *
+handler_next_ready(void)
 {
-	uint64_t start_us = clock_us();
-	struct call *call;
+	struct handler *handler = STAILQ_FIRST(&cl.ready);
 
-	for (unsigned n = call_nready(); n > 0 && call_nready() > 0; n--) {
-		call = call_next_ready();
-		drained_tell(call);
-		upload_tell(call);
-		go_on(call);
-		if (pace_is_enough(start_us))
-			break;
-	}
+	STAILQ_REMOVE_HEAD(&cl.ready, ready_link);
+	cl.nready--;
+	handler->ready = false;
+	return handler;
 }
 
 void
-handler_start(void)
+handler_start(void (*turn)(void))
 {
-	call_start(on_turn);
+	if (cl.on)
+		return;
+	cl.on = true;
+	STAILQ_INIT(&cl.ready);
+	cl.nready = 0;
+	cl.on_turn = turn;
+	evtimer_assign(&cl.turn, loop_base(), on_turn, NULL);
 }
 
 void
 handler_stop(void)
 {
-	call_stop();
+	if (!cl.on)
+		return;
+	cl.on = false;
+	event_del(&cl.turn);
+	handler_id_free_all();
+	baton_freelist_empty(&cl.unused);
 }
 
-/* Is it worth it to move what is unread?  Not for less room than is moved, while a body is
- * taken in bit by bit; behind a body, it is moved once. */
-static bool
-is_room_worth(const struct exchange *x)
-{
-	size_t room = x->from - x->body_at;
+/* --- life --- */
 
-	return room > 0 && (room >= x->to - x->from || !is_amid_body(x));
+struct handler *
+handler_need(struct exchange *x)
+{
+	struct handler *handler = x->handler;
+
+	if (handler != NULL)
+		return handler;
+	handler = baton_freelist_get(&cl.unused);
+	handler->x = x;
+	STAILQ_INIT(&handler->pieces);
+	x->handler = handler;
+	return handler;
 }
 
-/* Room to read; behind what is unread, if there is any. */
-static size_t
-make_room(struct conn *c, struct exchange *x)
+static void
+end_later(void *arg)
 {
-	if (exchange_room(c, x) == 0 && is_room_worth(x)) {
-		memmove(x->in + x->body_at, x->in + x->from, x->to - x->from);
-		x->to -= x->from - x->body_at;
-		x->from = x->body_at;
+	struct baton_ctx *ctx = arg;
+
+	baton_ctx_cancel(ctx, BATON_ANSWERED);
+	baton_ctx_drop(&ctx);
+}
+
+static void
+post(const struct handler *handler, void (*fn)(void *arg), void *arg)
+{
+	struct origin before = handler_enter(handler);
+
+	baton_post(fn, arg);
+	origin_leave(before);
+}
+
+/* Who waits learns that it is over, unless he has ended it himself. */
+static void
+end_wait(const struct handler *handler, void (**fn)(void *arg), void *arg, int cause)
+{
+	if (*fn != NULL && cause != BATON_ANSWERED)
+		post(handler, *fn, arg);
+	*fn = NULL;
+}
+
+void
+handler_end(struct handler *handler, int cause)
+{
+	struct baton_ctx *ctx = handler->ctx;
+
+	end_wait(handler, &handler->readable, handler->readable_arg, cause);
+	end_wait(handler, &handler->flushed, handler->flushed_arg, cause);
+	baton_ctx_unwatch(&handler->drain_watch);
+	handler->drain = NULL;
+	if (handler->known)
+		handler_id_end(handler->handle, cause);
+	handler->known = false;
+	handler->ctx = NULL;
+	baton_ctx_unwatch(&handler->watch);
+	if (ctx == NULL)
+		return;
+	if (cause != BATON_ANSWERED)
+		baton_ctx_cancel(ctx, cause);
+	else if (!ctx_lonely(ctx)) {
+		baton_post(end_later, ctx);
+		return;
 	}
-	return exchange_room(c, x);
+	baton_ctx_drop(&ctx);
 }
 
-static bool
-waits(struct conn *c, struct exchange *x)
+static void
+free_pieces(struct handler *handler)
 {
-	struct call *call = x->call;
+	struct handler_piece *p;
 
-	if (call->streamed && call->known) {
-		if (!upload_waits(call))
-			return false;
-	} else {
-		timelist_leave(&c->timed);
+	while ((p = STAILQ_FIRST(&handler->pieces)) != NULL) {
+		STAILQ_REMOVE_HEAD(&handler->pieces, link);
+		free(p);
 	}
-	if (make_room(c, x) == 0)
-		conn_unwatch(c); /* the client has to wait */
-	else if (call->streamed && !c->watched && !c->is_opening)
-		conn_watch(c);
+	mem_free(&handler->sending);
+}
+
+void
+handler_destroy(struct handler *handler)
+{
+	if (handler->ready) {
+		STAILQ_REMOVE(&cl.ready, handler, handler, ready_link);
+		cl.nready--;
+	}
+	free_pieces(handler);
+	handler_facts_free(&handler->texts);
+	free(handler->body);
+	free(handler->headers);
+	baton_freelist_put(&cl.unused, handler);
+}
+
+void
+handler_gone(struct exchange *x)
+{
+	struct handler *handler = x->handler;
+
+	x->handler = NULL;
+	handler_end(handler, BATON_CLOSED);
+	handler_destroy(handler);
+}
+
+/* --- the answer's way out --- */
+
+void
+handler_wake(struct handler *handler)
+{
+	if (handler->handling || handler->ready)
+		return;
+	if (STAILQ_EMPTY(&cl.ready) && !cl.turning)
+		event_active(&cl.turn, EV_TIMEOUT, 0);
+	STAILQ_INSERT_TAIL(&cl.ready, handler, ready_link);
+	cl.nready++;
+	handler->ready = true;
+}
+
+bool
+handler_next_piece(struct handler *handler)
+{
+	struct handler_piece *p = STAILQ_FIRST(&handler->pieces);
+
+	if (handler->sending != NULL)
+		handler->unsent -= handler->sending->n;
+	mem_free(&handler->sending);
+	if (p == NULL)
+		return false;
+	STAILQ_REMOVE_HEAD(&handler->pieces, link);
+	handler->sending = p;
+	handler->x->out = p->bytes;
+	handler->x->out_len = p->n;
+	handler->x->phase = PHASE_ANSWER;
 	return true;
 }
 
-static void
-hung_up(struct conn *c, struct exchange *x)
+void
+handler_tell_flushed(struct handler *handler)
 {
-	if (make_room(c, x) == 0) {
-		conn_unwatch(c);
+	void (*fn)(void *) = handler->flushed;
+
+	handler->flushed = NULL;
+	if (fn != NULL)
+		post(handler, fn, handler->flushed_arg);
+}
+
+/* --- the end of its time --- */
+
+void
+handler_displace(struct handler *handler)
+{
+	if (exchange_is_amid_continue(handler->x))
+		handler->cut = "100 Continue could not be sent";
+}
+
+static void
+cut_off(struct handler *handler, const char *why, int cause)
+{
+	handler->cut = why;
+	handler->by_drain = cause == BATON_DRAIN;
+	handler_end(handler, cause);
+	handler_wake(handler);
+}
+
+static void
+answer_for(struct handler *handler, int status, int cause)
+{
+	struct exchange *x = handler->x;
+
+	handler_displace(handler);
+	handler->state = HANDLER_ANSWERED;
+	respond_status(x->conn, x, status);
+	handler_end(handler, cause);
+	handler_wake(handler);
+}
+
+static void
+give_up(struct handler *handler, int cause)
+{
+	const struct baton_route *route = handler->match.route;
+	const char *service = call_http(handler)->conf->name;
+
+	if (handler->state == HANDLER_STREAMING) {
+		log_warn("[service:%s] %s %s: its answer was not ended in time (%s): cut off",
+		         service, route->method, route->path, baton_status_text(cause));
+		cut_off(handler, "its answer was not ended in time", cause);
+	} else if (cause == BATON_DRAIN) {
+		answer_for(handler, 503, cause);
+	} else {
+		log_warn("[service:%s] %s %s was not answered (%s): answered %d in its name",
+		         service, route->method, route->path, baton_status_text(cause),
+		         cause == BATON_DEADLINE ? 504 : 500);
+		answer_for(handler, cause == BATON_DEADLINE ? 504 : 500, cause);
+	}
+}
+
+void
+handler_refuse(struct handler *handler, int status, int cause)
+{
+	if (handler->state == HANDLER_STREAMING) {
+		cut_off(handler, "its body was refused amid its answer", cause);
 		return;
 	}
-	conn_close(c, "the client hung up");
+	handler_end(handler, cause);
+	if (status == 413 && handler_too_long(handler->x))
+		handler_wake(handler);
+	else
+		answer_for(handler, status, cause);
 }
 
-static bool
-continues(struct exchange *x)
-{
-	struct call *call = x->call;
-
-	if (call == NULL)
-		return false;
-	if (call->state != CALL_COLLECTING && call_next_piece(call))
-		return true;
-	if (call->state == CALL_STREAMING) {
-		x->phase = PHASE_RESPONDER;
-		call_tell_flushed(call);
-		return true;
-	}
-	x->call = NULL;
-	call_destroy(call);
-	return false;
-}
+/* What the end of the ctx has ended tells the handler in the next turns of the loop, and
+ * it may answer then. */
+struct last_chance {
+	baton_request r;
+	int cause, turns;
+};
 
 static void
-late(struct conn *c, struct exchange *x)
+on_last_chance(void *arg)
 {
-	(void)c;
-	call_refuse(x->call, 408, BATON_DEADLINE);
-}
+	struct last_chance *l = arg;
+	struct handler *handler = handler_id_look_up(__func__, l->r);
 
-/* --- the request --- */
-
-static void
-moved(struct exchange *x, const char *in)
-{
-	struct route_match *m = x->call != NULL ? &x->call->match : NULL;
-
-	for (size_t i = 0; m != NULL && m->route != NULL && i < m->n; i++)
-		request_text_move(&m->var[i].value, x->in, in);
-}
-
-static void
-take_body(struct exchange *x, const char *bytes, size_t n)
-{
-	struct call *call = x->call;
-
-	if (call->nbody + n >= call->body_room) {
-		call->body_room = (call->nbody + n + 1) * 2;
-		call->body = mem_realloc(call->body, call->body_room);
-	}
-	memcpy(call->body + call->nbody, bytes, n);
-	call->nbody += n;
-	call->body[call->nbody] = '\0';
-}
-
-static void
-refuse_method(struct call *call)
-{
-	static const char body[] = "405 Method Not Allowed\n";
-	struct exchange *x = call->x;
-	char allow[CALL_ALLOW_MAX];
-	size_t len = respond_head(x->conn, x, 405), n = sizeof body - 1;
-
-	len = answer_header(x->text, len,
-	                    "Allow: %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n",
-	                    call_allow(call, allow, sizeof allow), n);
-	len = answer_end(x->text, len);
-	memcpy(x->text + len, body, n);
-	respond_text(x, len + (x->request.method == METHOD_HEAD ? 0 : n));
-}
-
-static int
-find_route(struct call *call)
-{
-	struct request_text path, query;
-	int status;
-
-	request_split(&call->x->request.target, &path, &query);
-	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
-		return 400;
-	status = route_find(call_http(call)->routes, call_method(call), &path, &call->match);
-	if (status != 0 && call->x->request.method == METHOD_OTHER)
-		status = 501;
-	return status != 0 && call_is_for_none(call, status) ? 0 : status;
-}
-
-static void
-begin(struct conn *c, struct exchange *x)
-{
-	struct call *call;
-
-	if (x->body_left == 0 && !x->request.chunked) {
-		respond(c, x);
+	if (handler != NULL && --l->turns > 0) {
+		baton_post(on_last_chance, l);
 		return;
 	}
-	call = call_need(x);
-	call->streamed = find_route(call) == 0 && call->match.route->streamed;
-	if (call->streamed)
-		respond(c, x);
-	else
-		exchange_continue(x);
+	if (handler != NULL)
+		give_up(handler, l->cause);
+	free(l);
 }
 
+/* After the handler's own watches. */
 static void
-route(struct conn *c, struct exchange *x)
+on_end(void *arg, int cause)
 {
-	struct call *call = call_need(x);
-	int status = find_route(call);
+	struct handler *handler = arg;
+	struct last_chance *l = mem_alloc(sizeof *l);
 
-	if (status == 0 && call->match.route->streamed)
-		status = upload_begin(call);
-	if (status == 0)
-		call_hand_over(call);
-	else if (status == 405)
-		refuse_method(call);
-	else if (status != 413 || !call_too_long(x))
-		respond_status(c, x, status);
+	*l = (struct last_chance){handler->handle, cause, LAST_TURNS};
+	baton_post(on_last_chance, l);
 }
 
-static void
-answer(struct conn *c, struct exchange *x)
+void
+handler_need_ctx(struct handler *handler)
 {
-	const struct request_text *target = &x->request.target;
-	char path[REQUEST_TARGET_MAX + 1];
-	int status = 0;
+	uint64_t ms = handler->match.route->deadline_ms;
 
-	if (target->n != 1 || *target->p != '*') { /* of the whole server: no path */
-		status = request_path(target, path, sizeof path);
-		if (status == 0 && respond_health(c, x, path))
-			return;
-	}
-	if (status == 0)
-		route(c, x);
-	else
-		respond_status(c, x, status);
+	if (handler->ctx != NULL)
+		return;
+	handler->ctx = baton_ctx_new_at(NULL, ms != 0 ? ms : ROUTE_DEADLINE_MS,
+	                                handler->match.route->path);
+	if (baton_ctx_watch(handler->ctx, &handler->watch, on_end, handler) != 0)
+		answer_for(handler, 503, BATON_DRAIN);
 }
 
-static void
-gone(struct exchange *x)
+/* --- to the handler --- */
+
+const char *
+handler_method(const struct handler *handler)
 {
-	if (x->call != NULL)
-		call_gone(x);
-}
-
-/* --- the responder --- */
-
-const struct responder handler_responder = {.begin = begin,
-                                            .body = take_body,
-                                            .answer = answer,
-                                            .too_long = call_too_long,
-                                            .amid_body = is_amid_body,
-                                            .wait = waits,
-                                            .late = late,
-                                            .hung_up = hung_up,
-                                            .continues = continues,
-                                            .moved = moved,
-                                            .gone = gone};
-
-/* --- for streams, and for the page --- */
-
-struct conn *
-handler_connection(baton_request r)
-{
-	struct call *call = handle_look_up(__func__, r);
-
-	return call != NULL ? call->x->conn : NULL;
+	return method_name(handler->x->request.method);
 }
 
 const char *
-handler_route_path(baton_request r)
+handler_allow(const struct handler *handler, char *buf, size_t size)
 {
-	struct call *call = handle_look_up(__func__, r);
+	struct request_text path, query;
 
-	return call != NULL ? call->match.route->path : NULL;
+	request_split(&handler->x->request.target, &path, &query);
+	return route_allow(call_http(handler)->routes, &path, buf, size);
 }
 
-struct conn *
-handler_leave(baton_request r, bool *chunked)
+bool
+handler_is_for_none(struct handler *handler, int status)
 {
-	struct call *call = handle_look_up(__func__, r);
-	struct conn *c;
+	const struct baton_route *route =
+	    route_of_none(call_http(handler)->routes, handler_method(handler));
 
-	if (call == NULL || call->state != CALL_STREAMING || call->x->phase != PHASE_RESPONDER)
-		return NULL;
-	c = call->x->conn;
-	*chunked = call->chunked;
-	exchange_give_back(c);
-	return c;
+	if (route == NULL)
+		return false;
+	handler->match = (struct route_match){.route = route};
+	handler->refused = status;
+	return true;
+}
+
+void
+handler_hand_over(struct handler *handler)
+{
+	struct origin before = handler_enter(handler);
+
+	handler->x->phase = PHASE_RESPONDER;
+	handler->state = HANDLER_WAITING;
+	handler->handle = handler_id_new(handler);
+	handler->known = true;
+	handler->handling = true;
+	handler->match.route->handle(handler->handle);
+	if (handler->known)
+		handler_need_ctx(handler);
+	origin_leave(before);
+	handler->handling = false;
+	if (call_is_drain_due(handler))
+		handler_wake(handler);
+}
+
+/* Nothing of the body is for the handler, and nothing can follow it. */
+bool
+handler_too_long(struct exchange *x)
+{
+	struct handler *handler = handler_need(x);
+
+	if (!handler_is_for_none(handler, 413))
+		return false;
+	mem_free(&handler->body);
+	handler->nbody = handler->body_room = handler->taken = 0;
+	mem_free(&handler->headers);
+	handler->nheaders = 0;
+	handler->streamed = handler->match.route->streamed;
+	handler->body_over = true;
+	x->close = true;
+	x->last = false; /* the rest of the body may still come */
+	timelist_leave(&x->total);
+	handler_hand_over(handler);
+	return true;
 }

@@ -15,11 +15,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "service/http/reply.h"
+#include "service/http/upstream_head.h"
 #include "wire/stats.h"
-#include "worker/dial.h"
-#include "worker/loop.h"
-#include "worker/self.h"
+#include "worker/runtime/dial.h"
+#include "worker/runtime/loop.h"
+#include "worker/core/self.h"
 
 #define HEAD_MAX   8192
 #define FAILED_MAX 2 /* failures in a row */
@@ -84,9 +84,10 @@ conclude(struct health *h, const char *why)
 static bool
 judge(struct health *h, const char *head, size_t len)
 {
-	struct reply reply;
-	char *mended = reply_mend(head, &len);
-	const char *why = reply_parse(mended != NULL ? mended : head, len, false, &reply);
+	struct upstream_head reply;
+	char *mended = upstream_head_mend(head, &len);
+	const char *why =
+	    upstream_head_parse(mended != NULL ? mended : head, len, false, &reply);
 	bool early = why == NULL && reply.status < 200 && reply.status != 101;
 
 	free(mended);
@@ -104,7 +105,7 @@ judge_heads(struct health *h, size_t searched)
 {
 	size_t from = 0, len;
 
-	while ((len = reply_head_length(h->head + from, h->n - from, searched)) > 0) {
+	while ((len = upstream_head_length(h->head + from, h->n - from, searched)) > 0) {
 		if (judge(h, h->head + from, len))
 			return true;
 		from += len;

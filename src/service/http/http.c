@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "service/http/exchange.h"
 #include "service/http/file.h"
-#include "service/http/move.h"
+#include "service/http/handoff.h"
 #include "service/http/receive.h"
 #include "service/http/relay.h"
 #include "service/http/respond.h"
@@ -17,8 +17,8 @@
 #include "service/http/serve.h"
 #include "wire/figures.h"
 #include "wire/latency.h"
-#include "worker/conn.h"
-#include "worker/self.h"
+#include "worker/conn/conn.h"
+#include "worker/core/self.h"
 
 #define LATER_MS       1000 /* a limit of a connection that is on its way is looked at again */
 #define MODULE_IDLE_MS 75000
@@ -535,8 +535,8 @@ static const struct service_type relay_service = {
     .ready = ready,
     .drain = drain,
     .let_go = let_go,
-    .freeze = move_freeze,
-    .thaw = move_thaw,
+    .freeze = http_freeze,
+    .thaw = http_thaw,
     .resume = resume,
     .patience = patience,
     .release = exchange_give_back,
@@ -560,8 +560,8 @@ const struct service_type http_service = {
     .writable = writable,
     .drain = drain,
     .let_go = let_go,
-    .freeze = move_freeze,
-    .thaw = move_thaw,
+    .freeze = http_freeze,
+    .thaw = http_thaw,
     .resume = resume,
     .patience = patience,
     .release = exchange_give_back,

@@ -10,7 +10,7 @@
 #ifndef BATON_SERVICE_HTTP_HTTP_H
 #define BATON_SERVICE_HTTP_HTTP_H
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 extern const struct service_type http_service;
 

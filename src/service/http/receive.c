@@ -9,7 +9,7 @@
 #include "service/http/request.h"
 #include "service/http/respond.h"
 #include "service/http/responder.h"
-#include "worker/conn.h"
+#include "worker/conn/conn.h"
 
 /* It is longer than max_body. */
 static void

@@ -13,15 +13,15 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
-#include "service/http/relay_own.h"
+#include "service/http/relay_int.h"
 #include "service/http/respond.h"
 #include "service/http/rewrite.h"
 #include "service/http/serve.h"
 #include "service/http/tunnel.h"
 #include "service/http/upstream.h"
-#include "worker/conn.h"
-#include "worker/pool.h"
-#include "worker/runtime.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/pool.h"
+#include "worker/runtime/runtime.h"
 
 #define LOG_EVERY_MS 1000
 #define EXPECT_MS    1000 /* that an upstream may leave a client waiting for 100 */
@@ -81,8 +81,8 @@ leave_upstream(struct relay *r, bool reusable)
 	if (r->link != NULL)
 		baton_link_put(r->link, reusable);
 	r->link = NULL;
-	tail_clear(&r->up);
-	tail_clear(&r->head);
+	unsent_clear(&r->up);
+	unsent_clear(&r->head);
 }
 
 static void
@@ -93,9 +93,9 @@ leave(struct exchange *x)
 
 	x->relay = NULL;
 	leave_upstream(r, false);
-	tail_clear(&r->down);
-	tail_clear(&r->trailers);
-	tail_clear(&r->ends);
+	unsent_clear(&r->down);
+	unsent_clear(&r->trailers);
+	unsent_clear(&r->ends);
 	baton_freelist_put(&h->relays, r);
 }
 
@@ -134,8 +134,8 @@ give_up(struct relay *r, int status, const char *why)
 {
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
-	bool begun = r->begun || !tail_is_empty(&r->down), read_all = r->read_all;
-	bool told = x->request.http10 || r->reply.body == REPLY_TO_CLOSE;
+	bool begun = r->begun || !unsent_is_empty(&r->down), read_all = r->read_all;
+	bool told = x->request.http10 || r->reply.body == UPSTREAM_BODY_TO_CLOSE;
 
 	tell(r, why);
 	if (begun) {
@@ -204,7 +204,7 @@ finish(struct relay *r)
 		x->last = false;
 	}
 	leave_upstream(r, r->reply.keep_alive && !r->surplus && !r->deaf && r->read_all &&
-	                      tail_is_empty(&r->up));
+	                      unsent_is_empty(&r->up));
 	leave(x);
 	timelist_leave(&c->timed);
 	conn_want_read(c);
@@ -218,7 +218,7 @@ client_late(struct relay *r)
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
 
-	if (!tail_is_empty(&r->down)) {
+	if (!unsent_is_empty(&r->down)) {
 		conn_close(c, "did not take its answer in time");
 		return;
 	}
@@ -272,11 +272,11 @@ watch(struct relay *r)
 	struct conn *c = x->conn;
 	short near = 0, far = 0;
 
-	if (!tail_is_empty(&r->down))
+	if (!unsent_is_empty(&r->down))
 		near |= EV_WRITE;
 	else
 		far |= EV_READ;
-	if (!tail_is_empty(&r->up))
+	if (!unsent_is_empty(&r->up))
 		far |= EV_WRITE;
 	else if (exchange_room(c, x) > 0)
 		near |= EV_READ;
@@ -439,9 +439,9 @@ resume(struct conn *c, struct exchange *x)
 	short what = 0;
 
 	(void)c;
-	if (!tail_is_empty(&r->up))
+	if (!unsent_is_empty(&r->up))
 		what |= EV_WRITE;
-	if (tail_is_empty(&r->down))
+	if (unsent_is_empty(&r->down))
 		what |= EV_READ;
 	if (r->link != NULL)
 		see_to_link(r, what);
@@ -546,7 +546,7 @@ ready(struct conn *c, struct exchange *x, short what)
 {
 	struct relay *r = x->relay;
 
-	if ((what & EV_WRITE) != 0 && !tail_is_empty(&r->down))
+	if ((what & EV_WRITE) != 0 && !unsent_is_empty(&r->down))
 		relay_flush_down(r);
 	if ((what & EV_READ) != 0 && relay_goes_on(r))
 		read_client(r);

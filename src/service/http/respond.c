@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "service/http/answer.h"
+#include "service/http/response_head.h"
 #include "service/http/exchange.h"
 #include "service/http/responder.h"
-#include "worker/conn.h"
-#include "worker/self.h"
+#include "worker/conn/conn.h"
+#include "worker/core/self.h"
 
 /* The clock of a second: time() does not enter the kernel. */
 static void
@@ -20,10 +20,10 @@ update_date(struct http *h)
 	if (now == h->date_of)
 		return;
 	h->date_of = now;
-	answer_date(now, h->date);
-	for (int i = 0; i < ANSWER_CONNECTIONS_N; i++)
+	response_head_date(now, h->date);
+	for (int i = 0; i < RESPONSE_HEAD_CONNECTIONS_N; i++)
 		if (h->canned[i].date != NULL)
-			memcpy(h->canned[i].date, h->date, ANSWER_DATE_LEN);
+			memcpy(h->canned[i].date, h->date, RESPONSE_HEAD_DATE_LEN);
 }
 
 const char *
@@ -42,7 +42,7 @@ another_has_come(const struct exchange *x)
 	return request_head_length(x->in + x->from, x->to - x->from, 0) != 0;
 }
 
-enum answer_connection
+enum response_head_connection
 respond_connection(struct exchange *x)
 {
 	const struct responder *by = x->responder;
@@ -55,8 +55,8 @@ respond_connection(struct exchange *x)
 		x->close =
 		    true; /* who is told so now does not meet an end between two requests */
 	if (x->close)
-		return ANSWER_CLOSE;
-	return x->request.http10 ? ANSWER_KEEP_ALIVE : ANSWER_KEEP;
+		return RESPONSE_HEAD_CLOSE;
+	return x->request.http10 ? RESPONSE_HEAD_KEEP_ALIVE : RESPONSE_HEAD_KEEP;
 }
 
 /* For the access log, which tells what was sent without it. */
@@ -87,8 +87,9 @@ respond_status(struct conn *c, struct exchange *x, int status)
 
 	update_date(h);
 	x->status = (uint16_t)status;
-	respond_text(x, answer_error(exchange_text(x), status, h->date, respond_connection(x),
-	                             x->request.method == METHOD_HEAD));
+	respond_text(x, response_head_error(exchange_text(x), status, h->date,
+	                                    respond_connection(x),
+	                                    x->request.method == METHOD_HEAD));
 }
 
 void
@@ -115,7 +116,7 @@ respond_at_end(struct conn *c, struct exchange *x)
 		return;
 	}
 	len = respond_head(c, x, 204);
-	respond_text(x, answer_end(x->text, len));
+	respond_text(x, response_head_end(x->text, len));
 }
 
 static void
@@ -123,9 +124,9 @@ answer_text(struct conn *c, struct exchange *x, int status, const char *text)
 {
 	size_t len = respond_head(c, x, status);
 
-	len = answer_header(x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
-	                    strlen(text));
-	respond_text(x, answer_end(x->text, len));
+	len = response_head_header(
+	    x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n", strlen(text));
+	respond_text(x, response_head_end(x->text, len));
 	if (x->request.method == METHOD_HEAD)
 		return;
 	x->more = text;
@@ -139,7 +140,7 @@ respond_head(struct conn *c, struct exchange *x, int status)
 
 	update_date(h);
 	x->status = (uint16_t)status;
-	return answer_begin(exchange_text(x), status, h->date, respond_connection(x));
+	return response_head_begin(exchange_text(x), status, h->date, respond_connection(x));
 }
 
 static bool

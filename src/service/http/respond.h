@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "service/http/answer.h"
+#include "service/http/response_head.h"
 
 struct conn;
 struct exchange;
@@ -30,7 +30,7 @@ bool respond_is_ours(const struct conn *c, const struct exchange *x);
 bool respond_health(struct conn *c, struct exchange *x, const char *path);
 
 /* How Connection reads in the answer that begins now; closes, where it says so. */
-enum answer_connection respond_connection(struct exchange *x);
+enum response_head_connection respond_connection(struct exchange *x);
 
 /*
  * Answer with an error and end the connection: a fault after which the bytes that

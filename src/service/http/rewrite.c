@@ -453,7 +453,7 @@ put_line(struct out *o, const struct head_line *l)
 }
 
 static void
-put_reply_framing(struct out *o, const struct reply *r, bool chunked)
+put_reply_framing(struct out *o, const struct upstream_head *r, bool chunked)
 {
 	if (chunked)
 		put_text(o, "Transfer-Encoding: chunked\r\n");
@@ -463,14 +463,14 @@ put_reply_framing(struct out *o, const struct reply *r, bool chunked)
 
 /* Of 101 and 426 Upgrade is the answer, and belongs to this connection, too. */
 static bool
-names_protocols(const struct reply *r)
+names_protocols(const struct upstream_head *r)
 {
 	return r->status == 101 || r->status == 426;
 }
 
 /* What only an answer has, and none of the heads before it. */
 static void
-put_final(struct out *o, const struct rewrite_answer *rules, const struct reply *r)
+put_final(struct out *o, const struct rewrite_answer *rules, const struct upstream_head *r)
 {
 	if (!r->dated && rules->date != NULL) {
 		put_text(o, "Date: ");
@@ -479,12 +479,12 @@ put_final(struct out *o, const struct rewrite_answer *rules, const struct reply 
 	}
 	if (rules->via)
 		put_via(o, r->http10);
-	put_text(o, answer_connection_line(rules->connection));
+	put_text(o, response_head_connection_line(rules->connection));
 }
 
 size_t
 rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,
-              const struct reply *r, char *out, size_t size)
+              const struct upstream_head *r, char *out, size_t size)
 {
 	bool protocols = names_protocols(r);
 	struct out o = {.p = out, .size = size};

@@ -3,7 +3,7 @@
  *
  * What belongs to one connection only stays behind (RFC 9110, 7.6.1); the framing of the
  * body is told afresh, from what was parsed; who asked is told as the service's
- * `forwarded` says.  Heads were checked by request_parse or reply_parse before.
+ * `forwarded` says.  Heads were checked by request_parse or upstream_head_parse before.
  */
 #ifndef BATON_SERVICE_HTTP_REWRITE_H
 #define BATON_SERVICE_HTTP_REWRITE_H
@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "service/http/answer.h"
-#include "service/http/reply.h"
+#include "service/http/response_head.h"
+#include "service/http/upstream_head.h"
 #include "service/http/request.h"
 
 enum rewrite_forwarded {
@@ -34,7 +34,7 @@ struct rewrite_rules {
 
 /* How an answer goes on to a client. */
 struct rewrite_answer {
-	enum answer_connection connection;
+	enum response_head_connection connection;
 	bool chunked; /* its body is chunked there */
 	bool via;
 	const char *date; /* of an answer that has none; NULL: it stays without */
@@ -57,7 +57,7 @@ size_t rewrite_request(const struct rewrite_rules *rules, const char *head, size
 
 /* The answer's head for a client; one before the answer (1xx), too.  Its length, or 0. */
 size_t rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,
-                     const struct reply *r, char *out, size_t size);
+                     const struct upstream_head *r, char *out, size_t size);
 
 /*
  * The trailers of a body, without the empty line behind them, in place: those that frame, route

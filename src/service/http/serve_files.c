@@ -1,12 +1,12 @@
 #include <string.h>
 
-#include "service/http/answer.h"
+#include "service/http/response_head.h"
 #include "service/http/exchange.h"
 #include "service/http/file.h"
 #include "service/http/range.h"
 #include "service/http/respond.h"
 #include "service/http/serve.h"
-#include "worker/conn.h"
+#include "worker/conn/conn.h"
 
 /* Where a directory's name lacks its slash: the same target with one.  Of several
  * slashes at its start one is left, as "//name" would lead to another host. */
@@ -21,9 +21,9 @@ answer_moved(struct conn *c, struct exchange *x)
 	while (path < t.n && t.p[path] != '?' && t.p[path] != '#')
 		path++;
 	len = respond_head(c, x, 301);
-	len = answer_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
-	                    (int)path, t.p, (int)(t.n - path), t.p + path);
-	respond_text(x, answer_end(x->text, len));
+	len = response_head_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
+	                           (int)path, t.p, (int)(t.n - path), t.p + path);
+	respond_text(x, response_head_end(x->text, len));
 }
 
 static void
@@ -41,7 +41,7 @@ answer_file(struct conn *c, struct exchange *x)
 	struct file *f = &x->file;
 	uint64_t first = 0, last = f->size - 1, n = f->size;
 	enum range_result range = RANGE_WHOLE;
-	char modified[ANSWER_DATE_LEN + 1];
+	char modified[RESPONSE_HEAD_DATE_LEN + 1];
 	int status = range_precondition(&x->request, f->etag, f->modified);
 	size_t len;
 
@@ -50,32 +50,32 @@ answer_file(struct conn *c, struct exchange *x)
 		range = range_parse(&x->request.range, f->size, &first, &last);
 	if (status == 0)
 		status = range == RANGE_PART ? 206 : range == RANGE_UNSATISFIABLE ? 416 : 200;
-	answer_date(f->modified, modified);
+	response_head_date(f->modified, modified);
 	len = respond_head(c, x, status);
-	len = answer_header(x->text, len,
-	                    "ETag: %s\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n",
-	                    f->etag, modified);
+	len = response_head_header(x->text, len,
+	                           "ETag: %s\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n",
+	                           f->etag, modified);
 	if (status == 200 || status == 206) {
 		if (range == RANGE_PART) {
 			n = last - first + 1;
-			len = answer_header(x->text, len,
-			                    "Content-Range: bytes %llu-%llu/%llu\r\n",
-			                    (unsigned long long)first, (unsigned long long)last,
-			                    (unsigned long long)f->size);
+			len = response_head_header(
+			    x->text, len, "Content-Range: bytes %llu-%llu/%llu\r\n",
+			    (unsigned long long)first, (unsigned long long)last,
+			    (unsigned long long)f->size);
 		}
-		len =
-		    answer_header(x->text, len, "Content-Type: %s\r\nContent-Length: %llu\r\n",
-		                  f->type, (unsigned long long)n);
+		len = response_head_header(x->text, len,
+		                           "Content-Type: %s\r\nContent-Length: %llu\r\n",
+		                           f->type, (unsigned long long)n);
 		send_part(x, first, n);
 	} else if (status == 416) {
-		len = answer_header(x->text, len,
-		                    "Content-Range: bytes */%llu\r\n"
-		                    "Content-Length: 0\r\n",
-		                    (unsigned long long)f->size);
+		len = response_head_header(x->text, len,
+		                           "Content-Range: bytes */%llu\r\n"
+		                           "Content-Length: 0\r\n",
+		                           (unsigned long long)f->size);
 	} else if (status != 304) {
-		len = answer_header(x->text, len, "Content-Length: 0\r\n");
+		len = response_head_header(x->text, len, "Content-Length: 0\r\n");
 	}
-	respond_text(x, answer_end(x->text, len));
+	respond_text(x, response_head_end(x->text, len));
 }
 
 static void

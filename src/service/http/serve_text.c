@@ -2,22 +2,22 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "service/http/answer.h"
+#include "service/http/response_head.h"
 #include "service/http/exchange.h"
 #include "service/http/respond.h"
 #include "service/http/serve.h"
 
 static void
-can(struct http *h, enum answer_connection c)
+can(struct http *h, enum response_head_connection c)
 {
 	struct canned *a = &h->canned[c];
 	size_t body = strlen(h->conf->respond) + 1;
 
-	a->text = mem_alloc(ANSWER_HEAD_MAX + body);
-	a->len = answer_begin(a->text, 200, h->date, c);
-	a->len = answer_header(a->text, a->len,
-	                       "Content-Type: text/plain\r\nContent-Length: %zu\r\n", body);
-	a->head = answer_end(a->text, a->len);
+	a->text = mem_alloc(RESPONSE_HEAD_MAX + body);
+	a->len = response_head_begin(a->text, 200, h->date, c);
+	a->len = response_head_header(
+	    a->text, a->len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n", body);
+	a->head = response_head_end(a->text, a->len);
 	memcpy(a->text + a->head, h->conf->respond, body - 1);
 	a->text[a->head + body - 1] = '\n';
 	a->len = a->head + body;
@@ -28,15 +28,15 @@ void
 serve_text_prepare(struct http *h)
 {
 	respond_date(h);
-	for (enum answer_connection c = 0; c < ANSWER_CONNECTIONS_N && h->conf->respond != NULL;
-	     c++)
+	for (enum response_head_connection c = 0;
+	     c < RESPONSE_HEAD_CONNECTIONS_N && h->conf->respond != NULL; c++)
 		can(h, c);
 }
 
 void
 serve_text_free(struct http *h)
 {
-	for (int i = 0; i < ANSWER_CONNECTIONS_N; i++)
+	for (int i = 0; i < RESPONSE_HEAD_CONNECTIONS_N; i++)
 		free(h->canned[i].text);
 }
 

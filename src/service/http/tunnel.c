@@ -5,11 +5,11 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
-#include "service/http/move.h"
-#include "service/http/tail.h"
-#include "service/pair.h"
+#include "service/http/handoff.h"
+#include "service/http/unsent.h"
+#include "service/duplex.h"
 #include "wire/handoff.h"
-#include "worker/conn.h"
+#include "worker/conn/conn.h"
 
 /* What the tunnels of a service share. */
 struct tunnels {
@@ -21,7 +21,7 @@ struct tunnels {
 
 /* From here on the connection is a tunnel. */
 static void
-become(struct conn *c, struct http *h, struct pair *p)
+become(struct conn *c, struct http *h, struct duplex *p)
 {
 	c->service = &h->tunnels->service;
 	c->data = p;
@@ -33,69 +33,69 @@ send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[TUNNEL_FIRST]
 {
 	struct iovec iov[TUNNEL_FIRST];
 	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = TUNNEL_FIRST};
-	struct tail rest = {NULL, 0, 0, 0};
+	struct unsent rest = {NULL, 0, 0, 0};
 	ssize_t n;
 
 	for (int i = 0; i < TUNNEL_FIRST; i++)
 		iov[i] = (struct iovec){(void *)(uintptr_t)bytes[i].p, bytes[i].n};
 	n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
-	tail_keep(&rest, iov, TUNNEL_FIRST, n > 0 ? (size_t)n : 0);
-	if (!tail_is_empty(&rest))
+	unsent_keep(&rest, iov, TUNNEL_FIRST, n > 0 ? (size_t)n : 0);
+	if (!unsent_is_empty(&rest))
 		flow_put(f, rest.p, rest.n);
-	tail_clear(&rest);
+	unsent_clear(&rest);
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-struct pair *
+struct duplex *
 tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
              const struct tunnel_bytes down[TUNNEL_FIRST])
 {
 	struct http *h = http_of(c);
 	struct tunnel_bytes first[TUNNEL_FIRST] = {*up};
-	struct pair *p = mem_alloc(sizeof *p);
+	struct duplex *p = mem_alloc(sizeof *p);
 
-	pair_init(p, c, &h->tunnels->home, fd);
+	duplex_init(p, c, &h->tunnels->home, fd);
 	send_first(&p->up, fd, first);
 	conn_account(c, 0, send_first(&p->down, c->fd, down));
 	return p;
 }
 
 void
-tunnel_enter(struct conn *c, struct pair *p)
+tunnel_enter(struct conn *c, struct duplex *p)
 {
 	struct http *h = http_of(c);
 
 	exchange_give_back(c);
 	become(c, h, p);
-	pair_go(p);
+	duplex_go(p);
 }
 
 static void
 ready(struct conn *c, short what)
 {
-	pair_ready(c->data, what);
+	duplex_ready(c->data, what);
 }
 
 static void
 resume(struct conn *c)
 {
-	pair_go(c->data);
+	duplex_go(c->data);
 }
 
 static void
 rest(struct conn *c)
 {
-	pair_rest(c->data);
+	duplex_rest(c->data);
 }
 
 static void
 release(struct conn *c)
 {
-	struct pair *p = c->data;
+	struct duplex *p = c->data;
 
 	if (p == NULL)
 		return;
-	pair_release(p);
+	duplex_release(p);
 	mem_free(&p);
 	c->data = NULL;
 }
@@ -103,7 +103,7 @@ release(struct conn *c)
 static void
 on_idle(struct timed *t)
 {
-	pair_reset(timed_owner(t, struct conn, timed)->data, "no byte within tunnel_timeout");
+	duplex_reset(timed_owner(t, struct conn, timed)->data, "no byte within tunnel_timeout");
 }
 
 /* --- moving --- */
@@ -111,9 +111,9 @@ on_idle(struct timed *t)
 static bool
 freeze(struct conn *c, struct handoff_record *r)
 {
-	static char frozen[PAIR_FROZEN_MAX];
+	static char frozen[DUPLEX_FROZEN_MAX];
 
-	r->blob.n = pair_freeze(c->data, r, frozen);
+	r->blob.n = duplex_freeze(c->data, r, frozen);
 	r->blob.p = frozen;
 	r->blob_version = MOVE_TUNNEL;
 	return r->blob.n > 0;
@@ -123,14 +123,14 @@ const char *
 tunnel_thaw(struct conn *c, struct handoff_record *r)
 {
 	struct http *h = http_of(c);
-	struct pair *p;
+	struct duplex *p;
 
 	if (h->tunnels == NULL || r->unread.n > 0 || r->unsent.n > 0)
 		return "a tunnel, which this http has none of";
 	p = mem_alloc(sizeof *p);
 	p->fd = -1;
 	become(c, h, p);
-	return pair_thaw(p, c, &h->tunnels->home, r->blob.p, r->blob.n, r);
+	return duplex_thaw(p, c, &h->tunnels->home, r->blob.p, r->blob.n, r);
 }
 
 static uint64_t
@@ -142,7 +142,7 @@ patience(const struct conn *c)
 static int
 far(const struct conn *c)
 {
-	return pair_far(c->data);
+	return duplex_far(c->data);
 }
 
 static const struct service_type tunnel_type = {

@@ -12,7 +12,7 @@ struct conn;
 struct event_base;
 struct handoff_record;
 struct http;
-struct pair;
+struct duplex;
 
 /* Of a service with upstreams. */
 void tunnel_start(struct http *h, struct event_base *base);
@@ -27,11 +27,11 @@ struct tunnel_bytes {
 
 /* fd, the upstream's, is taken over.  What is to go first: up to the upstream, down's in their
  * order to the client.  It is to be entered. */
-struct pair *tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
-                          const struct tunnel_bytes down[TUNNEL_FIRST]);
+struct duplex *tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
+                            const struct tunnel_bytes down[TUNNEL_FIRST]);
 
 /* The connection leaves its exchange, and is that tunnel from here on. */
-void tunnel_enter(struct conn *c, struct pair *p);
+void tunnel_enter(struct conn *c, struct duplex *p);
 
 /* A record whose blob is a tunnel's: as service_type's thaw. */
 const char *tunnel_thaw(struct conn *c, struct handoff_record *r);

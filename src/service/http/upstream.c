@@ -10,8 +10,8 @@
 #include "conf/conf.h"
 #include "service/http/health.h"
 #include "wire/figures.h"
-#include "worker/pool.h"
-#include "worker/self.h"
+#include "worker/runtime/pool.h"
+#include "worker/core/self.h"
 
 #define LOOK_MS 1000
 #define DOWN_MS 1000 /* after a failed connect, while there are others */
@@ -157,7 +157,8 @@ is_let(const struct upstream *u)
 	return u->breaker == NULL || baton_breaker_ask(u->breaker) == 0;
 }
 
-/* Whom others call ill may be asked if there is nobody else: who knows whether they are right.
+/* Whom others handler ill may be asked if there is nobody else: who knows whether they are
+ * right.
  */
 static struct upstream *
 look_again(struct upstreams *us, uint64_t tried)

@@ -6,10 +6,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/asked.h"
-#include "service/http/called.h"
+#include "service/http/handler_facts.h"
+#include "service/http/handler_int.h"
 #include "service/http/exchange.h"
-#include "service/http/handle.h"
+#include "service/http/handler_id.h"
 #include "service/http/request.h"
 
 struct baton_work {
@@ -36,15 +36,15 @@ struct baton_work {
 /* --- the copy --- */
 
 static struct baton_work *
-copy(struct call *call)
+copy(struct handler *handler)
 {
 	struct baton_work *w = mem_alloc(sizeof *w);
-	struct asked a = call_asked(call);
+	struct handler_facts a = handler_asked(handler);
 
-	w->r = call->handle;
-	w->owner = call_http(call)->owner;
-	w->ctx = call->ctx;
-	w->refused = call->refused;
+	w->r = handler->handle;
+	w->owner = call_http(handler)->owner;
+	w->ctx = handler->ctx;
+	w->refused = handler->refused;
 	w->head = mem_strndup(a.head, a.head_len);
 	w->head_len = a.head_len;
 	w->request = *a.request;
@@ -52,7 +52,7 @@ copy(struct call *call)
 	w->match = *a.match;
 	for (size_t i = 0; i < w->match.n; i++)
 		request_text_move(&w->match.var[i].value, a.head, w->head);
-	w->body = baton_request_take_body(call->handle, &w->nbody);
+	w->body = baton_request_take_body(handler->handle, &w->nbody);
 	return w;
 }
 
@@ -61,7 +61,7 @@ destroy(void *arg)
 {
 	struct baton_work *w = arg;
 
-	asked_free(&w->texts);
+	handler_facts_free(&w->texts);
 	free(w->head);
 	free(w->body);
 	free(w->headers);
@@ -82,19 +82,19 @@ run(void *arg)
 }
 
 static void
-answer(struct call *call, struct baton_work *w)
+answer(struct handler *handler, struct baton_work *w)
 {
 	const struct baton_route *route = w->match.route;
 
-	call->headers = w->headers;
-	call->nheaders = w->nheaders;
+	handler->headers = w->headers;
+	handler->nheaders = w->nheaders;
 	w->headers = NULL;
 	if (baton_answer(w->r, w->status, NULL, w->answer != NULL ? w->answer : "",
 	                 w->nanswer) != BATON_INVALID)
 		return;
 	log_warn("[service:%s] %s %s: its work returned %d, which is no status: answered 500",
-	         call_http(call)->conf->name, route->method, route->path, w->status);
-	call_refuse(call, 500, BATON_INVALID);
+	         call_http(handler)->conf->name, route->method, route->path, w->status);
+	handler_refuse(handler, 500, BATON_INVALID);
 }
 
 /* If its ctx has ended, the request is answered by whom that has ended, as any other. */
@@ -102,43 +102,43 @@ static void
 done(void *arg, int cause)
 {
 	struct baton_work *w = arg;
-	struct call *call = handle_look_up(__func__, w->r);
+	struct handler *handler = handler_id_look_up(__func__, w->r);
 
-	if (cause == 0 && call != NULL)
-		answer(call, w);
+	if (cause == 0 && handler != NULL)
+		answer(handler, w);
 }
 
 void
 work_handle(baton_request r)
 {
-	struct call *call = handle_look_up(__func__, r);
-	const struct baton_route *route = call->match.route;
+	struct handler *handler = handler_id_look_up(__func__, r);
+	const struct baton_route *route = handler->match.route;
 	struct baton_task task = {
 	    .name = route->path, .work = run, .done = done, .release = destroy};
 	int status;
 
-	call_need_ctx(call);
-	if (call->ctx == NULL)
+	handler_need_ctx(handler);
+	if (handler->ctx == NULL)
 		return; /* the worker is at its end, and it is answered */
 	task.limit_ms = route->deadline_ms != 0 ? route->deadline_ms : ROUTE_DEADLINE_MS;
-	task.arg = copy(call);
-	status = baton_offload_at(call->ctx, &task, "a route that blocks");
+	task.arg = copy(handler);
+	status = baton_offload_at(handler->ctx, &task, "a route that blocks");
 	if (status == 0)
 		return;
 	destroy(task.arg);
-	call_refuse(call, 503, status);
+	handler_refuse(handler, 503, status);
 }
 
 /* --- baton.h: in the thread --- */
 
-static struct asked
+static struct handler_facts
 of_work(struct baton_work *w)
 {
-	return (struct asked){.request = &w->request,
-	                      .match = &w->match,
-	                      .head = w->head,
-	                      .head_len = w->head_len,
-	                      .texts = &w->texts};
+	return (struct handler_facts){.request = &w->request,
+	                              .match = &w->match,
+	                              .head = w->head,
+	                              .head_len = w->head_len,
+	                              .texts = &w->texts};
 }
 
 struct baton_service *
@@ -162,49 +162,49 @@ baton_work_refused(const struct baton_work *work)
 const char *
 baton_work_method(struct baton_work *work)
 {
-	struct asked a = of_work(work);
+	struct handler_facts a = of_work(work);
 
-	return asked_method(&a);
+	return handler_facts_method(&a);
 }
 
 const char *
 baton_work_path(struct baton_work *work)
 {
-	struct asked a = of_work(work);
+	struct handler_facts a = of_work(work);
 
-	return asked_path(&a);
+	return handler_facts_path(&a);
 }
 
 const char *
 baton_work_var(struct baton_work *work, const char *name)
 {
-	struct asked a = of_work(work);
+	struct handler_facts a = of_work(work);
 
-	return asked_var(&a, name);
+	return handler_facts_var(&a, name);
 }
 
 const char *
 baton_work_segment(struct baton_work *work, const char *name)
 {
-	struct asked a = of_work(work);
+	struct handler_facts a = of_work(work);
 
-	return asked_segment(&a, name);
+	return handler_facts_segment(&a, name);
 }
 
 const char *
 baton_work_query(struct baton_work *work, const char *name)
 {
-	struct asked a = of_work(work);
+	struct handler_facts a = of_work(work);
 
-	return asked_query(&a, name);
+	return handler_facts_query(&a, name);
 }
 
 const char *
 baton_work_header(struct baton_work *work, const char *name)
 {
-	struct asked a = of_work(work);
+	struct handler_facts a = of_work(work);
 
-	return asked_header(&a, name);
+	return handler_facts_header(&a, name);
 }
 
 const char *
@@ -217,7 +217,7 @@ baton_work_body(const struct baton_work *work, size_t *n)
 int
 baton_work_answer_header(struct baton_work *work, const char *name, const char *value)
 {
-	return answered_add_header(&work->headers, &work->nheaders, name, value);
+	return handler_response_add_header(&work->headers, &work->nheaders, name, value);
 }
 
 void

@@ -8,17 +8,17 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/handler.h"
+#include "service/http/serve_handlers.h"
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "service/http/route.h"
 #include "service/module/served.h"
 #include "service/module/stream.h"
 #include "service/module/table.h"
-#include "worker/conn.h"
-#include "worker/crash.h"
-#include "worker/origin.h"
-#include "worker/runtime.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/crash.h"
+#include "worker/runtime/origin.h"
+#include "worker/runtime/runtime.h"
 
 #define NAME_MAX_BYTES 31
 
@@ -112,8 +112,8 @@ examine(const struct conf *conf, const struct conf_service *s, struct conf_error
 		mem_free(&cause);
 		return;
 	}
-	values = own_read(conf->path, s, m->keys, errors);
-	own_free(&values, m->keys);
+	values = modulekeys_read(conf->path, s, m->keys, errors);
+	modulekeys_free(&values, m->keys);
 }
 
 static int
@@ -121,7 +121,7 @@ read_own(struct baton_service *s, char **cause)
 {
 	struct conf_errors errors = {0};
 
-	s->value = own_read(NULL, s->service->conf, s->module->keys, &errors);
+	s->value = modulekeys_read(NULL, s->service->conf, s->module->keys, &errors);
 	if (s->value != NULL)
 		return 0;
 	*cause = conf_errors_join(&errors);
@@ -153,7 +153,7 @@ stop_routes(struct service *service)
 
 	http_service.stop(service);
 	served_stop(s);
-	handler_stop();
+	serve_handlers_stop();
 }
 
 /* A request may be with its handler until its deadline. */
@@ -176,9 +176,9 @@ start_routes(struct baton_service *s, char **cause)
 	h = s->service->data;
 	table_prepare(s->routes);
 	h->routes = s->routes;
-	h->responder = &handler_responder;
+	h->responder = &serve_handlers_responder;
 	h->owner = s;
-	handler_start();
+	serve_handlers_start();
 	routed_type = http_service;
 	routed_type.name = "module";
 	routed_type.stop = stop_routes;

@@ -4,13 +4,13 @@
  * master, and tried in the process that checks a configuration.
  *
  * One with `data` is a stream (stream.h); one with routes is HTTP (service/http, where
- * call.h is the handlers' side).  The instance's service_type is one of those from
+ * handler.h is the handlers' side).  The instance's service_type is one of those from
  * its start on.
  */
 #ifndef BATON_SERVICE_MODULE_MODULE_H
 #define BATON_SERVICE_MODULE_MODULE_H
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 extern const struct service_type module_service;
 

@@ -7,8 +7,8 @@
 #include "baton.h"
 #include "base/mem.h"
 #include "service/module/streamed.h"
-#include "worker/conn.h"
-#include "worker/loop.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/loop.h"
 
 #define IOV_MAX_N  64
 #define TURN_BYTES (512 * 1024) /* of a fast client, in one turn of the loop: others first */

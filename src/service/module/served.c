@@ -6,12 +6,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/origin.h"
+#include "worker/runtime/origin.h"
 
 void
 served_free(struct baton_service *s)
 {
-	own_free(&s->value, s->module->keys);
+	modulekeys_free(&s->value, s->module->keys);
 	mem_free(&s->routes);
 	mem_free(&s->cause);
 	free(s);
@@ -37,7 +37,7 @@ baton_service_name(const struct baton_service *service)
 static const struct own_value *
 value_of(const struct baton_service *s, const char *key, bool text)
 {
-	int i = own_find(s->module->keys, key);
+	int i = modulekeys_find(s->module->keys, key);
 
 	if (i < 0)
 		log_panic("module '%s' has no key '%s'", s->module->name, key);
@@ -51,7 +51,7 @@ int64_t
 baton_service_number(const struct baton_service *service, const char *key)
 {
 	const struct own_value *v = value_of(service, key, false);
-	int i = own_find(service->module->keys, key);
+	int i = modulekeys_find(service->module->keys, key);
 
 	return service->module->keys[i].type == BATON_KEY_BOOL ? v->as.flag : v->as.number;
 }

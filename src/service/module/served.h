@@ -5,8 +5,8 @@
 #define BATON_SERVICE_MODULE_SERVED_H
 
 #include "baton.h"
-#include "service/module/own.h"
-#include "worker/service.h"
+#include "service/module/modulekeys.h"
+#include "worker/core/service.h"
 
 /* A [service:NAME] of this type, in this worker. */
 struct baton_service {

@@ -11,16 +11,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/module/carry.h"
+#include "service/module/handoff.h"
 #include "service/module/served.h"
 #include "service/module/outbox.h"
 #include "service/module/streamed.h"
-#include "worker/conn.h"
-#include "worker/origin.h"
-#include "worker/pace.h"
-#include "worker/loop.h"
-#include "worker/service.h"
-#include "worker/self.h"
+#include "worker/conn/conn.h"
+#include "worker/runtime/origin.h"
+#include "worker/core/pace.h"
+#include "worker/runtime/loop.h"
+#include "worker/core/service.h"
+#include "worker/core/self.h"
 
 static void
 call_module(struct baton_conn *bc, void (*fn)(struct baton_conn *bc))
@@ -72,7 +72,7 @@ start_limit(struct baton_conn *bc)
 static size_t
 unread(const struct baton_conn *bc)
 {
-	return tail_rest(&bc->unread).iov_len;
+	return unsent_rest(&bc->unread).iov_len;
 }
 
 /* Show the module n bytes; how many it has used up. */
@@ -92,9 +92,9 @@ show(struct baton_conn *bc, char *bytes, size_t n)
 static void
 show_unread(struct baton_conn *bc)
 {
-	struct iovec rest = tail_rest(&bc->unread);
+	struct iovec rest = unsent_rest(&bc->unread);
 
-	tail_sent(&bc->unread, show(bc, rest.iov_base, rest.iov_len));
+	unsent_sent(&bc->unread, show(bc, rest.iov_base, rest.iov_len));
 }
 
 /* n bytes have come, in the buffer.  Of what was left before nothing is copied again, however
@@ -105,13 +105,13 @@ show_new(struct baton_conn *bc, char *bytes, size_t n)
 	size_t used;
 
 	if (unread(bc) > 0) {
-		tail_add(&bc->unread, bytes, n);
+		unsent_add(&bc->unread, bytes, n);
 		show_unread(bc);
 		return;
 	}
 	used = show(bc, bytes, n);
 	if (used < n)
-		tail_add(&bc->unread, bytes + used, n - used);
+		unsent_add(&bc->unread, bytes + used, n - used);
 }
 
 static void
@@ -312,7 +312,7 @@ release(struct conn *c)
 	bc->queued = false;
 	bc->c = NULL;
 	outbox_end(bc, c->elsewhere);
-	tail_clear(&bc->unread);
+	unsent_clear(&bc->unread);
 	outbox_drop(bc);
 }
 
@@ -392,7 +392,7 @@ patience(const struct conn *c)
 
 /* One that can move, and one that cannot. */
 static const struct service_type moving_type = {
-    COMMON, .freeze = carry_freeze, .thaw = carry_thaw, .resume = resume, .rest = rest};
+    COMMON, .freeze = module_freeze, .thaw = module_thaw, .resume = resume, .rest = rest};
 static const struct service_type staying_type = {COMMON};
 
 void

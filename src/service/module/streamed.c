@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/loop.h"
+#include "worker/runtime/loop.h"
 
 struct origin
 stream_enter(const struct baton_conn *bc)

@@ -1,7 +1,7 @@
 /*
  * streamed: the inside of a stream's connection, for the files that make it up: what all of
  * them need (streamed.c), what is written to it, from whatever thread (outbox.c), how it moves
- * to another worker (carry.c), and above these its life and what it reads (stream.c).
+ * to another worker (handoff.c), and above these its life and what it reads (stream.c).
  */
 #ifndef BATON_SERVICE_MODULE_STREAMED_H
 #define BATON_SERVICE_MODULE_STREAMED_H
@@ -17,11 +17,11 @@
 #include <event2/event_struct.h>
 
 #include "baton.h"
-#include "service/http/tail.h"
+#include "service/http/unsent.h"
 #include "service/module/served.h"
-#include "worker/conn.h"
-#include "worker/service.h"
-#include "worker/origin.h"
+#include "worker/conn/conn.h"
+#include "worker/core/service.h"
+#include "worker/runtime/origin.h"
 
 #define STREAM_READ_MAX 65536
 
@@ -38,16 +38,16 @@ struct baton_conn {
 	void *data;
 	_Atomic unsigned holds;
 	STAILQ_ENTRY(baton_conn) todo;
-	bool queued;        /* is on that list */
-	bool opened;        /* the module knows it */
-	bool paused;        /* by the module */
-	bool ended;         /* the client has ended its side */
-	bool told;          /* the module knows that */
-	bool broken;        /* to be closed */
-	bool again;         /* what is unread is to be shown again */
-	bool blocked;       /* the socket took no more */
-	bool wants;         /* the module says that it is busy */
-	struct tail unread; /* by the module */
+	bool queued;          /* is on that list */
+	bool opened;          /* the module knows it */
+	bool paused;          /* by the module */
+	bool ended;           /* the client has ended its side */
+	bool told;            /* the module knows that */
+	bool broken;          /* to be closed */
+	bool again;           /* what is unread is to be shown again */
+	bool blocked;         /* the socket took no more */
+	bool wants;           /* the module says that it is busy */
+	struct unsent unread; /* by the module */
 	/* under the lock */
 	STAILQ_HEAD(, stream_chunk) chunks;
 	size_t unsent;

@@ -16,16 +16,16 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/pair.h"
-#include "service/proxy/greeting.h"
+#include "service/duplex.h"
+#include "service/proxy/proxyheader.h"
 #include "service/proxy/source.h"
 #include "service/proxy/target.h"
 #include "wire/figures.h"
 #include "wire/handoff.h"
-#include "worker/access.h"
-#include "worker/conn.h"
-#include "worker/trust.h"
-#include "worker/self.h"
+#include "worker/access/access.h"
+#include "worker/conn/conn.h"
+#include "worker/sandbox/trust.h"
+#include "worker/core/self.h"
 
 #define LOG_EVERY_MS 1000
 #define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */
@@ -57,13 +57,13 @@ struct dialing {
 	bool waited;       /* for names; not twice */
 	size_t nbegun;
 	size_t rest; /* of its PROXY header, which is not kept */
-	char begun[GREETING_MAX];
+	char begun[PROXYHEADER_MAX];
 };
 
 struct client {
 	struct dialing *dialing; /* NULL: connected */
 	struct source *source;   /* NULL: not counted */
-	struct pair pair;
+	struct duplex pair;
 };
 
 static struct proxy *
@@ -95,7 +95,7 @@ release(struct conn *c)
 		hang_up(cl->dialing);
 		targets_wait_no_more(&cl->dialing->wait);
 	}
-	pair_release(&cl->pair);
+	duplex_release(&cl->pair);
 	source_leave(px->sources, &cl->source);
 	px->clients--;
 	free(cl->dialing);
@@ -108,7 +108,7 @@ on_idle(struct timed *t)
 {
 	struct client *cl = timed_owner(t, struct conn, timed)->data;
 
-	pair_reset(&cl->pair, "idle for too long");
+	duplex_reset(&cl->pair, "idle for too long");
 }
 
 /* --- the way to an upstream --- */
@@ -175,20 +175,20 @@ connected(struct conn *c, struct client *cl)
 {
 	struct proxy *px = proxy_of(c);
 	struct dialing *d = cl->dialing;
-	char text[GREETING_OUT];
+	char text[PROXYHEADER_OUT];
 
 	event_del(&d->ev);
-	pair_init(&cl->pair, c, &px->home, d->fd);
+	duplex_init(&cl->pair, c, &px->home, d->fd);
 	access_upstream(c, d->fd);
 	figures_count(px->figures[d->target.upstream], FIGURES_ASKED);
 	fd_keepalive(d->fd, px->conf->keepalive);
 	d->fd = -1;
 	if (px->conf->send_proxy != CONF_PROXY_NO)
 		flow_put(&cl->pair.up, text,
-		         greeting_write(&d->client, (int)px->conf->send_proxy, text));
+		         proxyheader_write(&d->client, (int)px->conf->send_proxy, text));
 	mem_free(&cl->dialing);
 	if (!conn_moves(c)) /* it could not until now */
-		pair_go(&cl->pair);
+		duplex_go(&cl->pair);
 }
 
 static void
@@ -334,11 +334,11 @@ read_greeting(struct conn *c, struct client *cl)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	have = d->nbegun + (size_t)(n > 0 ? n : 0);
-	used = n > 0 ? greeting_read(d->begun, have, &told) : GREETING_NONE;
+	used = n > 0 ? proxyheader_read(d->begun, have, &told) : PROXYHEADER_NONE;
 	if (used < 0) {
-		fail(c, n <= 0                    ? "it ended before its PROXY header"
-		        : used == GREETING_BROKEN ? "its PROXY header is broken"
-		                                  : "it does not begin with a PROXY header");
+		fail(c, n <= 0                       ? "it ended before its PROXY header"
+		        : used == PROXYHEADER_BROKEN ? "its PROXY header is broken"
+		                                     : "it does not begin with a PROXY header");
 		return;
 	}
 	whole = used > 0 && (size_t)used < have ? (size_t)used : have;
@@ -365,7 +365,7 @@ ready(struct conn *c, short what)
 	struct client *cl = c->data;
 
 	if (cl->dialing == NULL)
-		pair_ready(&cl->pair, what);
+		duplex_ready(&cl->pair, what);
 	else if (cl->dialing->greets && cl->dialing->rest > 0)
 		skip_rest(c, cl);
 	else if (cl->dialing->greets)
@@ -413,7 +413,7 @@ opened(struct conn *c)
 static bool
 freeze(struct conn *c, struct handoff_record *r)
 {
-	static char blob[sizeof(struct source_key) + PAIR_FROZEN_MAX];
+	static char blob[sizeof(struct source_key) + DUPLEX_FROZEN_MAX];
 	const struct client *cl = c->data;
 	struct source_key key = source_key(cl->source);
 	size_t n;
@@ -421,7 +421,7 @@ freeze(struct conn *c, struct handoff_record *r)
 	if (cl->dialing != NULL)
 		return false;
 	memcpy(blob, &key, sizeof key);
-	n = pair_freeze(&cl->pair, r, blob + sizeof key);
+	n = duplex_freeze(&cl->pair, r, blob + sizeof key);
 	r->blob = (struct handoff_bytes){blob, sizeof key + n};
 	r->blob_version = BLOB_VERSION;
 	return n > 0;
@@ -432,7 +432,7 @@ rest(struct conn *c)
 {
 	struct client *cl = c->data;
 
-	pair_rest(&cl->pair);
+	duplex_rest(&cl->pair);
 }
 
 /* A limit is for those who come, not for those who are there. */
@@ -468,7 +468,7 @@ thaw(struct conn *c, struct handoff_record *r)
 	cl = new_client(c);
 	count_source(c, cl, key);
 	access_upstream(c, r->fd[1]);
-	return pair_thaw(&cl->pair, c, &px->home, r->blob.p + head, r->blob.n - head, r);
+	return duplex_thaw(&cl->pair, c, &px->home, r->blob.p + head, r->blob.n - head, r);
 }
 
 static void
@@ -476,7 +476,7 @@ resume(struct conn *c)
 {
 	struct client *cl = c->data;
 
-	pair_go(&cl->pair);
+	duplex_go(&cl->pair);
 }
 
 /* --- life --- */
@@ -492,8 +492,7 @@ start(struct service *service, char **cause)
 	px->targets = targets_new(conf, service->base);
 	px->figures = mem_alloc(conf->nupstream * sizeof(struct figures_row *));
 	for (size_t i = 0; i < conf->nupstream; i++)
-		px->figures[i] =
-		    self_figures("upstream", conf->name, conf->upstream[i].text);
+		px->figures[i] = self_figures("upstream", conf->name, conf->upstream[i].text);
 	px->home.base = service->base;
 	if (conf->max_per_source > 0)
 		px->sources = sources_new();
@@ -536,7 +535,7 @@ far(const struct conn *c)
 {
 	const struct client *cl = c->data;
 
-	return cl != NULL ? pair_far(&cl->pair) : -1;
+	return cl != NULL ? duplex_far(&cl->pair) : -1;
 }
 
 const struct service_type proxy_service = {

@@ -9,7 +9,7 @@
 #ifndef BATON_SERVICE_PROXY_PROXY_H
 #define BATON_SERVICE_PROXY_PROXY_H
 
-#include "worker/service.h"
+#include "worker/core/service.h"
 
 extern const struct service_type proxy_service;
 

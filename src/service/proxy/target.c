@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "worker/runtime.h"
+#include "worker/runtime/runtime.h"
 
 #define DOWN_MS   1000
 #define AGE_MS    30000 /* of an answer that is asked for again */

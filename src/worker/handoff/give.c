@@ -1,0 +1,713 @@
+#include "worker/handoff/give.h"
+
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "wire/chan.h"
+#include "wire/handoff.h"
+#include "wire/stats.h"
+#include "worker/access/access.h"
+#include "worker/conn/conn.h"
+#include "worker/core/service.h"
+#include "worker/core/self.h"
+
+#define WINDOW       32          /* offers to one taker that are undecided */
+#define WINDOW_BYTES (64 * 1024) /* and their bytes: the channel has room for a CANCEL */
+#define PER_TURN     32          /* offers in one loop turn */
+#define LATE_MS      1000        /* a taker that decides nothing for so long is given up */
+#define AGAIN_MS     50          /* after a refusal for now, or a full channel; for a hello */
+#define FLUSH_MS     100         /* our last words at the end */
+
+_Static_assert(AGAIN_MS < LATE_MS, "a taker that is busy is not late");
+
+/* A connection on its way. */
+struct offer {
+	TAILQ_ENTRY(offer) link;
+	uint64_t id;       /* never reused: an answer cannot be to another offer */
+	struct conn *conn; /* NULL: it was cut meanwhile */
+	enum handoff_state state;
+	struct timelist *limit; /* that ran; NULL: none */
+	uint64_t left_ms;
+	size_t bytes;
+};
+
+/* A worker that takes. */
+struct taker {
+	TAILQ_ENTRY(taker) link;
+	uint64_t birth;
+	uint32_t generation;
+	struct chan *chan;
+	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
+	bool aimed;
+	bool announced; /* it has come since the last order to aim, which may name it yet */
+	bool replaced;  /* there is a newer pair with it */
+	bool stranger;  /* we have no version of the record in common */
+	bool recalling; /* CANCEL is said, but not sent yet */
+	bool silent;    /* was late, and has said nothing since: its channel must not fill */
+	TAILQ_HEAD(, offer) offers;
+	size_t n, bytes;
+	uint64_t not_before_ms;
+	uint64_t progress_ms; /* when it last decided something */
+	uint64_t hello_by_ms; /* it is waited for so long, so that all get their share */
+	uint64_t given;
+	unsigned told; /* bits of refusals that are in the log already */
+};
+
+static struct {
+	bool begun;        /* the drain has a successor */
+	bool on;           /* and nothing speaks against handing off */
+	bool again;        /* look at all connections once more */
+	struct conn *next; /* to be looked at */
+	TAILQ_HEAD(, taker) takers;
+	uint64_t last_id;
+	uint32_t generation; /* the newest that we were aimed at */
+	struct event pump;
+	struct event tick;
+} gv;
+
+/* --- which --- */
+
+/* Is it to move, as far as we know? */
+static bool
+is_to_move(const struct conn *c)
+{
+	const struct conf *conf = self_conf();
+
+	return gv.on && conf->drain.handoff && conf->listen[c->listener].handoff && !c->stays &&
+	       !c->lingering && c->service->type->freeze != NULL;
+}
+
+bool
+conn_ends_here(const struct conn *c)
+{
+	return self_draining() && !is_to_move(c);
+}
+
+static bool
+has_room(const struct taker *t, uint64_t now)
+{
+	return t->aimed && t->version != 0 && !t->stranger && !t->recalling && !t->silent &&
+	       now >= t->not_before_ms && t->n < WINDOW && t->bytes < WINDOW_BYTES;
+}
+
+/* Of those with room the one that was given the fewest. */
+static struct taker *
+find_taker(void)
+{
+	struct taker *t, *best = NULL;
+	uint64_t now = clock_ms();
+
+	TAILQ_FOREACH (t, &gv.takers, link) {
+		if (t->aimed && t->version == 0 && now < t->hello_by_ms)
+			return NULL;
+		if (has_room(t, now) && (best == NULL || t->given < best->given))
+			best = t;
+	}
+	return best;
+}
+
+static void
+schedule(uint64_t ms)
+{
+	struct timeval tv = {.tv_usec = (suseconds_t)(ms * 1000)};
+
+	if (!evtimer_pending(&gv.tick, NULL))
+		event_add(&gv.tick, &tv);
+}
+
+/* --- offering --- */
+
+static void
+count_moving(int64_t n)
+{
+	self_page()->moving += (uint64_t)n;
+}
+
+/* The length of the record in buf; 0: not now. */
+static size_t
+make_record(struct conn *c, unsigned version, struct handoff_record *r, char *buf, size_t size)
+{
+	uint64_t now = clock_tick_ms();
+	const char *type = c->service->type->name, *name = self_listener_name(c->listener);
+
+	*r = (struct handoff_record){.service = {type, strlen(type)},
+	                             .listener = {name, strlen(name)},
+	                             .state = c->state,
+	                             .age_ms = now - c->opened_ms,
+	                             .state_ms = now - c->since_ms,
+	                             .left_ms = timelist_left(&c->timed),
+	                             .bytes_in = c->bytes_in,
+	                             .bytes_out = c->bytes_out,
+	                             .requests = c->requests,
+	                             .nfd = 1,
+	                             .fd = {c->fd}};
+	access_freeze(c, r);
+	if (!c->service->type->freeze(c, r))
+		return 0;
+	return handoff_encode(r, version, buf, size);
+}
+
+static int
+send_offer(struct taker *t, const struct offer *o, const struct handoff_record *r, char *record)
+{
+	struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)&o->id, .iov_len = sizeof o->id},
+	                       {.iov_base = record, .iov_len = o->bytes}};
+
+	return chan_try_send(t->chan, MSG_PREPARE, self_birth(), iov, 2, r->fd, r->nfd);
+}
+
+static struct offer *
+new_offer(struct taker *t, struct conn *c, size_t bytes)
+{
+	struct offer *o = mem_alloc(sizeof *o);
+
+	o->id = ++gv.last_id;
+	o->conn = c;
+	o->state = HANDOFF_HERE;
+	o->bytes = bytes;
+	o->limit = c->timed.list;
+	o->left_ms = timelist_left(&c->timed);
+	if (t->n++ == 0)
+		t->progress_ms = clock_ms();
+	t->bytes += bytes;
+	TAILQ_INSERT_TAIL(&t->offers, o, link);
+	return o;
+}
+
+static void
+free_offer(struct taker *t, struct offer *o)
+{
+	TAILQ_REMOVE(&t->offers, o, link);
+	t->n--;
+	t->bytes -= o->bytes;
+	free(o);
+}
+
+enum offered { OFFERED, NOT_NOW, UNABLE, NO_TAKER };
+
+/* Nothing has changed unless OFFERED is returned. */
+static enum offered
+offer(struct conn *c)
+{
+	static char record[HANDOFF_RECORD_MAX];
+	struct taker *t = find_taker();
+	struct handoff_record r;
+	struct offer *o;
+	size_t bytes;
+
+	if (t == NULL)
+		return NO_TAKER;
+	bytes = make_record(c, t->version, &r, record, sizeof record);
+	if (bytes == 0)
+		return UNABLE;
+	if (t->n > 0 && t->bytes + bytes > WINDOW_BYTES)
+		return NO_TAKER; /* a large one goes alone */
+	o = new_offer(t, c, bytes);
+	FAULT("give-prepare");
+	if (send_offer(t, o, &r, record) < 0) {
+		bool too_large = errno == EMSGSIZE;
+
+		free_offer(t, o);
+		if (too_large)
+			return UNABLE;
+		t->not_before_ms = clock_ms() + AGAIN_MS;
+		schedule(AGAIN_MS);
+		return NO_TAKER;
+	}
+	handoff_step(&o->state, HANDOFF_OFFER);
+	conn_rest(c); /* nothing is read between freeze and here: one thread */
+	timelist_leave(&c->timed);
+	if (c->service->type->rest != NULL)
+		c->service->type->rest(c);
+	c->moving = c->shared = true;
+	t->given++;
+	count_moving(1);
+	schedule(AGAIN_MS);
+	FAULT("give-prepared");
+	return OFFERED;
+}
+
+static bool
+may_offer(const struct conn *c)
+{
+	return !c->moving && !c->held && !c->is_opening && !c->closed && is_to_move(c);
+}
+
+bool
+conn_moves(struct conn *c)
+{
+	enum offered result;
+
+	if (!gv.on || !may_offer(c))
+		return false;
+	result = offer(c);
+	gv.again |= result == NO_TAKER;
+	return result == OFFERED;
+}
+
+static void
+wake(void)
+{
+	static const struct timeval next_turn;
+
+	/* Not event_active: that would run once more in this turn. */
+	if (gv.on && !TAILQ_EMPTY(&gv.takers))
+		event_add(&gv.pump, &next_turn);
+}
+
+/* Go on where the last turn ended.  Who cannot move now comes by itself when it can, or
+ * wants the whole list looked at again. */
+static void
+on_pump(evutil_socket_t fd, short what, void *arg)
+{
+	int n = 0;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (gv.next == NULL && gv.again) {
+		gv.again = false;
+		gv.next = TAILQ_FIRST(conn_all());
+	}
+	while (gv.on && gv.next != NULL) {
+		struct conn *c = gv.next;
+		enum offered result = may_offer(c) ? offer(c) : NOT_NOW;
+
+		if (result == NO_TAKER)
+			return;
+		if (result == UNABLE)
+			c->refusal = HANDOFF_SERVICE;
+		gv.next = TAILQ_NEXT(c, all);
+		if (result == OFFERED && ++n == PER_TURN)
+			break;
+	}
+	if (gv.next != NULL || gv.again)
+		wake();
+}
+
+void
+give_look(void)
+{
+	gv.again = true;
+	wake();
+}
+
+/* --- deciding --- */
+
+static void
+go_on(struct conn *c)
+{
+	conn_go_on(c);
+	if (!c->closed && !c->moving && conn_ends_here(c))
+		conn_drain(c);
+}
+
+/* It is ours again, as it was. */
+static void
+take_back(const struct offer *o)
+{
+	struct conn *c = o->conn;
+
+	c->moving = false;
+	gv.again = true;
+	count_moving(-1);
+	if (o->limit != NULL)
+		timelist_join_left(o->limit, &c->timed, o->left_ms);
+}
+
+static void
+let_go(struct offer *o)
+{
+	struct conn *c = o->conn;
+
+	FAULT("give-acked");
+	o->conn = NULL;
+	c->moving = false;
+	count_moving(-1);
+	conn_let_go(c);
+	FAULT("give-closed");
+}
+
+/* Unless it is ignored the offer is freed. */
+static enum handoff_action
+step(struct taker *t, struct offer *o, enum handoff_event event, unsigned refusal)
+{
+	enum handoff_action action = handoff_step(&o->state, event);
+	struct conn *c = o->conn;
+
+	if (action == HANDOFF_IGNORE)
+		return action;
+	if (c != NULL && action == HANDOFF_LET_GO)
+		let_go(o);
+	else if (c != NULL)
+		take_back(o);
+	free_offer(t, o);
+	if (c == NULL || action == HANDOFF_LET_GO)
+		return action;
+	c->refusal = (uint8_t)refusal;
+	c->stays |= action == HANDOFF_KEEP;
+	go_on(c);
+	return action;
+}
+
+static struct offer *
+find_offer(const struct taker *t, uint64_t id)
+{
+	struct offer *o;
+
+	TAILQ_FOREACH (o, &t->offers, link)
+		if (o->id == id)
+			return o;
+	return NULL;
+}
+
+static void
+free_taker(struct taker *t)
+{
+	struct offer *o;
+
+	TAILQ_REMOVE(&gv.takers, t, link);
+	while ((o = TAILQ_FIRST(&t->offers)) != NULL)
+		free_offer(t, o);
+	chan_free(&t->chan);
+	free(t);
+}
+
+static void
+take_all_back(struct taker *t, enum handoff_event event)
+{
+	struct offer *o;
+
+	t->recalling = false;
+	while ((o = TAILQ_FIRST(&t->offers)) != NULL)
+		step(t, o, event, 0);
+}
+
+static void
+say_cancel(struct taker *t, const char *why)
+{
+	uint64_t id[WINDOW];
+	struct offer *o;
+	size_t n = 0;
+
+	log_info("%zu connections are called back from worker birth %llu: %s", t->n,
+	         (unsigned long long)t->birth, why);
+	TAILQ_FOREACH (o, &t->offers, link) {
+		handoff_step(&o->state, HANDOFF_CALL);
+		id[n++] = o->id;
+	}
+	t->recalling = true;
+	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL, 0);
+}
+
+/* The connections are ours only when the taker cannot miss our word: as long as it
+ * is not with the kernel, they rest. */
+static void
+recall(struct taker *t, const char *why)
+{
+	if (t->n > 0 && !t->recalling)
+		say_cancel(t, why);
+	if (chan_idle(t->chan))
+		take_all_back(t, HANDOFF_RECALL);
+	else
+		schedule(AGAIN_MS);
+}
+
+static void
+log_refusal(struct taker *t, unsigned refusal)
+{
+	unsigned bit = 1u << (refusal < 31 ? refusal : 31);
+
+	if (t->told & bit)
+		return;
+	t->told |= bit;
+	log_event(EVENT_HANDOFF_REFUSED,
+	          EVENT_FIELDS(EVENT_NUMBER("TAKER", t->birth),
+	                       EVENT_TEXT("REASON", handoff_refusal_text(refusal))),
+	          "worker birth %llu does not take a connection: %s",
+	          (unsigned long long)t->birth, handoff_refusal_text(refusal));
+}
+
+static void
+on_nack(struct taker *t, const struct msg_nack *nack)
+{
+	struct offer *o = find_offer(t, nack->id);
+	bool later = nack->refusal == HANDOFF_LATER;
+
+	log_refusal(t, nack->refusal);
+	if (later) {
+		t->not_before_ms = clock_ms() + AGAIN_MS;
+		schedule(AGAIN_MS);
+	}
+	if (o != NULL)
+		step(t, o, later ? HANDOFF_NACK : HANDOFF_NEVER, nack->refusal);
+}
+
+static void
+on_ack(struct taker *t, const uint64_t *id, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct offer *o = find_offer(t, id[i]);
+
+		/* Else it was called back meanwhile, and the taker will learn so. */
+		if (o == NULL || step(t, o, HANDOFF_ACK, 0) != HANDOFF_LET_GO)
+			continue;
+		chan_send(t->chan, MSG_RELEASE, self_birth(), &id[i], sizeof id[i], NULL, 0);
+		FAULT("give-released");
+	}
+}
+
+/* With nobody but strangers to hand to, the connections end here. */
+static void
+consider(void)
+{
+	struct taker *t;
+	bool aimed = false, understood = false, was_on = gv.on;
+
+	TAILQ_FOREACH (t, &gv.takers, link) {
+		aimed |= t->aimed;
+		understood |= t->aimed && !t->stranger;
+	}
+	gv.on = gv.begun && (understood || !aimed);
+	if (was_on && !gv.on)
+		conn_drain_all();
+}
+
+static void
+on_hello(struct taker *t, const struct msg_hello *hello)
+{
+	t->version = hello->newest < HANDOFF_VERSION ? hello->newest : HANDOFF_VERSION;
+	t->stranger = t->version < HANDOFF_VERSION_OLDEST || t->version < hello->oldest;
+	if (!t->stranger)
+		return;
+	log_warn(
+	    "worker birth %llu reads records of versions %u to %u, which this one does not "
+	    "write: nothing is handed to it",
+	    (unsigned long long)t->birth, hello->oldest, hello->newest);
+	consider();
+}
+
+static void
+on_message(struct chan *ch, struct msg *m, void *arg)
+{
+	struct taker *t = arg;
+
+	(void)ch;
+	if (m == NULL) {
+		t->aimed = false;
+		take_all_back(t, HANDOFF_END);
+		free_taker(t);
+		wake();
+		return;
+	}
+	t->progress_ms = clock_ms();
+	t->silent = false;
+	switch (m->type) {
+	case MSG_HELLO:
+		on_hello(t, m->data);
+		break;
+	case MSG_ACK:
+		on_ack(t, m->data, m->len / sizeof(uint64_t));
+		break;
+	case MSG_NACK:
+		on_nack(t, m->data);
+		break;
+	default:
+		if (chan_may_log(t->chan))
+			log_warn("message '%s' is not for a giver; dropped", msg_name(m->type));
+	}
+	wake();
+}
+
+/* --- orders --- */
+
+void
+give_pair(const struct msg_peer *pair, int fd)
+{
+	struct taker *t = mem_alloc(sizeof *t), *other;
+
+	TAILQ_FOREACH (other, &gv.takers, link)
+		if (other->birth == pair->birth)
+			other->replaced = true;
+	t->birth = pair->birth;
+	t->generation = pair->generation;
+	t->hello_by_ms = clock_ms() + AGAIN_MS;
+	t->announced = true;
+	TAILQ_INIT(&t->offers);
+	t->chan = chan_new(self_base(), fd, on_message, t);
+	TAILQ_INSERT_TAIL(&gv.takers, t, link);
+}
+
+static bool
+named(const struct taker *t, const uint64_t *birth, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (birth[i] == t->birth)
+			return true;
+	return false;
+}
+
+static void
+forget_unaimed(void)
+{
+	struct taker *t, *next;
+
+	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (!t->aimed && !t->announced && t->n == 0 && chan_idle(t->chan))
+			free_taker(t);
+	}
+}
+
+/* What one has refused for good another may take. */
+static void
+forget_refusals(void)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH (c, conn_all(), all) {
+		c->stays = false;
+		c->refusal = 0;
+	}
+	gv.again = true;
+}
+
+static void
+ask_a_new_generation(void)
+{
+	struct taker *t;
+	uint32_t newest = gv.generation;
+
+	TAILQ_FOREACH (t, &gv.takers, link)
+		if (t->aimed && t->generation > newest)
+			newest = t->generation;
+	if (newest > gv.generation && gv.generation != 0)
+		forget_refusals();
+	gv.generation = newest;
+}
+
+void
+give_aim(const uint64_t *birth, size_t n)
+{
+	struct taker *t;
+
+	TAILQ_FOREACH (t, &gv.takers, link) {
+		t->aimed = !t->replaced && named(t, birth, n);
+		t->announced = false;
+	}
+	ask_a_new_generation();
+	consider();
+	forget_unaimed();
+	wake();
+	schedule(AGAIN_MS);
+}
+
+void
+give_begin(void)
+{
+	gv.begun = true;
+	consider();
+	give_look();
+}
+
+void
+give_end(void)
+{
+	struct taker *t, *next;
+
+	gv.begun = gv.on = false;
+	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		t->aimed = false;
+		recall(t, "the hand-off is called off");
+	}
+	forget_unaimed();
+}
+
+void
+give_call_off(void)
+{
+	give_end();
+	forget_refusals();
+	gv.generation = 0;
+}
+
+void
+give_ended(struct conn *c)
+{
+	struct taker *t;
+	struct offer *o;
+
+	if (gv.next == c)
+		gv.next = TAILQ_NEXT(c, all);
+	if (!c->moving)
+		return;
+	c->moving = false;
+	count_moving(-1);
+	TAILQ_FOREACH (t, &gv.takers, link)
+		TAILQ_FOREACH (o, &t->offers, link)
+			if (o->conn == c)
+				o->conn = NULL;
+}
+
+static bool
+is_late(const struct taker *t, uint64_t now)
+{
+	return t->n > 0 && now >= t->progress_ms + LATE_MS;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct taker *t, *next;
+	uint64_t now = clock_ms();
+	bool again = false;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (is_late(t, now) || t->recalling) {
+			t->silent |= is_late(t, now);
+			recall(t, "it does not answer");
+		}
+		again |= t->n > 0 || t->not_before_ms > now;
+	}
+	forget_unaimed();
+	wake();
+	if (again)
+		schedule(AGAIN_MS);
+}
+
+void
+give_start(void)
+{
+	TAILQ_INIT(&gv.takers);
+	evtimer_assign(&gv.pump, self_base(), on_pump, NULL);
+	evtimer_assign(&gv.tick, self_base(), on_tick, NULL);
+}
+
+void
+give_stop(void)
+{
+	struct taker *t;
+
+	while ((t = TAILQ_FIRST(&gv.takers)) != NULL) {
+		chan_flush(t->chan, FLUSH_MS);
+		free_taker(t);
+	}
+	event_del(&gv.pump);
+	event_del(&gv.tick);
+}

@@ -1,0 +1,79 @@
+#include "worker/sandbox/confine.h"
+
+#include <sys/prctl.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "wire/heritage.h"
+#include "worker/sandbox/domain.h"
+#include "worker/sandbox/sandbox.h"
+#include "worker/core/service.h"
+
+/* Root in a container may be root in name only. */
+static int
+cannot_become(const struct heritage *h, char **cause)
+{
+	const char *why = errno == EPERM    ? "the capabilities CAP_SETUID and CAP_SETGID are "
+	                                      "missing, or the user namespace forbids setgroups(2)"
+	                  : errno == EINVAL ? "the user namespace has no such user or group"
+	                                    : strerror(errno);
+
+	return cause_set(cause,
+	                 "cannot become uid %u gid %u: %s; with 'user = root' in [server] the "
+	                 "workers stay as they are",
+	                 (unsigned)h->uid, (unsigned)h->gid, why);
+}
+
+int
+confine_user(const struct heritage *h, char **cause)
+{
+	bool same = h->uid == geteuid() && h->gid == getegid();
+
+	if (!h->drop)
+		return 0;
+	if (setgroups(0, NULL) < 0 && !same)
+		return cannot_become(h, cause);
+	if (same)
+		return 0; /* nothing is dropped that isn't to be changed */
+	if (setresgid(h->gid, h->gid, h->gid) < 0 || setresuid(h->uid, h->uid, h->uid) < 0)
+		return cannot_become(h, cause);
+	if (h->uid != 0 && setuid(0) == 0)
+		log_panic("root came back");
+	return 0;
+}
+
+/* A type may be exchanged at its start for another of the same name: the table is asked. */
+static unsigned
+needs_of(const struct conf *conf)
+{
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < conf->nservice; i++) {
+		const struct service_type *type = service_type_find(conf->service[i].type);
+
+		if (type != NULL && type->needs != NULL)
+			needs |= type->needs(&conf->service[i]);
+	}
+	return needs;
+}
+
+/* Nobody of our user looks into our memory, unless a debugger is to be let in. */
+int
+confine_reach(const struct conf *conf, char **cause)
+{
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, conf->server.sandbox ? 0 : 1, 0, 0, 0);
+	return conf->server.sandbox ? domain_enter(conf, needs_of(conf), cause) : 0;
+}
+
+int
+confine_calls(const struct conf *conf, char **cause)
+{
+	return conf->server.sandbox ? sandbox_enter(needs_of(conf), cause) : 0;
+}
