@@ -715,8 +715,17 @@ begins_a_word(const struct text *t)
 	return false;
 }
 
+static bool
+is_plain_word(const struct text *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!isalnum((unsigned char)t->p[i]) && t->p[i] != '-')
+			return false;
+	return t->n > 0;
+}
+
 /* No list of tokens with one comma between two (9110, 5.6.1); or one that it loses its way in,
- * with a member like "u". */
+ * with a member like "u" or "_" (which in lower case is none). */
 static bool
 is_odd_list(const struct text *t)
 {
@@ -727,7 +736,7 @@ is_odd_list(const struct text *t)
 		size_t n = comma != NULL ? (size_t)(comma - rest.p) : rest.n;
 		struct text member = trimmed((struct text){rest.p, n});
 
-		if (!is_token(&member) || begins_a_word(&member))
+		if (!is_plain_word(&member) || begins_a_word(&member))
 			return true;
 		if (comma == NULL)
 			return false;
