@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/diskfile.h"
 #include "base/event.h"
 #include "base/fd.h"
 #include "base/logline.h"
 #include "base/mem.h"
-#include "base/diskfile.h"
 #include "base/place.h"
 
 #define LINE_MAX_BYTES 2048 /* longer texts are cut */

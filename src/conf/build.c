@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "conf/tree.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
 #include "conf/lines.h"
 #include "conf/suggest.h"
+#include "conf/tree.h"
 
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 

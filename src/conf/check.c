@@ -5,11 +5,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/tree.h"
 #include "conf/flaw.h"
 #include "conf/keys.h"
 #include "conf/paths.h"
 #include "conf/suggest.h"
+#include "conf/tree.h"
 #include "conf/value.h"
 
 /* One section under examination. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "conf/tree.h"
 #include "conf/flaw.h"
+#include "conf/tree.h"
 #include "conf/value.h"
 
 enum kind { OTHER, ADDRESS, ACCESS, LOG };

@@ -11,14 +11,14 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "master/control/requester.h"
 #include "master/change/change.h"
-#include "master/verbs/dispatch.h"
-#include "master/core/env.h"
-#include "master/change/stop.h"
-#include "master/core/notify.h"
 #include "master/change/scale.h"
 #include "master/change/settings.h"
+#include "master/change/stop.h"
+#include "master/control/requester.h"
+#include "master/core/env.h"
+#include "master/core/notify.h"
+#include "master/verbs/dispatch.h"
 #include "master/workers/slot.h"
 
 static const int list[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR2,

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/diskfile.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/diskfile.h"
 #include "base/place.h"
 
 #define SYSTEM_PATH "/run/baton/control.sock"

@@ -10,12 +10,12 @@
 #include "wire/stats.h"
 #include "worker/conn/accept.h"
 #include "worker/conn/conn.h"
+#include "worker/core/self.h"
+#include "worker/core/service.h"
+#include "worker/core/waitgroup.h"
 #include "worker/handoff/give.h"
 #include "worker/overdue.h"
 #include "worker/runtime/runtime.h"
-#include "worker/core/service.h"
-#include "worker/core/waitgroup.h"
-#include "worker/core/self.h"
 
 #define CUT_TICK_MS 10 /* the grain in which forced closes are spread */
 

@@ -18,10 +18,10 @@
 #include "wire/handoff.h"
 #include "wire/msg.h"
 #include "worker/conn/conn.h"
+#include "worker/core/self.h"
 #include "worker/drain.h"
 #include "worker/overdue.h"
 #include "worker/runtime/runtime.h"
-#include "worker/core/self.h"
 
 #define LINES_PER_TURN 64
 #define WAIT_MS        5     /* until the next look whether the master has read */

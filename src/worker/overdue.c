@@ -6,10 +6,10 @@
 #include "base/clock.h"
 #include "wire/stats.h"
 #include "worker/conn/conn.h"
-#include "worker/runtime/runtime.h"
+#include "worker/core/self.h"
 #include "worker/core/service.h"
 #include "worker/core/waitgroup.h"
-#include "worker/core/self.h"
+#include "worker/runtime/runtime.h"
 
 #define LOOK_MS  1000
 #define PER_TURN 256 /* connections */

@@ -12,9 +12,9 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "master/workers/generation.h"
 #include "master/listen/listener.h"
 #include "master/listen/listener_int.h"
+#include "master/workers/generation.h"
 
 static char dir[] = "/tmp/check_acquire.XXXXXX";
 

@@ -15,9 +15,9 @@
 #include "wire/stats.h"
 #include "worker/access/access.h"
 #include "worker/conn/conn.h"
-#include "worker/handoff/give.h"
-#include "worker/core/service.h"
 #include "worker/core/self.h"
+#include "worker/core/service.h"
+#include "worker/handoff/give.h"
 
 #define TAKER 7 /* its birth */
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/control/requester.h"
 #include "master/change/history.h"
+#include "master/control/requester.h"
 
 static void
 add(const char *what, const char *outcome, const char *reason)

@@ -7,11 +7,11 @@
 
 #include "service/http/chunked.h"
 #include "service/http/range.h"
-#include "service/http/upstream_head.h"
 #include "service/http/request.h"
 #include "service/http/rewrite.h"
 #include "service/http/route.h"
 #include "service/http/unsent.h"
+#include "service/http/upstream_head.h"
 #include "service/proxy/proxyheader.h"
 
 #define SIZE   16384

@@ -10,9 +10,9 @@
 #include <jansson.h>
 
 #include "master/control/control.h"
-#include "master/workers/generation.h"
 #include "master/core/env.h"
 #include "master/verbs/listing.h"
+#include "master/workers/generation.h"
 
 #define WORKERS 3
 

@@ -3,8 +3,8 @@
  * else may write in the directory.  Check forks for each case.
  */
 #include "base/diskfile.h"
-#include "base/unixsock.h"
 #include "base/place.h"
+#include "base/unixsock.h"
 
 #include <check.h>
 

@@ -12,10 +12,10 @@
 
 #include "baton.h"
 #include "wire/stats.h"
+#include "worker/core/waitgroup.h"
 #include "worker/runtime/dial.h"
 #include "worker/runtime/pool.h"
 #include "worker/runtime/runtime.h"
-#include "worker/core/waitgroup.h"
 
 static struct event_base *base;
 static struct stats_page page;

@@ -10,9 +10,9 @@
 
 #include "baton.h"
 #include "wire/stats.h"
+#include "worker/core/waitgroup.h"
 #include "worker/runtime/offload.h"
 #include "worker/runtime/runtime.h"
-#include "worker/core/waitgroup.h"
 
 BATON_CTX_VALUE(number, int)
 BATON_CTX_VALUE(other, int)

@@ -19,10 +19,10 @@
 #include "base/spawn.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
-#include "master/core/env.h"
 #include "master/change/places.h"
-#include "master/workers/privileges.h"
+#include "master/core/env.h"
 #include "master/state/wayback.h"
+#include "master/workers/privileges.h"
 
 #define YES      "baton-preflight: yes "
 #define NO       "baton-preflight: no "

@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "master/control/control.h"
-#include "master/workers/generation.h"
-#include "master/listen/listener.h"
 #include "master/core/env.h"
+#include "master/listen/listener.h"
+#include "master/workers/generation.h"
 
 #define WORKERS_MAX 256
 

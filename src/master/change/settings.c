@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "master/control/socketfile.h"
+#include "master/state/pidfile.h"
 #include "master/workers/accesslog.h"
 #include "master/workers/generation.h"
-#include "master/state/pidfile.h"
 #include "master/workers/slot.h"
-#include "master/control/socketfile.h"
 #include "wire/chan.h"
 
 int

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "master/control/requester.h"
 #include "master/control/control.h"
+#include "master/control/requester.h"
 #include "master/workers/generation.h"
 #include "wire/stats.h"
 

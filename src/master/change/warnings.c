@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "master/workers/generation.h"
+#include "master/control/socketfile.h"
 #include "master/listen/listener.h"
 #include "master/state/pidfile.h"
-#include "master/control/socketfile.h"
+#include "master/workers/generation.h"
 
 #define STILL_MS 3000 /* a loop that has not turned for so long; it beats twice a second */
 

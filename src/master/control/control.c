@@ -20,10 +20,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/state/fdlist.h"
-#include "master/core/env.h"
-#include "master/state/jsontext.h"
 #include "master/control/socketfile.h"
+#include "master/core/env.h"
+#include "master/state/fdlist.h"
+#include "master/state/jsontext.h"
 #include "wire/control.h"
 
 #define CLIENTS_MAX 64

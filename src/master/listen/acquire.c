@@ -11,10 +11,10 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "master/listen/address.h"
-#include "master/workers/generation.h"
 #include "master/listen/listener.h"
 #include "master/listen/listener_int.h"
 #include "master/state/fdstore.h"
+#include "master/workers/generation.h"
 
 /* Port 0 is a wish for any port: such an address is only the same listener for
  * the same place in the file. */

@@ -19,8 +19,8 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/unixsock.h"
 #include "base/place.h"
+#include "base/unixsock.h"
 #include "conf/conf.h"
 
 char *

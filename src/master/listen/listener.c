@@ -8,21 +8,21 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "base/fd.h"
 #include "base/event.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/unixsock.h"
 #include "base/place.h"
+#include "base/unixsock.h"
 #include "conf/conf.h"
 #include "conf/value.h"
-#include "master/listen/address.h"
-#include "master/state/fdlist.h"
-#include "master/workers/generation.h"
-#include "master/listen/listener_int.h"
 #include "master/core/env.h"
-#include "master/state/jsontext.h"
+#include "master/listen/address.h"
+#include "master/listen/listener_int.h"
+#include "master/state/fdlist.h"
 #include "master/state/fdstore.h"
+#include "master/state/jsontext.h"
+#include "master/workers/generation.h"
 
 static TAILQ_HEAD(, listener) all = TAILQ_HEAD_INITIALIZER(all);
 static uint32_t last_id; /* of sockets and of listeners */

@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/state/fdlist.h"
-#include "master/state/state.h"
 #include "master/state/fdstore.h"
+#include "master/state/state.h"
 
 #define MAGIC  UINT64_C(0x626e6f74736e6170)
 #define STRIDE (INT64_C(64) << 20) /* from one copy to the next: more than any state */

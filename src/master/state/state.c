@@ -11,8 +11,8 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "master/state/fdlist.h"
 #include "master/core/env.h"
+#include "master/state/fdlist.h"
 
 #define FORMAT  "baton-state"
 #define VERSION 2 /* 2: paths in hexadecimal */

@@ -18,8 +18,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/state/fdlist.h"
 #include "master/core/env.h"
+#include "master/state/fdlist.h"
 #include "master/state/state.h"
 #include "master/state/wayback.h"
 

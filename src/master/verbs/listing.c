@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/control/control.h"
-#include "master/workers/generation.h"
 #include "master/core/env.h"
 #include "master/state/jsontext.h"
+#include "master/workers/generation.h"
 
 #define TOTAL_MS  10000              /* of a worker that never ends its list */
 #define BYTES_MAX ((size_t)64 << 20) /* of an answer; what is beyond is counted only */

@@ -6,12 +6,12 @@
 
 #include "base/clock.h"
 #include "master/change/change.h"
-#include "master/workers/generation.h"
 #include "master/change/history.h"
-#include "master/listen/listener.h"
-#include "master/core/env.h"
-#include "master/state/jsontext.h"
 #include "master/change/warnings.h"
+#include "master/core/env.h"
+#include "master/listen/listener.h"
+#include "master/state/jsontext.h"
+#include "master/workers/generation.h"
 #include "wire/figures.h"
 #include "wire/stats.h"
 

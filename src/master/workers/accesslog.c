@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/diskfile.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/diskfile.h"
 #include "base/place.h"
 #include "conf/conf.h"
 #include "master/workers/generation.h"

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "master/workers/generation.h"
-#include "master/listen/listener.h"
 #include "master/core/env.h"
+#include "master/listen/listener.h"
+#include "master/workers/generation.h"
 #include "master/workers/slot.h"
 #include "wire/chan.h"
 

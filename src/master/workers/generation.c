@@ -7,9 +7,9 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/state/fdlist.h"
-#include "master/listen/listener.h"
 #include "master/core/env.h"
+#include "master/listen/listener.h"
+#include "master/state/fdlist.h"
 #include "master/state/jsontext.h"
 #include "wire/stats.h"
 

@@ -5,8 +5,8 @@
 
 #include "base/event.h"
 #include "base/log.h"
-#include "master/workers/generation.h"
 #include "master/core/env.h"
+#include "master/workers/generation.h"
 #include "master/workers/slot.h"
 #include "wire/stats.h"
 

@@ -12,11 +12,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/core/env.h"
 #include "master/listen/address.h"
-#include "master/workers/generation.h"
 #include "master/listen/listener.h"
 #include "master/listen/listener_int.h"
-#include "master/core/env.h"
+#include "master/workers/generation.h"
 #include "master/workers/slot.h"
 
 #define PER_LOOK 256 /* sockets; the next look goes on behind them */

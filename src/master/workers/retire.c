@@ -6,9 +6,9 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "master/core/env.h"
-#include "master/workers/generation.h"
 #include "master/listen/listener.h"
 #include "master/listen/listener_int.h"
+#include "master/workers/generation.h"
 
 static bool
 used_by_living(const struct listener *l)

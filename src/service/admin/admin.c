@@ -11,13 +11,13 @@
 #include "service/admin/metrics.h"
 #include "service/admin/page.h"
 #include "service/admin/view.h"
-#include "service/http/serve_handlers.h"
 #include "service/http/exchange.h"
 #include "service/http/http.h"
+#include "service/http/serve_handlers.h"
 #include "wire/handoff.h"
 #include "worker/conn/conn.h"
-#include "worker/runtime/runtime.h"
 #include "worker/core/self.h"
+#include "worker/runtime/runtime.h"
 
 /* --- what is asked for --- */
 

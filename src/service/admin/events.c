@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/admin/view.h"
-#include "service/http/serve_handlers.h"
 #include "service/http/exchange.h"
+#include "service/http/serve_handlers.h"
 #include "wire/handoff.h"
 #include "worker/conn/conn.h"
 

@@ -8,9 +8,9 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "service/http/exchange.h"
 #include "service/http/handler_id.h"
 #include "service/http/request.h"

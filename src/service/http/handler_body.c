@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "baton.h"
 #include "base/mem.h"
-#include "service/http/handler_int.h"
+#include "baton.h"
 #include "service/http/chunked.h"
 #include "service/http/exchange.h"
 #include "service/http/handler_id.h"
+#include "service/http/handler_int.h"
 #include "worker/conn/conn.h"
 
 #define WINDOW       65536 /* bytes that the handler has not taken */

@@ -3,8 +3,8 @@
 #include <stddef.h>
 
 #include "baton.h"
-#include "service/http/handler_int.h"
 #include "service/http/handler_id.h"
+#include "service/http/handler_int.h"
 #include "worker/runtime/ctx.h"
 
 void

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "baton.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "service/http/request.h"
 
 static const char *

@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 #include "baton.h"
-#include "service/http/handler_facts.h"
 #include "service/http/exchange.h"
+#include "service/http/handler_facts.h"
 #include "service/http/route.h"
 #include "worker/runtime/origin.h"
 

@@ -1,10 +1,10 @@
 /* handler_request: baton.h, what a handler asks of his request. */
-#include "baton.h"
 #include "base/mem.h"
-#include "service/http/handler_facts.h"
-#include "service/http/handler_int.h"
+#include "baton.h"
 #include "service/http/exchange.h"
+#include "service/http/handler_facts.h"
 #include "service/http/handler_id.h"
+#include "service/http/handler_int.h"
 
 struct handler_facts
 handler_asked(struct handler *handler)

@@ -3,13 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "baton.h"
 #include "base/mem.h"
-#include "service/http/response_head.h"
-#include "service/http/handler_int.h"
+#include "baton.h"
 #include "service/http/exchange.h"
 #include "service/http/handler_id.h"
+#include "service/http/handler_int.h"
 #include "service/http/respond.h"
+#include "service/http/response_head.h"
 
 #define HEADERS_MAX 8192 /* of the handler's own */
 

@@ -9,17 +9,17 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "conf/conf.h"
 #include "service/http/upstream_head.h"
 #include "wire/stats.h"
+#include "worker/core/self.h"
 #include "worker/runtime/dial.h"
 #include "worker/runtime/loop.h"
-#include "worker/core/self.h"
 
 #define HEAD_MAX   8192
 #define FAILED_MAX 2 /* failures in a row */

@@ -7,10 +7,10 @@
 
 #include <event2/event.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
 #include "service/http/relay_int.h"

@@ -15,8 +15,8 @@
 
 #include "base/log.h"
 #include "service/http/chunked.h"
-#include "service/http/upstream_head.h"
 #include "service/http/unsent.h"
+#include "service/http/upstream_head.h"
 #include "worker/core/timelist.h"
 
 struct baton_link;

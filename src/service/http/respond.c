@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "service/http/response_head.h"
 #include "service/http/exchange.h"
 #include "service/http/responder.h"
+#include "service/http/response_head.h"
 #include "worker/conn/conn.h"
 #include "worker/core/self.h"
 

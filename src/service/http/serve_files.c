@@ -1,10 +1,10 @@
 #include <string.h>
 
-#include "service/http/response_head.h"
 #include "service/http/exchange.h"
 #include "service/http/file.h"
 #include "service/http/range.h"
 #include "service/http/respond.h"
+#include "service/http/response_head.h"
 #include "service/http/serve.h"
 #include "worker/conn/conn.h"
 

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "service/http/response_head.h"
 #include "service/http/exchange.h"
 #include "service/http/respond.h"
+#include "service/http/response_head.h"
 #include "service/http/serve.h"
 
 static void

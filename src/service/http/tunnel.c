@@ -4,10 +4,10 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "service/duplex.h"
 #include "service/http/exchange.h"
 #include "service/http/handoff.h"
 #include "service/http/unsent.h"
-#include "service/duplex.h"
 #include "wire/handoff.h"
 #include "worker/conn/conn.h"
 

@@ -3,15 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "conf/conf.h"
 #include "service/http/health.h"
 #include "wire/figures.h"
-#include "worker/runtime/pool.h"
 #include "worker/core/self.h"
+#include "worker/runtime/pool.h"
 
 #define LOOK_MS 1000
 #define DOWN_MS 1000 /* after a failed connect, while there are others */

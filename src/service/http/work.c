@@ -6,10 +6,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/handler_facts.h"
-#include "service/http/handler_int.h"
 #include "service/http/exchange.h"
+#include "service/http/handler_facts.h"
 #include "service/http/handler_id.h"
+#include "service/http/handler_int.h"
 #include "service/http/request.h"
 
 struct baton_work {

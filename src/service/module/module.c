@@ -8,10 +8,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "service/http/serve_handlers.h"
 #include "service/http/exchange.h"
 #include "service/http/http.h"
 #include "service/http/route.h"
+#include "service/http/serve_handlers.h"
 #include "service/module/served.h"
 #include "service/module/stream.h"
 #include "service/module/table.h"

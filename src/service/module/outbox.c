@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "baton.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "service/module/streamed.h"
 #include "worker/conn/conn.h"
 #include "worker/runtime/loop.h"

@@ -7,20 +7,20 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "service/module/handoff.h"
-#include "service/module/served.h"
 #include "service/module/outbox.h"
+#include "service/module/served.h"
 #include "service/module/streamed.h"
 #include "worker/conn/conn.h"
-#include "worker/runtime/origin.h"
 #include "worker/core/pace.h"
-#include "worker/runtime/loop.h"
-#include "worker/core/service.h"
 #include "worker/core/self.h"
+#include "worker/core/service.h"
+#include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
 
 static void
 call_module(struct baton_conn *bc, void (*fn)(struct baton_conn *bc))

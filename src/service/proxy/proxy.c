@@ -24,8 +24,8 @@
 #include "wire/handoff.h"
 #include "worker/access/access.h"
 #include "worker/conn/conn.h"
-#include "worker/sandbox/trust.h"
 #include "worker/core/self.h"
+#include "worker/sandbox/trust.h"
 
 #define LOG_EVERY_MS 1000
 #define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "conf/conf.h"
 #include "worker/runtime/runtime.h"
 

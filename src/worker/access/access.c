@@ -20,8 +20,8 @@
 #include "worker/access/accessfile.h"
 #include "worker/conn/conn.h"
 #include "worker/core/peer.h"
-#include "worker/core/service.h"
 #include "worker/core/self.h"
+#include "worker/core/service.h"
 
 #define FLUSH_MS 1000  /* a line waits no longer for others */
 #define TELL_MS  10000 /* between two lines of the log about drops */

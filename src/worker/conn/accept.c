@@ -23,9 +23,9 @@
 #include "conf/conf.h"
 #include "worker/conn/conn.h"
 #include "worker/core/incoming.h"
+#include "worker/core/self.h"
 #include "worker/core/turn.h"
 #include "worker/core/waitgroup.h"
-#include "worker/core/self.h"
 
 #define BATCH        64  /* accepts per wake: one socket does not hog the loop */
 #define GROW_AFTER   16  /* wakes in a row that used up the batch: the queue is longer */

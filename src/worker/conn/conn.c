@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/event.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/handoff.h"
@@ -25,10 +25,10 @@
 #include "worker/access/access.h"
 #include "worker/core/pace.h"
 #include "worker/core/peer.h"
+#include "worker/core/self.h"
 #include "worker/core/service.h"
 #include "worker/core/turn.h"
 #include "worker/core/waitgroup.h"
-#include "worker/core/self.h"
 
 #define FREE_MAX        256   /* connections kept for re-use */
 #define LINGER_MS       2000  /* after our half-close, for the peer's */

@@ -9,8 +9,8 @@
 #include <event2/event_struct.h>
 
 #include "worker/conn/conn.h"
-#include "worker/core/service.h"
 #include "worker/core/self.h"
+#include "worker/core/service.h"
 
 #define PER_TURN 256 /* connections */
 #define ASKED    2   /* times without an answer: one may be on its way */

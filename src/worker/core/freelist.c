@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "baton.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 
 void *
 baton_freelist_get(struct baton_freelist *list)

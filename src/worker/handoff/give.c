@@ -19,8 +19,8 @@
 #include "wire/stats.h"
 #include "worker/access/access.h"
 #include "worker/conn/conn.h"
-#include "worker/core/service.h"
 #include "worker/core/self.h"
+#include "worker/core/service.h"
 
 #define WINDOW       32          /* offers to one taker that are undecided */
 #define WINDOW_BYTES (64 * 1024) /* and their bytes: the channel has room for a CANCEL */

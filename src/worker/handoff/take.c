@@ -6,20 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fault.h"
 #include "base/event.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/chan.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
-#include "worker/conn/accept.h"
 #include "worker/access/access.h"
+#include "worker/conn/accept.h"
 #include "worker/conn/conn.h"
-#include "worker/handoff/give.h"
-#include "worker/core/service.h"
 #include "worker/core/self.h"
+#include "worker/core/service.h"
+#include "worker/handoff/give.h"
 
 /* A connection that the giver has not let go of yet. */
 struct held {

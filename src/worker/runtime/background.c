@@ -7,16 +7,16 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/runtime/ctx.h"
-#include "worker/runtime/origin.h"
-#include "worker/runtime/loop.h"
-#include "worker/runtime/runtime.h"
+#include "baton.h"
 #include "worker/core/service.h"
 #include "worker/core/waitgroup.h"
+#include "worker/runtime/ctx.h"
+#include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
+#include "worker/runtime/runtime.h"
 
 struct baton_background {
 	TAILQ_ENTRY(baton_background) link;

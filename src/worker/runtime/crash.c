@@ -13,8 +13,8 @@
 
 #include "base/escape.h"
 #include "base/log.h"
-#include "worker/runtime/origin.h"
 #include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
 
 #define OBJECTS_MAX 64 /* what is loaded beyond them has no name */
 #define FRAMES_MAX  48

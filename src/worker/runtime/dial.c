@@ -14,9 +14,9 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "worker/runtime/loop.h"
 
 #define ADDRS_MAX     16

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "worker/runtime/ctx.h"
 #include "worker/runtime/loop.h"
 

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "baton.h"
 #include "worker/core/self.h"
 
 static struct event_base *loop;

@@ -13,16 +13,16 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
+#include "worker/core/waitgroup.h"
 #include "worker/runtime/crash.h"
 #include "worker/runtime/ctx.h"
-#include "worker/runtime/origin.h"
 #include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
 #include "worker/runtime/runtime.h"
-#include "worker/core/waitgroup.h"
 
 #define THREADS_MAX 256
 #define LIMIT_MS    10000 /* of a task that names none */

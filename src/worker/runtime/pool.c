@@ -10,15 +10,15 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "baton.h"
 #include "worker/runtime/ctx.h"
 #include "worker/runtime/dial.h"
-#include "worker/runtime/origin.h"
 #include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
 #include "worker/runtime/runtime.h"
 
 #define KEEPALIVE_MS 60000

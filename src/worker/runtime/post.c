@@ -13,14 +13,14 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/runtime/origin.h"
+#include "baton.h"
 #include "worker/core/pace.h"
 #include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
 
 struct posted {
 	STAILQ_ENTRY(posted) link;

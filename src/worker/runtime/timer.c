@@ -4,11 +4,11 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "baton.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/runtime/origin.h"
+#include "baton.h"
 #include "worker/runtime/loop.h"
+#include "worker/runtime/origin.h"
 
 struct baton_timer {
 	struct event ev;

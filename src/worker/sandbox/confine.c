@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "wire/heritage.h"
+#include "worker/core/service.h"
 #include "worker/sandbox/domain.h"
 #include "worker/sandbox/sandbox.h"
-#include "worker/core/service.h"
 
 /* Root in a container may be root in name only. */
 static int

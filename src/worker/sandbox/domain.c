@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "worker/sandbox/sandbox.h"
 #include "worker/core/service.h"
+#include "worker/sandbox/sandbox.h"
 
 /* What is younger than the headers of Debian 12; the kernel says what it knows. */
 #define ALL_OF_1     ((UINT64_C(1) << 13) - 1) /* execute to make_sym */

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/diskfile.h"
+#include "base/fd.h"
 #include "conf/conf.h"
 #include "conf/flaw.h"
 
