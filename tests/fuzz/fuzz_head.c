@@ -8,7 +8,7 @@
  * failure.  At the end they are counted on stderr.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_head.c src/service/http/{head,method,request,upstream_head}.c \
+ *   tests/fuzz/fuzz_head.c src/service/http/{head,method,request,target,upstream_head}.c \
  *   src/base/{log,mem}.c -lhttp_parser
  */
 #include <ctype.h>
@@ -363,7 +363,7 @@ has_many_lines(const struct seen *s)
 static bool
 has_many_members(const struct seen *s)
 {
-	return count_members(&s->l, "connection") > REQUEST_MEMBERS_MAX;
+	return count_members(&s->l, "connection") > HEAD_MEMBERS_MAX;
 }
 
 /* Of requests only. */
@@ -419,7 +419,7 @@ has_bad_target(const struct seen *s)
 	for (size_t i = 0; i < t.n; i++)
 		if (t.p[i] <= ' ' || t.p[i] == 0x7f) /* char is signed: over 0x7f, too */
 			return true;
-	return t.n > REQUEST_TARGET_MAX;
+	return t.n > TARGET_MAX;
 }
 
 static bool
@@ -852,7 +852,7 @@ cut(const char *bytes, size_t len, bool answer)
 
 	if (answer)
 		return upstream_head_length(bytes, len, 0);
-	n = request_head_length(bytes, len, 0);
+	n = head_length(bytes, len, 0);
 	return n > 0 ? (size_t)n : 0;
 }
 

@@ -6,7 +6,7 @@
  * what it lets through must keep its promises.
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_http.c src/service/http/{head,method,request,chunked,range}.c \
+ *   tests/fuzz/fuzz_http.c src/service/http/{head,method,request,target,chunked,range}.c \
  *   src/base/{log,mem}.c
  */
 #include <stdint.h>
@@ -36,8 +36,8 @@ must_be_within(const struct request_text *t, const char *head, size_t len)
 static void
 check_path(const struct request_text *target)
 {
-	char path[REQUEST_TARGET_MAX + 1], small[8];
-	int status = request_path(target, path, sizeof path);
+	char path[TARGET_MAX + 1], small[8];
+	int status = target_path(target, path, sizeof path);
 
 	MUST(status == 0 || status == 400 || status == 414);
 	if (status != 0)
@@ -45,7 +45,7 @@ check_path(const struct request_text *target)
 	MUST(memchr(path, '\0', sizeof path) != NULL);
 	MUST(path[0] != '/'); /* nothing absolute reaches the kernel */
 	MUST(strlen(path) <= target->n);
-	status = request_path(target, small, sizeof small);
+	status = target_path(target, small, sizeof small);
 	MUST(status == (strlen(path) < sizeof small ? 0 : 414));
 }
 
@@ -72,7 +72,7 @@ check_head(const char *head, size_t len)
 	MUST(status == 0 || (status >= 400 && status <= 505));
 	if (status != 0)
 		return;
-	MUST(r.target.p != NULL && r.target.n > 0 && r.target.n <= REQUEST_TARGET_MAX);
+	MUST(r.target.p != NULL && r.target.n > 0 && r.target.n <= TARGET_MAX);
 	MUST(r.method != METHOD_CONNECT);
 	must_be_within(&r.target, head, len);
 	must_be_within(&r.range, head, len);
@@ -94,10 +94,10 @@ check_head(const char *head, size_t len)
 static void
 fuzz_request(const char *bytes, size_t len, size_t cut)
 {
-	ptrdiff_t whole = request_head_length(bytes, len, 0), n = 0;
+	ptrdiff_t whole = head_length(bytes, len, 0), n = 0;
 
 	for (size_t i = 0; i < len && n == 0; i++)
-		n = request_head_length(bytes, i + 1, i);
+		n = head_length(bytes, i + 1, i);
 	/* Byte by byte a bare LF is seen before the end; whole, request_parse finds it. */
 	if (n > 0)
 		MUST(whole == n);
@@ -108,10 +108,10 @@ fuzz_request(const char *bytes, size_t len, size_t cut)
 
 		MUST(request_parse(bytes, (size_t)whole, &r) != 0);
 	}
-	n = request_head_length(bytes, cut, 0);
+	n = head_length(bytes, cut, 0);
 	MUST(n <= 0 || n == whole);
 	if (n == 0) {
-		n = request_head_length(bytes, len, cut);
+		n = head_length(bytes, len, cut);
 		MUST(n == whole);
 	}
 	if (whole > 0)

@@ -8,7 +8,7 @@
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
  *   tests/fuzz/fuzz_upstream.c
- * src/service/http/{head,method,request,upstream_head,rewrite,response_head}.c \
+ * src/service/http/{head,method,request,target,upstream_head,rewrite,response_head}.c \
  *   src/base/{log,mem}.c
  */
 #include <stdint.h>
@@ -71,7 +71,7 @@ check_request(const char *head, size_t n, const struct request *before, bool upg
 	                                   "Expect"};
 	struct request r;
 
-	MUST(request_head_length(head, n, 0) == (ptrdiff_t)n);
+	MUST(head_length(head, n, 0) == (ptrdiff_t)n);
 	MUST(request_parse(head, n, &r) == 0);
 	MUST(r.method == before->method && !r.http10);
 	MUST(r.method_name.n == before->method_name.n &&
@@ -100,7 +100,7 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 	char *fit;
 	size_t n;
 
-	if (len == 0 || request_head_length(bytes, len, 0) != (ptrdiff_t)len ||
+	if (len == 0 || head_length(bytes, len, 0) != (ptrdiff_t)len ||
 	    request_parse(bytes, len, &r) != 0)
 		return;
 	upgrade = rewrite_upgrades(bytes, len);
@@ -179,7 +179,7 @@ fuzz_reply(const char *bytes, size_t len, unsigned rule)
 		size_t n = len;
 
 		MUST(upstream_head_mend(mended, &n) == NULL && n == len);
-		MUST(request_head_length(mended, len, 0) == (ptrdiff_t)len);
+		MUST(head_length(mended, len, 0) == (ptrdiff_t)len);
 	}
 	check_whole_reply(mended != NULL ? mended : bytes, len, rule);
 	free(mended);

@@ -60,7 +60,7 @@ at_the_bounds(const char *begin)
 	char names[SIZE], line[200];
 	size_t n = (size_t)sprintf(names, "%sConnection: ", begin);
 
-	for (int i = 0; i < REQUEST_MEMBERS_MAX; i++)
+	for (int i = 0; i < HEAD_MEMBERS_MAX; i++)
 		n += (size_t)sprintf(names + n, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab,");
 	sprintf(names + n, "\r\n");
 	sprintf(line, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac: %0110d\r\n", 0);
@@ -79,14 +79,14 @@ request(size_t n)
 	struct request r;
 
 	for (size_t i = 0; i < n; i += 64)
-		request_head_length(in, i + 64 < n ? i + 64 : n, i);
+		head_length(in, i + 64 < n ? i + 64 : n, i);
 	request_parse(in, n, &r);
 	request_parse(GET "\r\n", sizeof GET + 1, &r); /* the rest has its own bounds */
 	rewrite_upgrades(in, n);
 	rewrite_request(&rules, in, n, &r, "1.2.3.4", out, sizeof out);
 	for (int i = 0; i < 2; i++)
 		request_header(in, n, "X-Nobody");
-	request_split(&r.target, &path, &query);
+	target_split(&r.target, &path, &query);
 }
 
 static void
@@ -117,12 +117,12 @@ target(size_t n)
 		routes[i] = (struct baton_route){.method = "GET",
 		                                 .path = "/aaaaaaaa/{x}/aaaaaaaa/{y}/{z...}",
 		                                 .handle = NULL};
-	request_path(&t, out, sizeof out);
-	request_split(&t, &path, &query);
-	request_count_parameters(&query);
+	target_path(&t, out, sizeof out);
+	target_split(&t, &path, &query);
+	target_count_parameters(&query);
 	route_find(routes, "GET", &path, &m);
 	for (int i = 0; i < 16; i++)
-		request_says(&t, true, out, strlen(out));
+		target_says(&t, true, out, strlen(out));
 }
 
 static void

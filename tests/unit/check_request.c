@@ -328,9 +328,9 @@ static const struct {
 	int most;
 } numbers[] = {
     {GET, "X%d:\r\n", REQUEST_FIELDS_MAX - 1}, /* beside Host */
-    {GET "Connection: ", "a%d,", REQUEST_MEMBERS_MAX},
-    {GET "Connection: ", ", ,a%d,,", REQUEST_MEMBERS_MAX},
-    {GET "Connection: a, b\r\nConnection:", " c%d ,", REQUEST_MEMBERS_MAX - 2},
+    {GET "Connection: ", "a%d,", HEAD_MEMBERS_MAX},
+    {GET "Connection: ", ", ,a%d,,", HEAD_MEMBERS_MAX},
+    {GET "Connection: a, b\r\nConnection:", " c%d ,", HEAD_MEMBERS_MAX - 2},
     {GET "If-Match: ", "\"%d\",", REQUEST_TAGS_MAX},
     {GET "If-None-Match: \"a\"\r\nIf-None-Match:", " W/\"%d\" ,", REQUEST_TAGS_MAX - 1},
 };
@@ -356,16 +356,16 @@ START_TEST(members_of_a_list)
 	static const char *const want[] = {"one", "two", "thr ee"};
 	struct request_text list = {text, sizeof text - 1}, member;
 
-	ck_assert_uint_eq(request_count_members(list, 9), 3);
-	ck_assert_uint_eq(request_count_members(list, 1), 2);
+	ck_assert_uint_eq(head_count_members(list, 9), 3);
+	ck_assert_uint_eq(head_count_members(list, 1), 2);
 	for (size_t i = 0; i < 3; i++) {
-		ck_assert(request_next_member(&list, &member));
+		ck_assert(head_next_member(&list, &member));
 		ck_assert_uint_eq(member.n, strlen(want[i]));
 		ck_assert_mem_eq(member.p, want[i], member.n);
 	}
-	ck_assert(!request_next_member(&list, &member));
-	ck_assert(!request_next_member(&list, &member));
-	ck_assert_uint_eq(request_count_members((struct request_text){NULL, 0}, 9), 0);
+	ck_assert(!head_next_member(&list, &member));
+	ck_assert(!head_next_member(&list, &member));
+	ck_assert_uint_eq(head_count_members((struct request_text){NULL, 0}, 9), 0);
 }
 END_TEST
 
@@ -379,10 +379,10 @@ START_TEST(long_heads_and_targets)
 		n += sprintf(head + n, "X: %0500d\r\n", n);
 	n += sprintf(head + n, "\r\n");
 	ck_assert_int_eq(request_parse(head, (size_t)n, &r), 0);
-	for (int target = REQUEST_TARGET_MAX - 1; target <= REQUEST_TARGET_MAX + 1; target++) {
+	for (int target = TARGET_MAX - 1; target <= TARGET_MAX + 1; target++) {
 		n = sprintf(head, "GET /%0*d HTTP/1.1\r\n" H "\r\n", target - 1, 0);
 		ck_assert_int_eq(request_parse(head, (size_t)n, &r),
-		                 target > REQUEST_TARGET_MAX ? 414 : 0);
+		                 target > TARGET_MAX ? 414 : 0);
 	}
 	ck_assert_int_eq(request_too_long("GET /aaa", 8), 414);
 	ck_assert_int_eq(request_too_long("GET /\r\nX", 8), 431);
@@ -411,9 +411,9 @@ START_TEST(the_length_of_a_head)
 	size_t len = strlen(bytes), n = 0;
 	ptrdiff_t slow = 0;
 
-	ck_assert_int_eq(request_head_length(bytes, len, 0), lengths[_i].length);
+	ck_assert_int_eq(head_length(bytes, len, 0), lengths[_i].length);
 	for (size_t from = 0; n < len && slow == 0; from = n)
-		slow = request_head_length(bytes, ++n, from);
+		slow = head_length(bytes, ++n, from);
 	ck_assert_int_eq(slow, lengths[_i].length);
 }
 END_TEST
@@ -502,7 +502,7 @@ START_TEST(a_target_has_a_path_and_a_query)
 {
 	struct request_text t = {splits[_i].target, strlen(splits[_i].target)}, path, query;
 
-	request_split(&t, &path, &query);
+	target_split(&t, &path, &query);
 	assert_text(path, splits[_i].path);
 	if (splits[_i].query != NULL)
 		assert_text(query, splits[_i].query);
@@ -548,7 +548,7 @@ START_TEST(the_path_of_a_target)
 {
 	struct request_text t = {paths[_i].target, strlen(paths[_i].target)};
 	char path[16];
-	int status = request_path(&t, path, sizeof path);
+	int status = target_path(&t, path, sizeof path);
 
 	ck_assert_msg(status == paths[_i].status, "%s: %d", t.p, status);
 	if (status == 0)
@@ -577,10 +577,10 @@ static const struct {
 START_TEST(what_a_text_says)
 {
 	struct request_text t = {said[_i].written, strlen(said[_i].written)};
-	char *decoded = request_decode(&t, said[_i].plus);
+	char *decoded = target_decode(&t, said[_i].plus);
 	size_t n = strlen(said[_i].text);
 
-	ck_assert(request_says(&t, said[_i].plus, said[_i].text, n) == said[_i].says);
+	ck_assert(target_says(&t, said[_i].plus, said[_i].text, n) == said[_i].says);
 	ck_assert((strcmp(decoded, said[_i].text) == 0) == said[_i].says);
 	free(decoded);
 }
@@ -597,7 +597,7 @@ START_TEST(parameters_are_counted)
 		const char *q = queries[i].query;
 		struct request_text t = {q, q != NULL ? strlen(q) : 0};
 
-		ck_assert_uint_eq(request_count_parameters(&t), queries[i].n);
+		ck_assert_uint_eq(target_count_parameters(&t), queries[i].n);
 	}
 }
 END_TEST

@@ -293,7 +293,7 @@ START_TEST(every_member_of_connection_counts)
 	at += sprintf(head + at, "X-Secret\r\n\r\n");
 	n = rewrite_request(&rules, head, (size_t)at, &r, "", out, sizeof out - 1);
 	out[n] = '\0';
-	if (_i < REQUEST_MEMBERS_MAX)
+	if (_i < HEAD_MEMBERS_MAX)
 		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
 	else
 		ck_assert_msg(n == 0, "behind %d: %s", _i, out);
@@ -536,8 +536,8 @@ main(void)
 	tcase_add_loop_test(t, each_request, 0, sizeof requests / sizeof *requests);
 	tcase_add_loop_test(t, a_limit_is_met_exactly, 0, sizeof requests / sizeof *requests);
 	tcase_add_loop_test(t, every_line_of_connection_counts, 0, 20);
-	tcase_add_loop_test(t, every_member_of_connection_counts, REQUEST_MEMBERS_MAX - 2,
-	                    REQUEST_MEMBERS_MAX + 2);
+	tcase_add_loop_test(t, every_member_of_connection_counts, HEAD_MEMBERS_MAX - 2,
+	                    HEAD_MEMBERS_MAX + 2);
 	tcase_add_loop_test(t, a_long_chain_keeps_the_peer_last, 0, 20);
 	tcase_add_loop_test(t, who_asks_for_another_protocol, 0,
 	                    sizeof upgrades / sizeof *upgrades);

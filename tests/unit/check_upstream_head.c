@@ -246,7 +246,7 @@ START_TEST(numbers_are_bounded)
 		ck_assert_pstr_eq(why, more != 0 ? "too many header fields" : NULL);
 		n = tail - 4 * (size_t)(10 + more);
 		n += (size_t)sprintf(head + n, "Connection: x,,x\r\nConnection: ");
-		for (int i = 0; i < REQUEST_MEMBERS_MAX - 2 + more; i++)
+		for (int i = 0; i < HEAD_MEMBERS_MAX - 2 + more; i++)
 			n += (size_t)sprintf(head + n, "a,");
 		n += (size_t)sprintf(head + n, "\r\n\r\n");
 		why = upstream_head_parse(head, n, false, &r);

@@ -359,7 +359,7 @@ handler_allow(const struct handler *handler, char *buf, size_t size)
 {
 	struct request_text path, query;
 
-	request_split(&handler->x->request.target, &path, &query);
+	target_split(&handler->x->request.target, &path, &query);
 	return route_allow(call_http(handler)->routes, &path, buf, size);
 }
 

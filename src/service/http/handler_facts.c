@@ -47,7 +47,7 @@ handler_facts_path(const struct handler_facts *a)
 {
 	struct request_text path, query;
 
-	request_split(&a->request->target, &path, &query);
+	target_split(&a->request->target, &path, &query);
 	return keep_text(a, mem_strndup(path.p, path.n));
 }
 
@@ -58,7 +58,7 @@ handler_facts_var(const struct handler_facts *a, const char *name)
 		const struct route_var *v = &a->match->var[i];
 
 		if (strlen(name) == v->name.n && memcmp(name, v->name.p, v->name.n) == 0)
-			return keep_text(a, request_decode(&v->value, false));
+			return keep_text(a, target_decode(&v->value, false));
 	}
 	return NULL;
 }
@@ -89,7 +89,7 @@ is_parameter(struct request_text t, const char *name, struct request_text *value
 	*value = (struct request_text){t.p + t.n, 0};
 	if (sign != NULL)
 		*value = (struct request_text){sign + 1, t.n - key.n - 1};
-	return request_says(&key, true, name, strlen(name));
+	return target_says(&key, true, name, strlen(name));
 }
 
 const char *
@@ -97,15 +97,15 @@ handler_facts_query(const struct handler_facts *a, const char *name)
 {
 	struct request_text path, query, value;
 
-	request_split(&a->request->target, &path, &query);
-	while (query.p != NULL) { /* at most REQUEST_PARAMETERS_MAX times */
+	target_split(&a->request->target, &path, &query);
+	while (query.p != NULL) { /* at most TARGET_PARAMETERS_MAX times */
 		const char *amp = memchr(query.p, '&', query.n);
 		struct request_text t = query;
 
 		if (amp != NULL)
 			t.n = (size_t)(amp - query.p);
 		if (is_parameter(t, name, &value))
-			return keep_text(a, request_decode(&value, true));
+			return keep_text(a, target_decode(&value, true));
 		query.p = amp != NULL ? amp + 1 : NULL;
 		query.n -= amp != NULL ? t.n + 1 : 0;
 	}

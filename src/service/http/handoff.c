@@ -39,7 +39,7 @@ static bool
 is_too_long(const struct http *h, const struct handoff_record *r)
 {
 	size_t max = (size_t)h->conf->max_header;
-	ptrdiff_t head = request_head_length(r->unread.p, r->unread.n, 0);
+	ptrdiff_t head = head_length(r->unread.p, r->unread.n, 0);
 
 	return head > (ptrdiff_t)max || (head == 0 && r->unread.n >= max);
 }

@@ -52,7 +52,7 @@ receive_is_nothing(const struct exchange *x)
 static bool
 is_line_too_long(const char *bytes, size_t len, size_t looked)
 {
-	size_t max = REQUEST_TARGET_MAX + 64;
+	size_t max = TARGET_MAX + 64;
 
 	return len > max && looked <= max && memchr(bytes, '\n', len) == NULL;
 }
@@ -89,7 +89,7 @@ receive_head(struct conn *c, struct exchange *x)
 
 	at = x->in + x->from;
 	len = x->to - x->from;
-	n = request_head_length(at, len, x->looked);
+	n = head_length(at, len, x->looked);
 	if (n == 0) {
 		if (request_is_hopeless(at, len, x->looked))
 			refuse_hopeless(c, x, at, len);

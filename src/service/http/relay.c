@@ -49,7 +49,7 @@ relay_start(struct http *h, struct event_base *base)
 	h->upstreams = upstreams_new(h->conf);
 	h->answer = timelist_new(base, (uint64_t)h->conf->answer_timeout, on_answer_late);
 	h->expect = timelist_new(base, EXPECT_MS, on_expect_late);
-	h->scratch_size = (size_t)h->conf->max_header + REWRITE_GROWTH + REQUEST_TARGET_MAX;
+	h->scratch_size = (size_t)h->conf->max_header + REWRITE_GROWTH + TARGET_MAX;
 	h->scratch = mem_alloc(h->scratch_size);
 	h->relays = (struct baton_freelist){.size = sizeof(struct relay), .max = RELAYS_KEPT};
 	tunnel_start(h, base);

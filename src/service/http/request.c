@@ -4,42 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <arpa/inet.h>
-
-#include "base/mem.h"
-
-/* --- the raw bytes --- */
-
-ptrdiff_t
-request_head_length(const char *bytes, size_t len, size_t from)
-{
-	size_t start = from > 3 ? from - 3 : 0;
-	const char *end = memmem(bytes + start, len - start, "\r\n\r\n", 4), *lf;
-
-	if (end != NULL)
-		return end - bytes + 4;
-	for (const char *p = bytes + start; (lf = memchr(p, '\n', len - (size_t)(p - bytes)));
-	     p = lf + 1)
-		if (lf == bytes || lf[-1] != '\r')
-			return -1;
-	return 0;
-}
-
-static bool
-is_token(unsigned char ch)
-{
-	return isalnum(ch) || (ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL);
-}
-
-bool
-request_is_token(const struct request_text *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (!is_token((unsigned char)t->p[i]))
-			return false;
-	return t->n > 0;
-}
-
 bool
 request_is_hopeless(const char *bytes, size_t len, size_t from)
 {
@@ -53,87 +17,13 @@ request_is_hopeless(const char *bytes, size_t len, size_t from)
 			continue;
 		}
 		if (in_method
-		        ? !is_token(ch)
+		        ? !head_is_tchar(ch)
 		        : (ch < 0x20 && ch != '\t' && ch != '\r' && ch != '\n') || ch == 0x7f)
 			return true;
 		if (i > 0 && bytes[i - 1] == '\r' && ch != '\n')
 			return true;
 	}
 	return false;
-}
-
-bool
-request_bytes_are_clean(const char *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char ch = (unsigned char)p[i];
-
-		if (ch >= 0x20 && ch != 0x7f)
-			continue;
-		if (ch == '\r' && i + 1 < len && p[i + 1] == '\n') {
-			i++;
-			if (i + 1 < len && (p[i + 1] == ' ' || p[i + 1] == '\t'))
-				return false;
-			continue;
-		}
-		if (ch != '\t')
-			return false;
-	}
-	return true;
-}
-
-/* --- lists --- */
-
-static bool
-is_blank(char ch)
-{
-	return ch == ' ' || ch == '\t';
-}
-
-bool
-request_next_member(struct request_text *list, struct request_text *member)
-{
-	const char *comma;
-
-	while (list->n > 0 && (is_blank(*list->p) || *list->p == ',')) {
-		list->p++;
-		list->n--;
-	}
-	if (list->n == 0)
-		return false;
-	comma = memchr(list->p, ',', list->n);
-	*member = *list;
-	if (comma != NULL)
-		member->n = (size_t)(comma - list->p);
-	list->p += member->n;
-	list->n -= member->n;
-	while (member->n > 0 && is_blank(member->p[member->n - 1]))
-		member->n--;
-	return true;
-}
-
-bool
-request_add_connection(struct request_connection *c, const struct request_text *line)
-{
-	struct request_text list = *line, member;
-
-	while (c->members <= REQUEST_MEMBERS_MAX && request_next_member(&list, &member)) {
-		c->members++;
-		c->close |= head_is(&member, "close");
-		c->keep |= head_is(&member, "keep-alive");
-	}
-	return c->members <= REQUEST_MEMBERS_MAX;
-}
-
-size_t
-request_count_members(struct request_text list, size_t max)
-{
-	struct request_text member;
-	size_t n = 0;
-
-	while (n <= max && request_next_member(&list, &member))
-		n++;
-	return n;
 }
 
 /* --- the first line --- */
@@ -159,31 +49,13 @@ is_visible(const struct request_text *t)
 	return true;
 }
 
-/* "http://authority" and what follows; false: it is no such target. */
-static bool
-split_absolute(const struct request_text *target, struct request_text *authority,
-               struct request_text *rest)
-{
-	size_t scheme = target->n > 7 && strncasecmp(target->p, "http://", 7) == 0    ? 7
-	                : target->n > 8 && strncasecmp(target->p, "https://", 8) == 0 ? 8
-	                                                                              : 0;
-	size_t n = scheme;
-
-	while (n < target->n && target->p[n] != '/' && target->p[n] != '?' &&
-	       target->p[n] != '#')
-		n++;
-	*authority = (struct request_text){target->p + scheme, n - scheme};
-	*rest = (struct request_text){target->p + n, target->n - n};
-	return scheme > 0;
-}
-
 /* Origin form, absolute form, or the asterisk of those who have it (RFC 9112, 3.2). */
 static int
 check_target(struct request *r)
 {
 	struct request_text rest;
 
-	if (r->target.n > REQUEST_TARGET_MAX)
+	if (r->target.n > TARGET_MAX)
 		return 414;
 	if (!is_visible(&r->target))
 		return 400;
@@ -191,8 +63,8 @@ check_target(struct request *r)
 		return 0;
 	if (r->target.n == 1 && *r->target.p == '*')
 		return r->method == METHOD_OPTIONS || r->method == METHOD_MSEARCH ? 0 : 400;
-	if (!split_absolute(&r->target, &r->host, &rest) || r->host.n == 0 ||
-	    !request_is_host(&r->host))
+	if (!target_split_absolute(&r->target, &r->host, &rest) || r->host.n == 0 ||
+	    !target_is_host(&r->host))
 		return 400;
 	return 0;
 }
@@ -205,7 +77,7 @@ read_line(const char *p, size_t n, struct request *r)
 	struct request_text method = {p, sp != NULL ? (size_t)(sp - p) : 0};
 	int status;
 
-	if (!request_is_token(&method) || memchr(p, '\t', n) != NULL)
+	if (!head_is_token(&method) || memchr(p, '\t', n) != NULL)
 		return 400;
 	sp2 = memchr(sp + 1, ' ', (size_t)(end - sp - 1));
 	if (sp2 == NULL)
@@ -219,7 +91,7 @@ read_line(const char *p, size_t n, struct request *r)
 	r->method_name = method;
 	r->method = method_find(method.p, method.n);
 	if (r->method == METHOD_CONNECT)
-		return r->target.n > REQUEST_TARGET_MAX ? 414 : 501;
+		return r->target.n > TARGET_MAX ? 414 : 501;
 	return check_target(r);
 }
 
@@ -236,7 +108,7 @@ struct parse {
 	struct request_text name; /* of the line under way */
 	size_t fields, fields_max;
 	unsigned hosts, lengths, encodings;
-	struct request_connection connection;
+	struct head_connection connection;
 	size_t match_tags, none_match_tags; /* of lists, all their lines together */
 	bool bad_length, bad_encoding, bad_host;
 	int status; /* what a line refuses */
@@ -273,67 +145,11 @@ note_encoding(struct parse *p, const struct request_text *v)
 		p->r->chunked = true;
 }
 
-/* A name or an address; ',' might be a second host to somebody. */
-static bool
-is_name(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		unsigned char ch = (unsigned char)p[i];
-		bool pct = ch == '%' && i + 2 < n && isxdigit((unsigned char)p[i + 1]) &&
-		           isxdigit((unsigned char)p[i + 2]);
-
-		if (!pct && !isalnum(ch) &&
-		    (ch == '\0' || strchr("-._~!$&'()*+;=", ch) == NULL))
-			return false;
-	}
-	return true;
-}
-
-static bool
-is_ipv6(const char *p, size_t n)
-{
-	char text[INET6_ADDRSTRLEN];
-	struct in6_addr in6;
-
-	if (n >= sizeof text)
-		return false;
-	memcpy(text, p, n);
-	text[n] = '\0';
-	return inet_pton(AF_INET6, text, &in6) == 1;
-}
-
-static bool
-is_port(const char *p, size_t n)
-{
-	struct request_text t = {p, n};
-	unsigned long long port;
-
-	return n == 0 || (n <= 5 && head_number(&t, &port) && port <= UINT16_MAX);
-}
-
-bool
-request_is_host(const struct request_text *t)
-{
-	const char *end = t->p + t->n, *host = t->p, *colon;
-	bool six = t->n > 0 && *host == '[';
-
-	if (t->n == 0)
-		return true;
-	colon = six ? memchr(host, ']', t->n) : memchr(host, ':', t->n);
-	if (six && (colon == NULL || !is_ipv6(host + 1, (size_t)(colon++ - host) - 1)))
-		return false;
-	if (colon == NULL)
-		colon = end;
-	if (!six && (colon == host || !is_name(host, (size_t)(colon - host))))
-		return false;
-	return colon == end || (*colon == ':' && is_port(colon + 1, (size_t)(end - colon) - 1));
-}
-
 static void
 note_host(struct parse *p, const struct request_text *v)
 {
 	p->hosts++;
-	p->bad_host |= !request_is_host(v);
+	p->bad_host |= !target_is_host(v);
 	if (p->r->host.p == NULL)
 		p->r->host = *v;
 }
@@ -344,8 +160,8 @@ note_expect(struct parse *p, const struct request_text *v)
 	struct request_text list = *v, member;
 	size_t n = 0;
 
-	while (p->status == 0 && request_next_member(&list, &member)) {
-		if (n++ < REQUEST_MEMBERS_MAX && head_is(&member, "100-continue"))
+	while (p->status == 0 && head_next_member(&list, &member)) {
+		if (n++ < HEAD_MEMBERS_MAX && head_is(&member, "100-continue"))
 			p->r->expects_continue = true;
 		else
 			p->status = 417;
@@ -370,7 +186,7 @@ note_te(struct parse *p, const struct request_text *v)
 	struct request_text list = *v, member;
 	size_t n = 0;
 
-	while (n++ < REQUEST_MEMBERS_MAX && request_next_member(&list, &member))
+	while (n++ < HEAD_MEMBERS_MAX && head_next_member(&list, &member))
 		p->r->takes_trailers |= head_is(&member, "trailers");
 }
 
@@ -379,7 +195,7 @@ static void
 note_list(struct parse *p, struct request_list *list, size_t *tags,
           const struct request_text *v)
 {
-	*tags += request_count_members(*v, REQUEST_TAGS_MAX);
+	*tags += head_count_members(*v, REQUEST_TAGS_MAX);
 	if (list->n == REQUEST_LINES_MAX || *tags > REQUEST_TAGS_MAX)
 		p->status = 431;
 	else
@@ -415,7 +231,7 @@ note_value(struct parse *p, const struct request_text *v)
 		if (head_is(&p->name, "content-length"))
 			note_length(p, v);
 		else if (head_is(&p->name, "connection") &&
-		         !request_add_connection(&p->connection, v))
+		         !head_add_connection(&p->connection, v))
 			p->status = 431;
 		break;
 	case 't':
@@ -455,7 +271,7 @@ read_fields(struct parse *p, const char *head, size_t len)
 	while (head_next(&walk, &line)) {
 		if (++p->fields > p->fields_max)
 			return 431;
-		if (!request_is_token(&line.name)) /* "Host : x" */
+		if (!head_is_token(&line.name)) /* "Host : x" */
 			return 400;
 		p->name = line.name;
 		note_value(p, &line.value);
@@ -487,7 +303,7 @@ request_parse(const char *head, size_t len, struct request *r)
 	int status;
 
 	memset(r, 0, sizeof *r);
-	if (!request_bytes_are_clean(head, len))
+	if (!head_is_clean(head, len))
 		return 400;
 	status = read_line(head, (size_t)(eol - head), r);
 	if (status == 0)
@@ -508,7 +324,7 @@ judge_field(const char *line, size_t n)
 	struct request_text value;
 
 	p.name = (struct request_text){line, colon != NULL ? (size_t)(colon - line) : 0};
-	if (!request_is_token(&p.name))
+	if (!head_is_token(&p.name))
 		return 400;
 	value = head_trim((struct request_text){colon + 1, n - p.name.n - 1});
 	note_value(&p, &value);
@@ -574,124 +390,6 @@ request_move(struct request *r, const char *from, const char *to)
 	request_text_move(&r->max_forwards, from, to);
 	move_list(&r->if_match, from, to);
 	move_list(&r->if_none_match, from, to);
-}
-
-/* --- the target --- */
-
-static int
-hex(unsigned char ch)
-{
-	if (isdigit(ch))
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
-int
-request_path(const struct request_text *target, char *path, size_t size)
-{
-	struct request_text t, query;
-	size_t out = 0;
-
-	request_split(target, &t, &query);
-	if (t.n == 0 || t.p[0] != '/')
-		return 400;
-	for (size_t i = 0; i < t.n; i++) {
-		unsigned char ch = (unsigned char)t.p[i];
-
-		if (ch == '%') {
-			int high = i + 2 < t.n ? hex((unsigned char)t.p[i + 1]) : -1;
-			int low = i + 2 < t.n ? hex((unsigned char)t.p[i + 2]) : -1;
-
-			if (high < 0 || low < 0 || (high == 0 && low == 0))
-				return 400;
-			ch = (unsigned char)(high << 4 | low);
-			i += 2;
-		}
-		if (out == 0 && ch == '/')
-			continue;
-		if (out + 1 >= size)
-			return 414;
-		path[out++] = (char)ch;
-	}
-	path[out] = '\0';
-	return 0;
-}
-
-void
-request_split(const struct request_text *target, struct request_text *path,
-              struct request_text *query)
-{
-	struct request_text authority, rest, t = *target;
-	const char *end, *mark;
-
-	if (split_absolute(target, &authority, &rest))
-		t = rest;
-	end = memchr(t.p, '#', t.n);
-	if (end != NULL)
-		t.n = (size_t)(end - t.p);
-	mark = memchr(t.p, '?', t.n);
-	*path = t;
-	*query = (struct request_text){NULL, 0};
-	if (mark != NULL) {
-		path->n = (size_t)(mark - t.p);
-		*query = (struct request_text){mark + 1, t.n - path->n - 1};
-	}
-	if (path->n == 0 && t.p != target->p)
-		*path = (struct request_text){"/", 1}; /* "http://host?query" */
-}
-
-/* The byte that is written at *i, which moves behind it. */
-static char
-next_byte(const struct request_text *t, size_t *i, bool plus)
-{
-	const char *p = t->p + *i;
-	bool room = *p == '%' && *i + 2 < t->n;
-	int high = room ? hex((unsigned char)p[1]) : -1;
-	int low = room ? hex((unsigned char)p[2]) : -1;
-
-	if (high >= 0 && low >= 0 && high + low > 0) {
-		*i += 3;
-		return (char)(high << 4 | low);
-	}
-	++*i;
-	return *p == '+' && plus ? ' ' : *p;
-}
-
-char *
-request_decode(const struct request_text *t, bool plus)
-{
-	char *text = mem_alloc(t->n + 1), *out = text;
-
-	for (size_t i = 0; i < t->n;)
-		*out++ = next_byte(t, &i, plus);
-	return text;
-}
-
-bool
-request_says(const struct request_text *t, bool plus, const char *text, size_t n)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < t->n; at++)
-		if (at == n || next_byte(t, &i, plus) != text[at])
-			return false;
-	return at == n;
-}
-
-size_t
-request_count_parameters(const struct request_text *query)
-{
-	struct request_text rest = *query;
-	const char *amp;
-	size_t n = rest.p != NULL;
-
-	while (rest.n > 0 && (amp = memchr(rest.p, '&', rest.n)) != NULL) {
-		n++;
-		rest.n -= (size_t)(amp + 1 - rest.p);
-		rest.p = amp + 1;
-	}
-	return n;
 }
 
 struct request_text

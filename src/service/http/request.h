@@ -13,19 +13,15 @@
 
 #include "service/http/head.h"
 #include "service/http/method.h"
+#include "service/http/target.h"
 
-#define REQUEST_TARGET_MAX 8192 /* bytes; longer is 414 */
-#define REQUEST_LINES_MAX  4    /* of one header that is a list; more are 431 */
+#define REQUEST_LINES_MAX 4 /* of one header that is a list; more are 431 */
 
 /* A head's numbers are bounded as its bytes are: whatever is done for each of its lines, or
  * for each member of a list, costs no more than so many times that.  More are 431; in an
  * upstream's answer, 502. */
-#define REQUEST_FIELDS_MAX  100 /* lines of a head, but for the first; see below */
-#define REQUEST_MEMBERS_MAX 32  /* of Connection, all its lines together */
-#define REQUEST_TAGS_MAX    100 /* of If-Match, and of If-None-Match */
-
-/* Of a query, where a handler may look for each of them; more are 400. */
-#define REQUEST_PARAMETERS_MAX 256
+#define REQUEST_FIELDS_MAX 100 /* lines of a head, but for the first; see below */
+#define REQUEST_TAGS_MAX   100 /* of If-Match, and of If-None-Match */
 
 /* A header that is a list: its lines in their order are one value, as if commas were
  * between them (RFC 9110, 5.2). */
@@ -58,13 +54,6 @@ struct request {
 	struct request_list if_none_match;
 };
 
-/*
- * The length of the head at the start of bytes, its empty line included; 0: it is
- * not complete; -1: it never will be (a bare LF).  from: bytes before it were
- * looked at already.
- */
-ptrdiff_t request_head_length(const char *bytes, size_t len, size_t from);
-
 /* Can these bytes never begin a request, whatever follows?  from: bytes before it were looked
  * at already. */
 bool request_is_hopeless(const char *bytes, size_t len, size_t from);
@@ -72,26 +61,6 @@ bool request_is_hopeless(const char *bytes, size_t len, size_t from);
 /* Of a head that goes on, without empty lines before it: what refuses it by the lines that have
  * ended since `from` bytes of it were looked at; 0: nothing does yet. */
 int request_judge_lines(const char *bytes, size_t len, size_t from);
-
-/* Tab is the only control byte that a head may hold inside a line; each line ends
- * in CRLF and starts with what is no blank (a folded line). */
-bool request_bytes_are_clean(const char *head, size_t len);
-
-/* The first member of a list with commas, which loses it; empty ones are none.  False: none
- * is left. */
-bool request_next_member(struct request_text *list, struct request_text *member);
-
-/* What all lines of Connection say together (RFC 9112, 9.3); begins as zeros. */
-struct request_connection {
-	size_t members;
-	bool close, keep;
-};
-
-/* Adds a line's members.  False: there are more than REQUEST_MEMBERS_MAX. */
-bool request_add_connection(struct request_connection *c, const struct request_text *line);
-
-/* How many it has; counts no further than max + 1. */
-size_t request_count_members(struct request_text list, size_t max);
 
 /* How many header lines a head of len bytes may have: REQUEST_FIELDS_MAX, and where max_header
  * allows more than its default, in proportion. */
@@ -102,13 +71,6 @@ request_fields_max(size_t len)
 
 	return share > REQUEST_FIELDS_MAX ? share : REQUEST_FIELDS_MAX;
 }
-
-/* Is it a header's name, as HTTP spells them? */
-bool request_is_token(const struct request_text *t);
-
-/* Is it what a Host header may say: a name, an address or "[...]", perhaps a port (RFC 3986,
- * 3.2.2)?  It may be empty. */
-bool request_is_host(const struct request_text *t);
 
 /* Parse a whole head.  0, or the status code that refuses it. */
 int request_parse(const char *head, size_t len, struct request *r);
@@ -123,26 +85,6 @@ void request_move(struct request *r, const char *from, const char *to);
 
 /* The status for a head that is longer than allowed: 414 or 431. */
 int request_too_long(const char *bytes, size_t len);
-
-/*
- * The path of a target, percent-decoded, without leading slashes, "" for the
- * root: into path (size bytes, NUL-terminated).  0, or the status code.
- */
-int request_path(const struct request_text *target, char *path, size_t size);
-
-/* The path and the query of a target, both as they are written; without '?' the query's p
- * is NULL. */
-void request_split(const struct request_text *target, struct request_text *path,
-                   struct request_text *query);
-
-/* Percent-decode t; plus: a '+' is a blank.  What is broken stays as it is.  malloc'd. */
-char *request_decode(const struct request_text *t, bool plus);
-
-/* Is t, decoded like that, these n bytes?  Stops where it is not. */
-bool request_says(const struct request_text *t, bool plus, const char *text, size_t n);
-
-/* How many parameters a query has; a p of NULL has none. */
-size_t request_count_parameters(const struct request_text *query);
 
 /* The first header of that name in a head that was parsed; p NULL: there is none. */
 struct request_text request_header(const char *head, size_t len, const char *name);

@@ -39,7 +39,7 @@ another_has_come(const struct exchange *x)
 {
 	if (x->from == x->to)
 		return conn_has_input(x->conn);
-	return request_head_length(x->in + x->from, x->to - x->from, 0) != 0;
+	return head_length(x->in + x->from, x->to - x->from, 0) != 0;
 }
 
 enum response_head_connection
@@ -153,10 +153,10 @@ bool
 respond_is_ours(const struct conn *c, const struct exchange *x)
 {
 	const struct http *h = http_of(c);
-	char path[REQUEST_TARGET_MAX + 1];
+	char path[TARGET_MAX + 1];
 
 	return h->conf->health != NULL &&
-	       request_path(&x->request.target, path, sizeof path) == 0 && is_health(h, path);
+	       target_path(&x->request.target, path, sizeof path) == 0 && is_health(h, path);
 }
 
 bool

@@ -51,7 +51,7 @@ whole(const struct out *o)
 
 /* What Connection names in a head: small, as each line of the head is held against all. */
 struct connections {
-	struct request_text member[REQUEST_MEMBERS_MAX];
+	struct request_text member[HEAD_MEMBERS_MAX];
 	size_t n, lines;
 	bool more; /* than are kept: what else it names is not known */
 };
@@ -69,8 +69,8 @@ add_members(struct connections *c, struct request_text list)
 
 	if (++c->lines > CONNECTIONS_MAX)
 		c->more = true;
-	while (!c->more && request_next_member(&list, &member)) {
-		if (c->n == REQUEST_MEMBERS_MAX)
+	while (!c->more && head_next_member(&list, &member)) {
+		if (c->n == HEAD_MEMBERS_MAX)
 			c->more = true;
 		else
 			c->member[c->n++] = member;
@@ -110,7 +110,7 @@ may_be_h2c(struct request_text protocols)
 	struct request_text protocol;
 	size_t n = 0;
 
-	while (request_next_member(&protocols, &protocol))
+	while (head_next_member(&protocols, &protocol))
 		if (++n > PROTOCOLS_MAX || head_is(&protocol, "h2c"))
 			return true;
 	return false;
@@ -310,7 +310,7 @@ put_request_line(struct out *o, const struct request *r)
 {
 	struct request_text path, query;
 
-	request_split(&r->target, &path, &query);
+	target_split(&r->target, &path, &query);
 	if (is_of_server(r))
 		path = (struct request_text){"*", 1};
 	put(o, r->method_name.p, r->method_name.n);
@@ -553,7 +553,7 @@ rewrite_trailers(char *bytes, size_t len, bool answer)
 
 		if (answer)
 			name = head_trim_end(name);
-		if (n == REQUEST_FIELDS_MAX || !request_is_token(&name))
+		if (n == REQUEST_FIELDS_MAX || !head_is_token(&name))
 			return -1;
 		if (may_trail(&name)) {
 			memmove(to, from, name.n);

@@ -59,7 +59,7 @@ fits(const struct baton_route *route, const struct request_text *path, struct ro
 		written = next_segment(&b, b_end);
 		if (kind == VARIABLE && written.n == 0)
 			return false;
-		if (kind == LITERAL && !request_says(&written, false, pattern.p, pattern.n))
+		if (kind == LITERAL && !target_says(&written, false, pattern.p, pattern.n))
 			return false;
 		if (kind == VARIABLE)
 			add(m, &pattern, 0, written);

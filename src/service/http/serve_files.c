@@ -82,8 +82,8 @@ static void
 answer(struct conn *c, struct exchange *x)
 {
 	struct http *h = http_of(c);
-	char path[REQUEST_TARGET_MAX + 1];
-	int status = request_path(&x->request.target, path, sizeof path);
+	char path[TARGET_MAX + 1];
+	int status = target_path(&x->request.target, path, sizeof path);
 
 	if (status == 0 && respond_health(c, x, path))
 		return;

@@ -199,8 +199,8 @@ find_route(struct handler *handler)
 	struct request_text path, query;
 	int status;
 
-	request_split(&handler->x->request.target, &path, &query);
-	if (request_count_parameters(&query) > REQUEST_PARAMETERS_MAX)
+	target_split(&handler->x->request.target, &path, &query);
+	if (target_count_parameters(&query) > TARGET_PARAMETERS_MAX)
 		return 400;
 	status = route_find(call_http(handler)->routes, handler_method(handler), &path,
 	                    &handler->match);
@@ -246,11 +246,11 @@ static void
 answer(struct conn *c, struct exchange *x)
 {
 	const struct request_text *target = &x->request.target;
-	char path[REQUEST_TARGET_MAX + 1];
+	char path[TARGET_MAX + 1];
 	int status = 0;
 
 	if (target->n != 1 || *target->p != '*') { /* of the whole server: no path */
-		status = request_path(target, path, sizeof path);
+		status = target_path(target, path, sizeof path);
 		if (status == 0 && respond_health(c, x, path))
 			return;
 	}

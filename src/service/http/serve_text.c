@@ -58,10 +58,10 @@ answer_canned(struct conn *c, struct exchange *x)
 static void
 answer(struct conn *c, struct exchange *x)
 {
-	char path[REQUEST_TARGET_MAX + 1];
+	char path[TARGET_MAX + 1];
 
 	if (http_of(c)->conf->health == NULL ||
-	    request_path(&x->request.target, path, sizeof path) != 0 ||
+	    target_path(&x->request.target, path, sizeof path) != 0 ||
 	    !respond_health(c, x, path))
 		answer_canned(c, x);
 }

@@ -51,7 +51,7 @@ struct parse {
 	size_t fields, fields_max;
 	unsigned lengths, encodings;
 	unsigned long long length;
-	struct request_connection connection;
+	struct head_connection connection;
 	bool bad;
 	const char *much; /* what there is too much of */
 };
@@ -67,7 +67,7 @@ note_line(struct parse *p, const struct head_line *line, bool blank)
 	else if (head_is(&line->name, "date"))
 		p->r->dated = true;
 	else if (head_is(&line->name, "connection") &&
-	         !request_add_connection(&p->connection, &line->value))
+	         !head_add_connection(&p->connection, &line->value))
 		p->much = "too many members in its Connection header";
 }
 
@@ -86,7 +86,7 @@ read_fields(struct parse *p, const char *head, size_t len)
 		line.name = head_trim_end(line.name);
 		if (++p->fields > p->fields_max)
 			p->much = "too many header fields";
-		else if (!request_is_token(&line.name))
+		else if (!head_is_token(&line.name))
 			return false;
 		else
 			note_line(p, &line, line.name.n < n);
@@ -137,7 +137,7 @@ upstream_head_parse(const char *head, size_t len, bool head_only, struct upstrea
 	memset(r, 0, sizeof *r);
 	if (!read_status(head, len, &p))
 		return "no status line of HTTP/1";
-	if (!request_bytes_are_clean(head, len))
+	if (!head_is_clean(head, len))
 		return "a control byte or a folded line in its head";
 	good = read_fields(&p, head, len);
 	r->too_much = p.much != NULL;

@@ -34,7 +34,7 @@ struct upstream_head {
 	bool too_much;   /* what is wrong with it is that a limit of ours is in the way */
 };
 
-/* As request_head_length; but an LF without its CR ends a line, too (RFC 9112, 2.2).  What is
+/* As head_length; but an LF without its CR ends a line, too (RFC 9112, 2.2).  What is
  * passed on has none: upstream_head_mend.  -1 is not among its answers. */
 size_t upstream_head_length(const char *bytes, size_t len, size_t from);
 
