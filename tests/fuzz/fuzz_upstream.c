@@ -8,8 +8,8 @@
  *
  * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
  *   tests/fuzz/fuzz_upstream.c
- * src/service/http/{head,method,request,target,upstream_head,rewrite,response_head}.c \
- *   src/base/{log,mem}.c
+ * src/service/http/{head,method,request,target,upstream_head,connections,rewrite,response_head}.c
+ * \ src/base/{log,mem}.c
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 
 #include "service/http/upstream_head.h"
 #include "service/http/request.h"
+#include "service/http/connections.h"
 #include "service/http/rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -103,7 +104,7 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 	if (len == 0 || head_length(bytes, len, 0) != (ptrdiff_t)len ||
 	    request_parse(bytes, len, &r) != 0)
 		return;
-	upgrade = rewrite_upgrades(bytes, len);
+	upgrade = connections_upgrade(bytes, len);
 	rules.upgrade = upgrade;
 	n = rewrite_request(&rules, bytes, len, &r, peer, out, sizeof out);
 	if (n == 0)

@@ -8,6 +8,7 @@
 #include "service/http/chunked.h"
 #include "service/http/range.h"
 #include "service/http/request.h"
+#include "service/http/connections.h"
 #include "service/http/rewrite.h"
 #include "service/http/route.h"
 #include "service/http/unsent.h"
@@ -82,7 +83,7 @@ request(size_t n)
 		head_length(in, i + 64 < n ? i + 64 : n, i);
 	request_parse(in, n, &r);
 	request_parse(GET "\r\n", sizeof GET + 1, &r); /* the rest has its own bounds */
-	rewrite_upgrades(in, n);
+	connections_upgrade(in, n);
 	rewrite_request(&rules, in, n, &r, "1.2.3.4", out, sizeof out);
 	for (int i = 0; i < 2; i++)
 		request_header(in, n, "X-Nobody");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/http/connections.h"
 #include "service/http/rewrite.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: h\r\n"
@@ -357,7 +358,8 @@ START_TEST(who_asks_for_another_protocol)
 	char head[512];
 	int n = sprintf(head, GET "%s\r\n", upgrades[_i].lines);
 
-	ck_assert_msg(rewrite_upgrades(head, (size_t)n) == upgrades[_i].upgrades, "%s", head);
+	ck_assert_msg(connections_upgrade(head, (size_t)n) == upgrades[_i].upgrades, "%s",
+	              head);
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /*
- * listener_int: what the two files of listener.h share.
+ * listener_int: what the files of listener.h share: listener.c, acquire.c (how they come
+ * about) and listener_state.c (how they cross an exec).
  */
 #ifndef BATON_MASTER_LISTEN_LISTENER_INT_H
 #define BATON_MASTER_LISTEN_LISTENER_INT_H
@@ -16,6 +17,9 @@ struct listener *listener_first(void);
 
 /* By its identity; NULL.  lost: one whose path is lost, which is nobody's address any more. */
 struct listener *listener_named(const char *text, bool lost);
+
+/* Numbers are given after this one. */
+void listener_set_last_id(uint32_t id);
 
 /* One without sockets; and without a trace. */
 struct listener *listener_make(const char *text, enum conf_addr_kind kind);

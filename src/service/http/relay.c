@@ -15,6 +15,7 @@
 #include "service/http/exchange.h"
 #include "service/http/relay_int.h"
 #include "service/http/respond.h"
+#include "service/http/connections.h"
 #include "service/http/rewrite.h"
 #include "service/http/serve.h"
 #include "service/http/tunnel.h"
@@ -488,7 +489,7 @@ relay(struct conn *c, struct exchange *x)
 	r->read_all = x->body_left == 0 && !x->request.chunked;
 	r->expects = !r->read_all && x->request.expects_continue && !x->request.http10 &&
 	             x->from == x->to;
-	r->upgrade = r->read_all && !x->request.http10 && rewrite_upgrades(head, x->head_len);
+	r->upgrade = r->read_all && !x->request.http10 && connections_upgrade(head, x->head_len);
 	x->phase = PHASE_RESPONDER;
 	timelist_leave(&x->total); /* until there is somebody to take its body */
 	timelist_leave(&c->timed);

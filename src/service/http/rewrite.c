@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define CONNECTIONS_MAX 8  /* lines of Connection; a head with more is not passed on */
-#define PROTOCOLS_MAX   16 /* of Upgrade; with more it is no upgrade */
-#define FORWARDED_MAX   8 /* lines of it, of a client that is trusted: the last ones are kept */
+#include "service/http/connections.h"
+
+#define FORWARDED_MAX 8 /* lines of it, of a client that is trusted: the last ones are kept */
 
 /* A head that is being written.  What does not fit makes it full, and nothing comes of it. */
 struct out {
@@ -45,110 +45,6 @@ static size_t
 whole(const struct out *o)
 {
 	return o->n <= o->size ? o->n : 0;
-}
-
-/* --- Connection --- */
-
-/* What Connection names in a head: small, as each line of the head is held against all. */
-struct connections {
-	struct request_text member[HEAD_MEMBERS_MAX];
-	size_t n, lines;
-	bool more; /* than are kept: what else it names is not known */
-};
-
-static bool
-is_connection(const struct request_text *name)
-{
-	return name->n == 10 && (name->p[0] | 0x20) == 'c' && head_is(name, "connection");
-}
-
-static void
-add_members(struct connections *c, struct request_text list)
-{
-	struct request_text member;
-
-	if (++c->lines > CONNECTIONS_MAX)
-		c->more = true;
-	while (!c->more && head_next_member(&list, &member)) {
-		if (c->n == HEAD_MEMBERS_MAX)
-			c->more = true;
-		else
-			c->member[c->n++] = member;
-	}
-}
-
-static void
-find_connections(const char *head, size_t len, struct connections *c)
-{
-	struct head_walk walk;
-	struct head_line l;
-
-	c->n = c->lines = 0;
-	c->more = false;
-	head_begin(&walk, head, len);
-	while (!c->more && head_next(&walk, &l)) {
-		l.name = head_trim_end(l.name);
-		if (is_connection(&l.name))
-			add_members(c, l.value);
-	}
-}
-
-static bool
-is_named(const struct connections *c, const struct request_text *name)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (c->member[i].n == name->n &&
-		    strncasecmp(c->member[i].p, name->p, name->n) == 0)
-			return true;
-	return false;
-}
-
-/* More protocols than we look at might have it, too. */
-static bool
-may_be_h2c(struct request_text protocols)
-{
-	struct request_text protocol;
-	size_t n = 0;
-
-	while (head_next_member(&protocols, &protocol))
-		if (++n > PROTOCOLS_MAX || head_is(&protocol, "h2c"))
-			return true;
-	return false;
-}
-
-bool
-rewrite_upgrades(const char *head, size_t len)
-{
-	static const struct request_text upgrade = {"upgrade", 7};
-	struct request_text protocols = request_header(head, len, "Upgrade");
-	struct connections c;
-
-	if (protocols.n == 0)
-		return false;
-	find_connections(head, len, &c);
-	return is_named(&c, &upgrade) && !may_be_h2c(protocols);
-}
-
-/* Belongs to one connection, whatever Connection says. */
-static bool
-is_hop(const struct request_text *name)
-{
-	switch (name->p[0] | 0x20) {
-	case 'c':
-		return head_is(name, "connection");
-	case 'k':
-		return head_is(name, "keep-alive");
-	case 'p':
-		return head_is(name, "proxy-connection");
-	case 't':
-		return head_is(name, "te") || head_is(name, "transfer-encoding");
-	case 'u':
-		return head_is(name, "upgrade");
-	case 'h':
-		return head_is(name, "http2-settings");
-	default:
-		return false;
-	}
 }
 
 /* --- requests --- */
@@ -369,7 +265,7 @@ is_ours(const struct connections *c, struct forwards *f, const struct head_line 
 	default:
 		break;
 	}
-	return is_hop(&l->name) || (c->n > 0 && is_named(c, &l->name));
+	return connections_own(&l->name) || (c->n > 0 && connections_name(c, &l->name));
 }
 
 static void
@@ -416,7 +312,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		protocol = request_header(head, len, "Upgrade");
 	request_ends_here(r, &hops);
 	head_begin(&walk, head, len);
-	find_connections(head, len, &c);
+	connections_find(head, len, &c);
 	put_request_line(&o, r);
 	put_text(&o, "Host: ");
 	if (rules->host != NULL || asked.n == 0)
@@ -493,7 +389,7 @@ rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,
 	struct connections c;
 
 	head_begin(&walk, head, len);
-	find_connections(head, len, &c);
+	connections_find(head, len, &c);
 	put_format(&o, "HTTP/1.1 %u ", r->status);
 	put(&o, r->reason.p, r->reason.n);
 	put_text(&o, "\r\n");
@@ -501,8 +397,8 @@ rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,
 		l.name = head_trim_end(l.name);
 		if (protocols && head_is(&l.name, "upgrade"))
 			put_line(&o, &l);
-		else if (!head_is(&l.name, "content-length") && !is_hop(&l.name) &&
-		         !(c.n > 0 && is_named(&c, &l.name)))
+		else if (!head_is(&l.name, "content-length") && !connections_own(&l.name) &&
+		         !(c.n > 0 && connections_name(&c, &l.name)))
 			put_line(&o, &l);
 	}
 	put_reply_framing(&o, r, rules->chunked);
@@ -534,7 +430,8 @@ may_trail(const struct request_text *name)
 	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
 		if (frames(name, never[i]))
 			return false;
-	return !is_hop(name) && !frames(name, "transfer-encoding") && !tells_of_client(name) &&
+	return !connections_own(name) && !frames(name, "transfer-encoding") &&
+	       !tells_of_client(name) &&
 	       (name->n < 8 || strncasecmp(name->p, "content-", 8) != 0) &&
 	       (name->n < 8 || strncasecmp(name->p, "content_", 8) != 0) &&
 	       (name->n < 3 || strncasecmp(name->p, "if-", 3) != 0);

@@ -43,10 +43,6 @@ struct rewrite_answer {
 /* The most that a head grows by, beside the lengths of host and peer. */
 #define REWRITE_GROWTH 1024
 
-/* Of a request: does it ask for another protocol (Upgrade, named in Connection)?  HTTP/2
- * counts as none: behind it requests would pass that nobody here has looked at. */
-bool rewrite_upgrades(const char *head, size_t len);
-
 /*
  * The request's head for an upstream into out; peer: the client's address without a port,
  * or "" when it has none.  Its length, or 0 when it is more than size, or when Connection has
