@@ -429,20 +429,6 @@ settle_own(struct build *b)
 	}
 }
 
-/* Names to indices.  A name that leads nowhere is told by check. */
-static void
-link_services(struct conf *conf)
-{
-	for (size_t i = 0; i < conf->nlisten; i++) {
-		const char *name = conf->listen[i].service;
-		const struct conf_service *service =
-		    name != NULL ? conf_find_service(conf, name) : NULL;
-
-		if (service != NULL)
-			conf->listen[i].service_ix = (size_t)(service - conf->service);
-	}
-}
-
 static bool
 is_admin(const struct conf *conf, const struct conf_listen *l)
 {
@@ -495,7 +481,7 @@ build_tree(struct conf *conf, struct flaws *flaws)
 	lines_read(conf->text, conf->len, &sink, flaws);
 	settle_own(&b);
 	fill_all(&b);
-	link_services(conf);
+	conf_link_services(conf);
 	reserve_for_admins(&b);
 	mem_free(&b.title);
 }

@@ -148,3 +148,16 @@ conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *erro
 {
 	conf_tell_flaws(flaws, conf->path, errors);
 }
+
+void
+conf_link_services(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		const char *name = conf->listen[i].service;
+		const struct conf_service *service =
+		    name != NULL ? conf_find_service(conf, name) : NULL;
+
+		if (service != NULL)
+			conf->listen[i].service_ix = (size_t)(service - conf->service);
+	}
+}

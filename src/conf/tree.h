@@ -192,6 +192,10 @@ struct conf {
 /* The service of that name, or NULL. */
 const struct conf_service *conf_find_service(const struct conf *conf, const char *name);
 
+/* Give each listen section the index of its service.  A name that leads nowhere is left: check
+ * tells of it. */
+void conf_link_services(struct conf *conf);
+
 /* How many sections of a kind the tree has, and the struct of one of them. */
 size_t conf_count(const struct conf *conf, enum conf_section section);
 const void *conf_base(const struct conf *conf, enum conf_section section, size_t index);

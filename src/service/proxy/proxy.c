@@ -17,9 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/duplex.h"
-#include "service/proxy/proxyheader.h"
-#include "service/proxy/source.h"
-#include "service/proxy/target.h"
+#include "service/proxy/proxy_int.h"
 #include "wire/figures.h"
 #include "wire/handoff.h"
 #include "worker/access/access.h"
@@ -28,49 +26,6 @@
 #include "worker/sandbox/trust.h"
 
 #define LOG_EVERY_MS 1000
-#define BLOB_VERSION 3 /* a struct source_key, then a pair; before it the pair alone */
-#define BLOB_OLDEST  1
-
-/* Per worker and service. */
-struct proxy {
-	const struct conf_service *conf;
-	struct pair_home home;
-	struct targets *targets;
-	struct sources *sources; /* NULL: they are not counted */
-	struct timelist *connect;
-	struct figures_row **figures; /* of each upstream; NULL: no room */
-	uint64_t clients;
-	uint64_t logged_ms;
-};
-
-/* On the way to an upstream. */
-struct dialing {
-	struct event ev; /* of fd */
-	struct conn *conn;
-	struct greeting client;
-	struct target target; /* that is tried */
-	struct target_wait wait;
-	size_t tries;
-	int fd;            /* -1: not yet */
-	bool greets;       /* its PROXY header is to come */
-	const char *fault; /* of the last one that was tried; NULL: none was */
-	bool waited;       /* for names; not twice */
-	size_t nbegun;
-	size_t rest; /* of its PROXY header, which is not kept */
-	char begun[PROXYHEADER_MAX];
-};
-
-struct client {
-	struct dialing *dialing; /* NULL: connected */
-	struct source *source;   /* NULL: not counted */
-	struct duplex pair;
-};
-
-static struct proxy *
-proxy_of(const struct conn *c)
-{
-	return c->service->data;
-}
 
 /* --- the end --- */
 
@@ -372,22 +327,11 @@ ready(struct conn *c, short what)
 		read_greeting(c, cl);
 }
 
-static struct client *
-new_client(struct conn *c)
-{
-	struct client *cl = mem_alloc(sizeof *cl);
-
-	cl->pair.fd = -1;
-	c->data = cl;
-	proxy_of(c)->clients++;
-	return cl;
-}
-
 static void
 opened(struct conn *c)
 {
 	struct proxy *px = proxy_of(c);
-	struct client *cl = new_client(c);
+	struct client *cl = proxy_new_client(c);
 	struct dialing *d = mem_alloc(sizeof *d);
 	socklen_t from = sizeof d->client.from, to = from;
 	uint64_t max = (uint64_t)px->conf->max_clients;
@@ -406,77 +350,6 @@ opened(struct conn *c)
 		timelist_join(px->connect, &c->timed);
 	else
 		admit(c, cl);
-}
-
-/* --- moving --- */
-
-static bool
-freeze(struct conn *c, struct handoff_record *r)
-{
-	static char blob[sizeof(struct source_key) + DUPLEX_FROZEN_MAX];
-	const struct client *cl = c->data;
-	struct source_key key = source_key(cl->source);
-	size_t n;
-
-	if (cl->dialing != NULL)
-		return false;
-	memcpy(blob, &key, sizeof key);
-	n = duplex_freeze(&cl->pair, r, blob + sizeof key);
-	r->blob = (struct handoff_bytes){blob, sizeof key + n};
-	r->blob_version = BLOB_VERSION;
-	return n > 0;
-}
-
-static void
-rest(struct conn *c)
-{
-	struct client *cl = c->data;
-
-	duplex_rest(&cl->pair);
-}
-
-/* A limit is for those who come, not for those who are there. */
-static void
-count_source(struct conn *c, struct client *cl, struct source_key key)
-{
-	struct proxy *px = proxy_of(c);
-	struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
-	socklen_t len = sizeof from;
-
-	if (px->sources == NULL)
-		return;
-	if (key.family == AF_UNSPEC && !px->conf->accept_proxy) { /* it was not counted */
-		getpeername(c->fd, (struct sockaddr *)&from, &len);
-		key = source_key_of(&from);
-	}
-	cl->source = sources_enter(px->sources, &key, UINT64_MAX);
-}
-
-static const char *
-thaw(struct conn *c, struct handoff_record *r)
-{
-	struct proxy *px = proxy_of(c);
-	struct source_key key = {.family = AF_UNSPEC};
-	size_t head = r->blob_version == BLOB_VERSION ? sizeof key : 0;
-	struct client *cl;
-
-	if (r->blob_version < BLOB_OLDEST || r->blob_version > BLOB_VERSION ||
-	    r->blob.n < head || r->unread.n > 0 || r->unsent.n > 0)
-		return "its state is not one of this proxy";
-	if (head > 0)
-		memcpy(&key, r->blob.p, head);
-	cl = new_client(c);
-	count_source(c, cl, key);
-	access_upstream(c, r->fd[1]);
-	return duplex_thaw(&cl->pair, c, &px->home, r->blob.p + head, r->blob.n - head, r);
-}
-
-static void
-resume(struct conn *c)
-{
-	struct client *cl = c->data;
-
-	duplex_go(&cl->pair);
 }
 
 /* --- life --- */
@@ -545,10 +418,10 @@ const struct service_type proxy_service = {
     .stop = stop,
     .open = opened,
     .ready = ready,
-    .freeze = freeze,
-    .rest = rest,
-    .thaw = thaw,
-    .resume = resume,
+    .freeze = proxy_freeze,
+    .rest = proxy_rest,
+    .thaw = proxy_thaw,
+    .resume = proxy_resume,
     .patience = patience,
     .far = far,
     .release = release,

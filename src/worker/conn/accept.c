@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/reserve.h"
 #include "worker/core/incoming.h"
 #include "worker/core/self.h"
 #include "worker/core/turn.h"
@@ -31,9 +32,8 @@
 #define GROW_AFTER   16  /* wakes in a row that used up the batch: the queue is longer */
 #define PAUSE_MS     100 /* until the next attempt, unless there is room before */
 #define LOG_EVERY_MS 1000
-#define FD_HEADROOM  48  /* descriptors that are not connections or listeners */
-#define FEW          4   /* connections, which are not what there is no descriptor for */
-#define SPARES_MAX   256 /* descriptors that are held for those with a reserve */
+#define FD_HEADROOM  48 /* descriptors that are not connections or listeners */
+#define FEW          4  /* connections, which are not what there is no descriptor for */
 
 struct socket {
 	TAILQ_ENTRY(socket) link;
@@ -54,15 +54,10 @@ static struct {
 	size_t n;
 	uint64_t max_connections; /* as configured */
 	uint64_t limit;           /* as RLIMIT_NOFILE allows */
-	uint64_t *held;           /* connections, by listener */
-	uint64_t unused;          /* of all reserves */
-	uint64_t reserves;        /* all of them */
 	uint64_t incoming;        /* connections that others may hand to us */
 	uint64_t incoming_ms;     /* when they were counted */
 	uint32_t newcomer;        /* the listener for which there is no room */
 	size_t npaused;
-	int spare[SPARES_MAX]; /* descriptors for what is unused of the reserves */
-	size_t nspare;
 	struct event resume;
 	struct event again; /* sweeps go on */
 	uint64_t logged_ms;
@@ -95,33 +90,10 @@ find_limit(void)
 		ac.limit = ac.max_connections;
 }
 
-/* --- reserves --- */
-
-static uint64_t
-reserve_of(uint32_t listener)
-{
-	return (uint64_t)self_conf()->listen[listener].reserve;
-}
-
-static bool
-is_within_reserve(uint32_t listener)
-{
-	return ac.held[listener] < reserve_of(listener);
-}
-
-/* Where RLIMIT_NOFILE allows less than all reserves together, half is left to the others. */
-static uint64_t
-kept_free(void)
-{
-	uint64_t max = ac.reserves < ac.limit ? ac.reserves : ac.limit / 2;
-
-	return ac.unused < max ? ac.unused : max;
-}
-
 bool
 accept_full(uint32_t listener)
 {
-	return !is_within_reserve(listener) && waitgroup_count() + kept_free() >= ac.limit;
+	return !reserve_has(listener) && waitgroup_count() + reserve_kept(ac.limit) >= ac.limit;
 }
 
 /* Those of another generation that may come by hand-off: they were there first.  Looked at
@@ -143,44 +115,14 @@ static bool
 full_for_newcomers(uint32_t listener)
 {
 	return accept_full(listener) ||
-	       (!is_within_reserve(listener) &&
-	        waitgroup_count() + kept_free() + incoming() >= ac.limit);
-}
-
-/* Nobody else may take what a newcomer with a reserve needs: its descriptor is there. */
-static void
-hold_spares(void)
-{
-	size_t want = ac.unused < SPARES_MAX ? (size_t)ac.unused : SPARES_MAX;
-
-	while (ac.nspare > want)
-		close(ac.spare[--ac.nspare]);
-	while (ac.nspare < want) {
-		int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-
-		if (fd < 0)
-			return;
-		ac.spare[ac.nspare++] = fd;
-	}
+	       (!reserve_has(listener) &&
+	        waitgroup_count() + reserve_kept(ac.limit) + incoming() >= ac.limit);
 }
 
 void
 accept_took(uint32_t listener)
 {
-	if (is_within_reserve(listener))
-		ac.unused--;
-	ac.held[listener]++;
-	hold_spares();
-}
-
-static void
-count_ended(uint32_t listener)
-{
-	AN(ac.held[listener] > 0);
-	ac.held[listener]--;
-	if (is_within_reserve(listener))
-		ac.unused++;
-	hold_spares();
+	reserve_take(listener);
 }
 
 /* --- sockets --- */
@@ -302,7 +244,7 @@ accept_relief(uint32_t listener)
 {
 	struct socket *s;
 
-	count_ended(listener);
+	reserve_give_back(listener);
 	if (ac.npaused == 0)
 		return;
 	TAILQ_FOREACH (s, &ac.sockets, link)
@@ -325,7 +267,7 @@ accept_retry(void)
 static bool
 makes_room(const struct conn *c)
 {
-	return c->listener == ac.newcomer || ac.held[c->listener] > reserve_of(c->listener);
+	return c->listener == ac.newcomer || reserve_is_exceeded(c->listener);
 }
 
 /* The same, of descriptors.  But where hardly any is a connection's, to close one for
@@ -366,15 +308,6 @@ somebody_waits(const struct socket *s)
 
 enum accepted { ACCEPTED, QUEUE_EMPTY, PAUSED };
 
-static bool
-give_spare(const struct socket *s)
-{
-	if (!is_within_reserve(s->listener) || ac.nspare == 0 || !somebody_waits(s))
-		return false;
-	close(ac.spare[--ac.nspare]);
-	return true;
-}
-
 /* The kernel looks for a descriptor first, and then whether anybody waits.  To make room takes
  * a moment, in any case; a sweep lasts until there is some. */
 static enum accepted
@@ -394,7 +327,8 @@ take(struct socket *s)
 {
 	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd >= 0 || errno != EMFILE || !give_spare(s))
+	if (fd >= 0 || errno != EMFILE || !reserve_has(s->listener) || !somebody_waits(s) ||
+	    !reserve_free_descriptor(s->listener))
 		return fd;
 	return accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
@@ -498,14 +432,8 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 void
 accept_start(uint64_t max_connections)
 {
-	const struct conf *conf = self_conf();
-
 	TAILQ_INIT(&ac.sockets);
-	ac.held = mem_alloc(conf->nlisten * sizeof *ac.held);
-	for (size_t i = 0; i < conf->nlisten; i++)
-		ac.reserves += (uint64_t)conf->listen[i].reserve;
-	ac.unused = ac.reserves;
-	hold_spares();
+	reserve_start();
 	ac.max_connections = max_connections;
 	find_limit();
 	evtimer_assign(&ac.resume, self_base(), on_resume, NULL);
@@ -518,9 +446,7 @@ accept_stop(void)
 	accept_close_all();
 	event_del(&ac.resume);
 	event_del(&ac.again);
-	while (ac.nspare > 0)
-		close(ac.spare[--ac.nspare]);
-	mem_free(&ac.held);
+	reserve_stop();
 }
 
 static struct socket *
