@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
-#include "conf/conf.h"
 #include "master/change/change.h"
 #include "master/change/settings.h"
 #include "master/change/timing.h"

@@ -8,18 +8,15 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "base/event.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/unixsock.h"
-#include "conf/conf.h"
 #include "conf/value.h"
 #include "master/core/env.h"
 #include "master/listen/address.h"
 #include "master/listen/listener_int.h"
-#include "master/state/fdlist.h"
 #include "master/state/fdstore.h"
 #include "master/state/jsontext.h"
 #include "master/workers/generation.h"

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 bool
 request_is_hopeless(const char *bytes, size_t len, size_t from)

@@ -7,7 +7,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -19,7 +18,6 @@
 #include "service/duplex.h"
 #include "service/proxy/proxy_int.h"
 #include "wire/figures.h"
-#include "wire/handoff.h"
 #include "worker/access/access.h"
 #include "worker/conn/conn.h"
 #include "worker/core/self.h"
