@@ -21,7 +21,8 @@ from baton import (BATON, BATONCTL, BUILD, FAULTY, LOAD, SOURCE, Answer, Client,
 
 SKIP = 77  # automake's
 BOX = os.path.join(SOURCE, "tests", "systemd-box")
-PASSED_ON = ("BUILD", "SOURCE", "LOAD", "BATON", "BATONCTL", "BATON_FAULTY", "PACKAGES", "ASAN_OPTIONS")
+PASSED_ON = ("BUILD", "SOURCE", "LOAD", "BATON", "BATONCTL", "BATON_FAULTY", "PACKAGES", "ASAN_OPTIONS", "HOSTILE",
+             "HOSTILE_TELLS")
 
 MASTER = "/usr/local/sbin/baton"
 CTL = "/usr/local/bin/batonctl"

@@ -852,6 +852,7 @@ def chosen(hows, arguments):
 # Who has most is also seen with these in the short form.
 FREEST = ("mem-*", "kernel-*", "stats-reopen", "chan-linger-nested", "sock-control", "sock-unconnect",
           "own-fast/thread")
+FREEST_ROOT = ("mem-open", "stats-reopen")
 FREEST_UNIT = ("mem-open", "chan-linger-nested", "sock-control")
 
 
@@ -859,6 +860,8 @@ def in_short(hows, h, k, i, payload):
     """In the short form each payload is seen once by hand, and one of five under the unit: in one
     type after the other."""
     unit = hows == ["unit"]
+    if hows[h] == "root-root" and list(TYPES)[k] == "module" and title(payload) in FREEST_ROOT:
+        return True
     if h == 0 and list(TYPES)[k] == "module" and \
             any(fnmatch.fnmatch(title(payload), x) for x in (FREEST_UNIT if unit else FREEST)):
         return True

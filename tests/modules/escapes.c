@@ -102,6 +102,22 @@ try_etc(void)
 	return closed(open("/etc/escapes", O_WRONLY | O_CREAT, 0600));
 }
 
+/* Nothing is written. */
+static int
+try_parent(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)getppid());
+	return closed(open(path, O_WRONLY));
+}
+
+static int
+try_switch(void)
+{
+	return closed(open("/proc/sys/kernel/core_pattern", O_WRONLY));
+}
+
 static void *
 nothing(void *arg)
 {
@@ -135,10 +151,11 @@ static const struct {
 	const char *name;
 	int (*fn)(void);
 } tries[] = {
-    {"exec", try_exec},     {"fork", try_fork}, {"system", try_system},
-    {"ptrace", try_ptrace}, {"kill", try_kill}, {"mount", try_mount},
-    {"packet", try_packet}, {"udp", try_udp},   {"low-port", try_low_port},
-    {"file", try_file},     {"etc", try_etc},   {"thread", try_thread},
+    {"exec", try_exec},     {"fork", try_fork},     {"system", try_system},
+    {"ptrace", try_ptrace}, {"kill", try_kill},     {"mount", try_mount},
+    {"packet", try_packet}, {"udp", try_udp},       {"low-port", try_low_port},
+    {"file", try_file},     {"etc", try_etc},       {"thread", try_thread},
+    {"parent", try_parent}, {"switch", try_switch},
 };
 
 static const char *
@@ -197,7 +214,8 @@ hush(void)
 		int type = 0;
 		socklen_t len = sizeof type;
 
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+		    type == SOCK_SEQPACKET)
 			close(fd);
 	}
 	return "yes";

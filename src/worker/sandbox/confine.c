@@ -1,9 +1,13 @@
 #include "worker/sandbox/confine.h"
 
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
 
 #include <errno.h>
 #include <grp.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -63,13 +67,54 @@ needs_of(const struct conf *conf)
 	return needs;
 }
 
+static uint64_t
+powers_of(unsigned needs)
+{
+	uint64_t kept = UINT64_C(1) << CAP_DAC_OVERRIDE; /* root reads every file */
+
+	if ((needs & SERVICE_IS_FREE) != 0)
+		kept |= UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_FOWNER |
+		        UINT64_C(1) << CAP_FSETID | UINT64_C(1) << CAP_NET_BIND_SERVICE;
+	return kept;
+}
+
+/*
+ * With `user = root` a worker has capabilities, and some lead around Landlock: its own mappings
+ * can be opened anew for writing (CAP_CHECKPOINT_RESTORE: the statistics of all), and whoever
+ * may watch the whole system reads what proc tells of the master (CAP_PERFMON, CAP_SYS_ADMIN).
+ */
+static int
+give_up_powers(uint64_t kept, char **cause)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &head, data) < 0)
+		return cause_set(cause, "cannot ask for capabilities: %s", strerror(errno));
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		uint32_t part = (uint32_t)(kept >> (32 * i));
+
+		data[i].permitted &= part;
+		data[i].effective &= part;
+		data[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, data) < 0)
+		return cause_set(cause, "cannot give up capabilities: %s", strerror(errno));
+	return 0;
+}
+
 /* Nobody of our user looks into our memory, unless a debugger is to be let in. */
 int
 confine_reach(const struct conf *conf, char **cause)
 {
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, conf->server.sandbox ? 0 : 1, 0, 0, 0);
-	return conf->server.sandbox ? domain_enter(conf, needs_of(conf), cause) : 0;
+	if (!conf->server.sandbox)
+		return 0;
+	if (give_up_powers(powers_of(needs_of(conf)), cause) < 0)
+		return -1;
+	return domain_enter(conf, needs_of(conf), cause);
 }
 
 int

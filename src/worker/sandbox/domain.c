@@ -2,10 +2,12 @@
 
 #include <sys/syscall.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,9 +63,11 @@ handled(long abi, unsigned needs)
 	uint64_t all = ALL_OF_1 | (abi >= 2 ? REFER : 0) | (abi >= 3 ? TRUNCATE : 0) |
 	               (abi >= 5 ? IOCTL_DEV : 0);
 
-	/* Nothing that a module needs; but a ruleset is to handle something. */
+	/* Nothing that a module needs; but a ruleset is to handle something.  Of root's own are
+	 * also the switches of the kernel and of other processes, which are files. */
 	if (needs & SERVICE_IS_FREE)
-		return DEVICES | REFER;
+		return DEVICES | REFER |
+		       (geteuid() == 0 ? (uint64_t)LANDLOCK_ACCESS_FS_WRITE_FILE : 0);
 #if defined __SANITIZE_ADDRESS__ || defined BATON_FAULTY
 	all &= ~(uint64_t)READS; /* such a build reads more */
 #endif
@@ -106,6 +110,40 @@ allow_reads(int ruleset, const struct conf *conf, unsigned needs)
 	return 0;
 }
 
+/* Everywhere but below proc and sys: a rule gives, and takes nothing away again. */
+static int
+allow_writes(int ruleset)
+{
+	DIR *root = opendir("/");
+	struct dirent *e;
+	int result = 0;
+
+	while (root != NULL && result == 0 && (e = readdir(root)) != NULL) {
+		char path[sizeof e->d_name + 1];
+
+		if (strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, ".") == 0 ||
+		    strcmp(e->d_name, "proc") == 0 || strcmp(e->d_name, "sys") == 0)
+			continue;
+		snprintf(path, sizeof path, "/%s", e->d_name);
+		result = allow(ruleset, path, LANDLOCK_ACCESS_FS_WRITE_FILE);
+	}
+	if (root != NULL)
+		closedir(root);
+	return result;
+}
+
+static int
+allow_what_is_needed(int ruleset, uint64_t fs, const struct conf *conf, unsigned needs)
+{
+	if ((needs & SERVICE_IS_FREE) == 0)
+		return (fs & LANDLOCK_ACCESS_FS_READ_FILE) != 0
+		           ? allow_reads(ruleset, conf, needs)
+		           : 0;
+	if (allow(ruleset, "/", REFER) < 0)
+		return -1;
+	return (fs & LANDLOCK_ACCESS_FS_WRITE_FILE) != 0 ? allow_writes(ruleset) : 0;
+}
+
 static void
 tell_there_is_none(void)
 {
@@ -127,10 +165,7 @@ domain_enter(const struct conf *conf, unsigned needs, char **cause)
 	fd = (int)create(&r, size_for(abi), 0);
 	if (fd < 0)
 		return cause_set(cause, "no Landlock: %s", strerror(errno));
-	if (needs & SERVICE_IS_FREE)
-		result = allow(fd, "/", REFER);
-	else if (r.fs & LANDLOCK_ACCESS_FS_READ_FILE)
-		result = allow_reads(fd, conf, needs);
+	result = allow_what_is_needed(fd, r.fs, conf, needs);
 	if (result == 0)
 		result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
 	if (result < 0 && (errno == ENOSYS || errno == EPERM)) {
