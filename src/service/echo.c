@@ -19,7 +19,6 @@ struct echo {
 /* What the client has not taken yet; a connection has it only then. */
 struct unsent {
 	size_t from, to;
-	bool ended; /* the client has ended its side */
 	char bytes[];
 };
 

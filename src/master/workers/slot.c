@@ -191,7 +191,6 @@ slot_drain(struct worker *w, uint64_t deadline_ms, uint32_t flags)
 	                          .flags = flags};
 
 	w->leaving = true;
-	w->swept = false;
 	w->deadline_ms = deadline_ms;
 	slot_tell(w, MSG_DRAIN, &order, sizeof order);
 	if (!(flags & MSG_DRAIN_SWEEP)) {
@@ -267,7 +266,6 @@ slot_wants_to_leave(struct worker *w)
 void
 slot_swept(struct worker *w)
 {
-	w->swept = true;
 	mem_free(&w->held);
 	w->nheld = 0;
 }

@@ -33,7 +33,6 @@ struct worker {
 	bool ready;
 	bool leaving; /* was told to drain; will not be missed */
 	bool killed;
-	bool swept; /* told so after a drain with a sweep */
 	uint64_t since_ms;
 	uint64_t deadline_ms;
 	uint32_t *held; /* ids of the sockets it accepts on or sweeps */
