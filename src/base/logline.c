@@ -174,7 +174,7 @@ json_field(struct escape_out *o, const struct event_field *f)
 	char key[32];
 	size_t n = 0;
 
-	for (; f->name[n] != '\0' && n < sizeof key - 1; n++)
+	for (; n < sizeof key - 1 && f->name[n] != '\0'; n++)
 		key[n] = (char)tolower((unsigned char)f->name[n]);
 	key[n] = '\0';
 	if (o->end - o->at < FIELD_LEAST)
