@@ -70,11 +70,12 @@ needs_of(const struct conf *conf)
 static uint64_t
 powers_of(unsigned needs)
 {
-	uint64_t kept = UINT64_C(1) << CAP_DAC_OVERRIDE; /* root reads every file */
+	/* Root reads every file; and what the unit gives needs no system call to be kept. */
+	uint64_t kept = UINT64_C(1) << CAP_DAC_OVERRIDE | UINT64_C(1) << CAP_NET_BIND_SERVICE;
 
 	if ((needs & SERVICE_IS_FREE) != 0)
 		kept |= UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_FOWNER |
-		        UINT64_C(1) << CAP_FSETID | UINT64_C(1) << CAP_NET_BIND_SERVICE;
+		        UINT64_C(1) << CAP_FSETID;
 	return kept;
 }
 
@@ -83,25 +84,26 @@ powers_of(unsigned needs)
  * can be opened anew for writing (CAP_CHECKPOINT_RESTORE: the statistics of all), and whoever
  * may watch the whole system reads what proc tells of the master (CAP_PERFMON, CAP_SYS_ADMIN).
  */
-static int
-give_up_powers(uint64_t kept, char **cause)
+static void
+give_up_powers(uint64_t kept)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uint32_t more = 0;
 
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capget, &head, data) < 0)
-		return cause_set(cause, "cannot ask for capabilities: %s", strerror(errno));
+		return;
 	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
 		uint32_t part = (uint32_t)(kept >> (32 * i));
 
+		more |= (data[i].permitted | data[i].inheritable) & ~part;
 		data[i].permitted &= part;
 		data[i].effective &= part;
-		data[i].inheritable = 0;
+		data[i].inheritable &= part;
 	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		return cause_set(cause, "cannot give up capabilities: %s", strerror(errno));
-	return 0;
+	if (more != 0 && syscall(SYS_capset, &head, data) < 0)
+		log_warn("a worker keeps the capabilities that it was started with: %s",
+		         strerror(errno)); /* somebody's filter has no capset */
 }
 
 /* Nobody of our user looks into our memory, unless a debugger is to be let in. */
@@ -112,8 +114,7 @@ confine_reach(const struct conf *conf, char **cause)
 	prctl(PR_SET_DUMPABLE, conf->server.sandbox ? 0 : 1, 0, 0, 0);
 	if (!conf->server.sandbox)
 		return 0;
-	if (give_up_powers(powers_of(needs_of(conf)), cause) < 0)
-		return -1;
+	give_up_powers(powers_of(needs_of(conf)));
 	return domain_enter(conf, needs_of(conf), cause);
 }
 

@@ -1,7 +1,7 @@
 /*
  * crash: a state that kills whoever adopts it: preloaded, it ends the process when a worker of
- * another master is looked up by its pid (pidfd_open), while a file says so.  A clean start
- * asks for none.
+ * another master is looked up by its pid (pidfd_open), while a file says so, or once.  A clean
+ * start asks for none.
  */
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 #define FILE_OF_ORDER "/run/crash-in-adoption"
+#define FILE_OF_ONE   "/run/baton/crash-in-one-adoption"
 
 int pidfd_open(pid_t pid, unsigned flags);
 
 static void
 hit(void)
 {
-	if (access(FILE_OF_ORDER, F_OK) == 0 && getppid() == 1)
+	if (getppid() == 1 && (access(FILE_OF_ORDER, F_OK) == 0 || unlink(FILE_OF_ONE) == 0))
 		raise(SIGKILL);
 }
 
