@@ -800,26 +800,33 @@ answers_agree(const struct seen *s, const struct upstream_head *r)
 
 /* --- both readings --- */
 
+/* Both have read it: false when there is nothing to compare. */
+static bool
+both_take_it(struct seen *s, bool ours, bool theirs, struct reason *we_refuse, size_t n)
+{
+	split(&s->l, s->head, s->len);
+	if (s->other->too_many || s->l.too_many)
+		return false;
+	both_take += ours && theirs;
+	both_refuse += !ours && !theirs;
+	if (theirs && !ours)
+		must_have_a_reason(we_refuse, n, s, "baton");
+	else if (ours && !theirs)
+		must_have_a_reason(it_refuses, N(it_refuses), s, "libhttp-parser");
+	return ours && theirs;
+}
+
 static void
 read_request(const char *head, size_t len)
 {
 	struct other o = {0};
 	struct seen s = {.head = head, .len = len, .other = &o};
-	bool theirs = other_takes(&o, HTTP_REQUEST, head, len), ours;
+	bool theirs = other_takes(&o, HTTP_REQUEST, head, len);
 	struct request r;
+	bool ours = request_parse(head, len, &r) == 0;
 
-	ours = request_parse(head, len, &r) == 0;
-	split(&s.l, head, len);
-	if (o.too_many || s.l.too_many)
-		return;
-	both_take += ours && theirs;
-	both_refuse += !ours && !theirs;
-	if (ours && theirs)
+	if (both_take_it(&s, ours, theirs, we_refuse_request, N(we_refuse_request)))
 		requests_agree(&s, &r);
-	else if (theirs)
-		must_have_a_reason(we_refuse_request, N(we_refuse_request), &s, "baton");
-	else if (ours)
-		must_have_a_reason(it_refuses, N(it_refuses), &s, "libhttp-parser");
 }
 
 static void
@@ -827,21 +834,12 @@ read_answer(const char *head, size_t len, bool head_only)
 {
 	struct other o = {.head_only = head_only};
 	struct seen s = {.head = head, .len = len, .other = &o};
-	bool theirs = other_takes(&o, HTTP_RESPONSE, head, len), ours;
+	bool theirs = other_takes(&o, HTTP_RESPONSE, head, len);
 	struct upstream_head r;
+	bool ours = upstream_head_parse(head, len, head_only, &r) == NULL;
 
-	ours = upstream_head_parse(head, len, head_only, &r) == NULL;
-	split(&s.l, head, len);
-	if (o.too_many || s.l.too_many)
-		return;
-	both_take += ours && theirs;
-	both_refuse += !ours && !theirs;
-	if (ours && theirs)
+	if (both_take_it(&s, ours, theirs, we_refuse_answer, N(we_refuse_answer)))
 		answers_agree(&s, &r);
-	else if (theirs)
-		must_have_a_reason(we_refuse_answer, N(we_refuse_answer), &s, "baton");
-	else if (ours)
-		must_have_a_reason(it_refuses, N(it_refuses), &s, "libhttp-parser");
 }
 
 /* The head at the start of these bytes, as the service would cut it off; 0: there is none. */
