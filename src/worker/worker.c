@@ -28,6 +28,7 @@
 #include "wire/stats.h"
 #include "worker/access/access.h"
 #include "worker/conn/accept.h"
+#include "worker/conn/reserve.h"
 #include "worker/conn/vanish.h"
 #include "worker/core/self.h"
 #include "worker/core/service.h"
@@ -248,7 +249,7 @@ conn_ends(struct conn *c)
 		take_forget(c);
 }
 
-static const struct conn_rules conn_rules = {.took = accept_took,
+static const struct conn_rules conn_rules = {.took = reserve_take,
                                              .ends = conn_ends,
                                              .ended = accept_relief,
                                              .rests = accept_retry,

@@ -118,12 +118,6 @@ full_for_newcomers(uint32_t listener)
 	        waitgroup_count() + reserve_kept(ac.limit) + incoming() >= ac.limit);
 }
 
-void
-accept_took(uint32_t listener)
-{
-	reserve_take(listener);
-}
-
 /* --- sockets --- */
 
 /* What should be polled is, what should not is not. */

@@ -41,8 +41,8 @@ bool accept_sweeping(void);
 /* Close every socket at once. */
 void accept_close_all(void);
 
-/* A connection of a listener is there; it has ended: a pause may be over. */
-void accept_took(uint32_t listener);
+/* A connection of a listener has ended: a pause may be over.  (That one is there is told to
+ * reserve.h.) */
 void accept_relief(uint32_t listener);
 
 /* One has become idle, which may make room. */
