@@ -33,7 +33,7 @@ change_generation_gone(const struct generation *g)
 
 	TAILQ_FOREACH (other, generation_all(), link)
 		foreign |= other->image != env.image;
-	if (!foreign && change_run.phase == CHANGE_IDLE)
+	if (!foreign && change_run.phase == PHASE_IDLE)
 		upgrade_forget_old();
 	waiters_generation_gone(g);
 }
@@ -53,14 +53,14 @@ change_promote(struct generation *g)
 {
 	char *cause = NULL;
 
-	AN(g == change_run.gen && change_run.phase == CHANGE_STARTING);
+	AN(g == change_run.gen && change_run.phase == PHASE_STARTING);
 	FAULT("promote");
 	if (listener_open(g, &cause) < 0) {
 		change_fail(g, cause);
 		free(cause);
 		return;
 	}
-	change_enter(CHANGE_PROBATION);
+	change_enter(PHASE_PROBATION);
 	timing_step(TIMING_PROBATION);
 	generation_activate(g);
 	if (change_run.old != NULL)
@@ -98,7 +98,7 @@ change_commit(struct generation *g)
 	struct generation *old = change_run.old;
 	char *text;
 
-	AN(g == change_run.gen && change_run.phase == CHANGE_PROBATION);
+	AN(g == change_run.gen && change_run.phase == PHASE_PROBATION);
 	FAULT("commit");
 	upgrade_commit();
 	log_echo_errors(false); /* whoever started it has an answer */
@@ -224,9 +224,9 @@ abort_drain(const struct requester *by, char **cause)
 int
 change_abort(const struct requester *by, char **cause)
 {
-	if (change_run.phase == CHANGE_IDLE)
+	if (change_run.phase == PHASE_IDLE)
 		return abort_drain(by, cause);
-	if (change_run.phase <= CHANGE_ROOM)
+	if (change_run.phase <= PHASE_ROOM)
 		return cause_set(cause, "the %s has changed nothing yet; it is being checked",
 		                 change_kind_name());
 	if (change_run.old == NULL)
@@ -255,9 +255,9 @@ void
 change_stop(bool now)
 {
 	waiters_answer(WAITERS_NEXT, 1, "baton is stopping");
-	if (change_run.phase == CHANGE_IDLE)
+	if (change_run.phase == PHASE_IDLE)
 		return;
-	if (change_run.phase == CHANGE_PREFLIGHT || change_run.phase == CHANGE_ROOM) {
+	if (change_run.phase == PHASE_PREFLIGHT || change_run.phase == PHASE_ROOM) {
 		change_refuse("baton is stopping");
 		return;
 	}

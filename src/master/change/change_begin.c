@@ -35,12 +35,12 @@ void
 change_enter(enum change_phase phase)
 {
 	static const unsigned before[] = {
-	    [CHANGE_IDLE] = 1u << CHANGE_PREFLIGHT | 1u << CHANGE_STARTING |
-	                    1u << CHANGE_PROBATION | 1u << CHANGE_ROOM | 1u << CHANGE_IDLE,
-	    [CHANGE_PREFLIGHT] = 1u << CHANGE_IDLE | 1u << CHANGE_ROOM,
-	    [CHANGE_ROOM] = 1u << CHANGE_PREFLIGHT,
-	    [CHANGE_STARTING] = 1u << CHANGE_IDLE | 1u << CHANGE_PREFLIGHT,
-	    [CHANGE_PROBATION] = 1u << CHANGE_STARTING,
+	    [PHASE_IDLE] = 1u << PHASE_PREFLIGHT | 1u << PHASE_STARTING |
+	                   1u << PHASE_PROBATION | 1u << PHASE_ROOM | 1u << PHASE_IDLE,
+	    [PHASE_PREFLIGHT] = 1u << PHASE_IDLE | 1u << PHASE_ROOM,
+	    [PHASE_ROOM] = 1u << PHASE_PREFLIGHT,
+	    [PHASE_STARTING] = 1u << PHASE_IDLE | 1u << PHASE_PREFLIGHT,
+	    [PHASE_PROBATION] = 1u << PHASE_STARTING,
 	};
 
 	AN((before[phase] & 1u << change_run.phase) != 0);
@@ -62,7 +62,7 @@ change_old(void)
 bool
 change_busy(void)
 {
-	return change_run.phase != CHANGE_IDLE;
+	return change_run.phase != PHASE_IDLE;
 }
 
 enum change_kind
@@ -96,7 +96,7 @@ change_start_next(void)
 void
 change_clear(void)
 {
-	change_enter(CHANGE_IDLE);
+	change_enter(PHASE_IDLE);
 	change_run.gen = change_run.old = NULL;
 	mem_free(&change_run.text);
 	preflight_cancel(&change_run.preflight);
@@ -156,7 +156,7 @@ change_begin_generation(struct conf *conf, char **cause)
 	g->nuse = nuse;
 	change_run.old = old;
 	change_run.gen = g;
-	change_enter(CHANGE_STARTING);
+	change_enter(PHASE_STARTING);
 	FAULT("begin-generation");
 	env_converge();
 	return 0;
@@ -226,7 +226,7 @@ preflight_done(void *arg, bool yes, const char *text)
 		change_refuse(text);
 		return;
 	}
-	change_enter(CHANGE_ROOM);
+	change_enter(PHASE_ROOM);
 	timing_step(TIMING_ROOM);
 	env_converge();
 }
@@ -234,15 +234,15 @@ preflight_done(void *arg, bool yes, const char *text)
 bool
 change_waiting(void)
 {
-	return change_run.phase == CHANGE_ROOM;
+	return change_run.phase == PHASE_ROOM;
 }
 
 void
 change_begin(void)
 {
-	AN(change_run.phase == CHANGE_ROOM);
+	AN(change_run.phase == PHASE_ROOM);
 	generation_order_all();
-	change_enter(CHANGE_PREFLIGHT); /* nothing has changed yet */
+	change_enter(PHASE_PREFLIGHT); /* nothing has changed yet */
 	timing_step(TIMING_START);
 	if (change_run.kind == CHANGE_UPGRADE)
 		execute_upgrade();
@@ -313,7 +313,7 @@ static void
 run(enum change_kind kind)
 {
 	change_run.kind = kind;
-	change_enter(CHANGE_PREFLIGHT);
+	change_enter(PHASE_PREFLIGHT);
 	timing_begin(TIMING_CHECK);
 	notify_reload_begun();
 	log_event(EVENT_CHANGE_BEGUN, EVENT_FIELDS(EVENT_TEXT("CHANGE", change_kind_name())),
@@ -355,7 +355,7 @@ change_request(enum change_kind kind, const char *binary, bool wait, const struc
 			control_answer(by->client, 1, NULL, "baton is stopping");
 		return;
 	}
-	if (change_run.phase != CHANGE_IDLE) {
+	if (change_run.phase != PHASE_IDLE) {
 		coalesce(kind, binary);
 		waiters_add(WAITERS_NEXT, by, wait);
 		return;

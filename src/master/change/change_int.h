@@ -15,11 +15,11 @@ struct preflight;
 #define UPGRADE_MARGIN_MS 2000 /* the alarm of an upgrade, beyond what it may take */
 
 enum change_phase {
-	CHANGE_IDLE,
-	CHANGE_PREFLIGHT,
-	CHANGE_ROOM, /* waiting for an old generation to go */
-	CHANGE_STARTING,
-	CHANGE_PROBATION,
+	PHASE_IDLE,
+	PHASE_PREFLIGHT,
+	PHASE_ROOM, /* waiting for an old generation to go */
+	PHASE_STARTING,
+	PHASE_PROBATION,
 };
 
 struct change {

@@ -21,7 +21,7 @@ change_save(void)
 	    "{s:I, s:o, s:i, s:o, s:o, s:s?}", "since_ms", (json_int_t)timing_since(),
 	    "requests", waiters_save(), "next_kind", (int)change_run.next_kind, "next_binary",
 	    jsontext_text(change_run.next_binary), "course", timing_save(), "under_way",
-	    change_run.phase != CHANGE_IDLE ? change_kind_name() : NULL);
+	    change_run.phase != PHASE_IDLE ? change_kind_name() : NULL);
 }
 
 const char *
@@ -41,7 +41,7 @@ change_restore(const json_t *j, char **cause)
 	                "requests", &requests, "next_kind", &next_kind) < 0)
 		return cause_set(cause, "the record of the change is damaged");
 	change_run.kind = CHANGE_UPGRADE;
-	change_enter(CHANGE_PREFLIGHT);
+	change_enter(PHASE_PREFLIGHT);
 	timing_restore((uint64_t)since, json_object_get(j, "course"));
 	change_run.next_kind = (enum change_kind)next_kind;
 	free(change_run.next_binary);
@@ -70,17 +70,17 @@ phase_text(int *percent)
 {
 	*percent = 0;
 	switch (change_run.phase) {
-	case CHANGE_PREFLIGHT:
+	case PHASE_PREFLIGHT:
 		return change_run.kind == CHANGE_UPGRADE ? "checking the new binary"
 		                                         : "checking the new configuration";
-	case CHANGE_ROOM:
+	case PHASE_ROOM:
 		return "waiting for an old generation to go";
-	case CHANGE_STARTING:
+	case PHASE_STARTING:
 		return starting_progress(change_run.gen, percent);
-	case CHANGE_PROBATION:
+	case PHASE_PROBATION:
 		*percent = 100;
 		return "on probation";
-	case CHANGE_IDLE:
+	case PHASE_IDLE:
 		break;
 	}
 	return "waiting";
@@ -92,7 +92,7 @@ change_json(void)
 	int percent;
 	const char *text;
 
-	if (change_run.phase == CHANGE_IDLE)
+	if (change_run.phase == PHASE_IDLE)
 		return json_null();
 	text = phase_text(&percent);
 	return json_pack("{s:s, s:s, s:i, s:I}", "what", change_kind_name(), "text", text,
