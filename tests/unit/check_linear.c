@@ -154,7 +154,7 @@ chunks(size_t n)
 static void
 greeting(size_t n)
 {
-	struct greeting g;
+	struct proxyheader g;
 
 	for (size_t i = 0; i <= PROXYHEADER_MAX && i <= n; i++)
 		proxyheader_read(in, i, &g);

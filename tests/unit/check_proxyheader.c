@@ -8,7 +8,7 @@
 
 #include "service/proxy/proxyheader.h"
 
-static struct greeting g;
+static struct proxyheader g;
 
 static int
 read_text(const char *text)
@@ -144,7 +144,7 @@ START_TEST(what_is_written_is_read)
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		for (int version = 1; version <= 2; version++) {
-			struct greeting first;
+			struct proxyheader first;
 			char out[PROXYHEADER_OUT];
 			size_t n;
 

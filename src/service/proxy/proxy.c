@@ -280,7 +280,7 @@ read_greeting(struct conn *c, struct client *cl)
 	struct dialing *d = cl->dialing;
 	char *at = d->begun + d->nbegun;
 	ssize_t n = recv(c->fd, at, sizeof d->begun - d->nbegun, MSG_PEEK | MSG_DONTWAIT);
-	struct greeting told;
+	struct proxyheader told;
 	size_t have, whole;
 	int used;
 

@@ -37,7 +37,7 @@ struct proxy {
 struct dialing {
 	struct event ev; /* of fd */
 	struct conn *conn;
-	struct greeting client;
+	struct proxyheader client;
 	struct target target; /* that is tried */
 	struct target_wait wait;
 	size_t tries;

@@ -43,7 +43,7 @@ v1_address(int family, const char *ip, const char *port, struct sockaddr_storage
 }
 
 static bool
-v1_parse(char *line, struct greeting *g)
+v1_parse(char *line, struct proxyheader *g)
 {
 	char *word[6], *rest = line; /* one blank between two, and nothing behind the last */
 	int n = 0, family;
@@ -63,7 +63,7 @@ v1_parse(char *line, struct greeting *g)
 }
 
 static int
-read_v1(const char *bytes, size_t len, struct greeting *g)
+read_v1(const char *bytes, size_t len, struct proxyheader *g)
 {
 	char line[V1_MAX + 1];
 	size_t max = len < V1_MAX ? len : V1_MAX;
@@ -91,7 +91,7 @@ v2_size(const struct v2_head *head)
 }
 
 static void
-v2_addresses(const struct v2_head *head, const char *body, struct greeting *g)
+v2_addresses(const struct v2_head *head, const char *body, struct proxyheader *g)
 {
 	struct sockaddr_in *from4 = (struct sockaddr_in *)&g->from;
 	struct sockaddr_in *to4 = (struct sockaddr_in *)&g->to;
@@ -114,7 +114,7 @@ v2_addresses(const struct v2_head *head, const char *body, struct greeting *g)
 }
 
 static int
-read_v2(const char *bytes, size_t len, struct greeting *g)
+read_v2(const char *bytes, size_t len, struct proxyheader *g)
 {
 	struct v2_head head;
 	size_t n, size;
@@ -140,7 +140,7 @@ begins(const char *bytes, size_t len, const char *with, size_t n)
 }
 
 int
-proxyheader_read(const void *bytes, size_t len, struct greeting *g)
+proxyheader_read(const void *bytes, size_t len, struct proxyheader *g)
 {
 	memset(g, 0, sizeof *g);
 	if (len == 0)
@@ -155,7 +155,7 @@ proxyheader_read(const void *bytes, size_t len, struct greeting *g)
 /* --- writing --- */
 
 static bool
-is_known(const struct greeting *g)
+is_known(const struct proxyheader *g)
 {
 	return (g->from.ss_family == AF_INET || g->from.ss_family == AF_INET6) &&
 	       g->from.ss_family == g->to.ss_family;
@@ -175,7 +175,7 @@ ip_text(const struct sockaddr_storage *sa, char *buf, unsigned *port)
 }
 
 static size_t
-write_v1(const struct greeting *g, char *buf)
+write_v1(const struct proxyheader *g, char *buf)
 {
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 	unsigned from_port, to_port;
@@ -190,7 +190,7 @@ write_v1(const struct greeting *g, char *buf)
 }
 
 static size_t
-write_v2(const struct greeting *g, char *buf)
+write_v2(const struct proxyheader *g, char *buf)
 {
 	const struct sockaddr_in *from4 = (const struct sockaddr_in *)&g->from;
 	const struct sockaddr_in *to4 = (const struct sockaddr_in *)&g->to;
@@ -217,7 +217,7 @@ write_v2(const struct greeting *g, char *buf)
 }
 
 size_t
-proxyheader_write(const struct greeting *g, int version, char *buf)
+proxyheader_write(const struct proxyheader *g, int version, char *buf)
 {
 	return version == 1 ? write_v1(g, buf) : write_v2(g, buf);
 }

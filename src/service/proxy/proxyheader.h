@@ -18,7 +18,7 @@
 #define PROXYHEADER_OUT 108 /* of what is written */
 
 /* Two ends of a TCP connection; family AF_UNSPEC when they are not known. */
-struct greeting {
+struct proxyheader {
 	struct sockaddr_storage from, to;
 };
 
@@ -30,9 +30,9 @@ struct greeting {
  */
 #define PROXYHEADER_NONE   (-1)
 #define PROXYHEADER_BROKEN (-2)
-int proxyheader_read(const void *bytes, size_t len, struct greeting *g);
+int proxyheader_read(const void *bytes, size_t len, struct proxyheader *g);
 
 /* Write a header of version 1 or 2 to buf (PROXYHEADER_OUT bytes).  The length. */
-size_t proxyheader_write(const struct greeting *g, int version, char *buf);
+size_t proxyheader_write(const struct proxyheader *g, int version, char *buf);
 
 #endif
