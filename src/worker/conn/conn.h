@@ -67,6 +67,7 @@ struct conn {
 	uint8_t place;       /* enum conn_place */
 	uint8_t event;       /* EV_READ, EV_WRITE: what has come while it waits */
 	uint8_t refusal;     /* enum handoff_refusal, for the log and batonctl */
+	uint8_t silent;      /* who did not answer at the last look: vanish.c */
 	bool lingering;      /* half-closed by us, read to the end */
 	bool closed;         /* waits to be freed */
 	bool writing;        /* turned to writing */

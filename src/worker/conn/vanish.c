@@ -13,7 +13,11 @@
 #include "worker/core/service.h"
 
 #define PER_TURN 256 /* connections */
-#define ASKED    2   /* times without an answer: one may be on its way */
+#define ASKED    2   /* times without an answer: Linux answers two probes a second */
+
+/* conn.silent */
+#define CLIENT   1
+#define UPSTREAM 2
 
 static struct {
 	struct event look; /* twice within the shortest keepalive */
@@ -22,22 +26,45 @@ static struct {
 	bool walking;
 } va;
 
+/* Bytes that were sent again before the last acknowledgement count on until they are taken
+ * (the window was shut meanwhile): what was sent after it is what has no answer. */
 bool
-vanish_is_sure(const struct tcp_info *info, int64_t keepalive_ms)
+vanish_is_silent(const struct tcp_info *info, int64_t keepalive_ms)
 {
+	bool sent_again = info->tcpi_retransmits >= ASKED &&
+	                  info->tcpi_last_data_sent < info->tcpi_last_ack_recv;
+
 	return keepalive_ms > 0 && info->tcpi_last_ack_recv >= 2 * keepalive_ms &&
-	       (info->tcpi_retransmits >= ASKED || info->tcpi_probes >= ASKED);
+	       (sent_again || info->tcpi_probes >= ASKED);
 }
 
 static bool
-has_vanished(int fd, int64_t keepalive_ms)
+is_silent(int fd, int64_t keepalive_ms)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof info;
 
 	return fd >= 0 && keepalive_ms > 0 &&
 	       getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       vanish_is_sure(&info, keepalive_ms);
+	       vanish_is_silent(&info, keepalive_ms);
+}
+
+bool
+vanish_is_sure(uint8_t *silent, uint8_t side, bool now)
+{
+	bool before = (*silent & side) != 0;
+
+	if (now)
+		*silent |= side;
+	else
+		*silent &= (uint8_t)~side;
+	return before && now;
+}
+
+static bool
+has_vanished(struct conn *c, uint8_t side, int fd, int64_t keepalive_ms)
+{
+	return vanish_is_sure(&c->silent, side, is_silent(fd, keepalive_ms));
 }
 
 static void
@@ -47,9 +74,10 @@ look_at(struct conn *c)
 
 	if (c->lingering || c->moving || c->held)
 		return;
-	if (has_vanished(c->fd, self_conf()->listen[c->listener].keepalive))
+	if (has_vanished(c, CLIENT, c->fd, self_conf()->listen[c->listener].keepalive))
 		conn_abort(c, "its client has vanished");
-	else if (type->far != NULL && has_vanished(type->far(c), c->service->conf->keepalive))
+	else if (type->far != NULL &&
+	         has_vanished(c, UPSTREAM, type->far(c), c->service->conf->keepalive))
 		conn_abort(c, "its upstream has vanished");
 }
 
