@@ -21,8 +21,8 @@
 
 #include <http_parser.h>
 
-#include "service/http/upstream_head.h"
-#include "service/http/request.h"
+#include "service/head/upstream_head.h"
+#include "service/head/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

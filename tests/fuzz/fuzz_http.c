@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 #include "service/http/range.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -17,9 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "service/http/upstream_head.h"
-#include "service/http/request.h"
-#include "service/http/connections.h"
+#include "service/head/upstream_head.h"
+#include "service/head/request.h"
+#include "service/head/connections.h"
 #include "service/http/rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

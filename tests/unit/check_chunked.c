@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 
 static const struct {
 	const char *bytes;

@@ -5,14 +5,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 #include "service/http/range.h"
-#include "service/http/request.h"
-#include "service/http/connections.h"
+#include "service/head/request.h"
+#include "service/head/connections.h"
 #include "service/http/rewrite.h"
 #include "service/http/route.h"
 #include "service/http/unsent.h"
-#include "service/http/upstream_head.h"
+#include "service/head/upstream_head.h"
 #include "service/proxy/proxyheader.h"
 
 #define SIZE   16384

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/http/method.h"
+#include "service/head/method.h"
 
 START_TEST(each_is_found_by_its_name)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 #define H   "Host: x\r\n"
 #define GET "GET / HTTP/1.1\r\n" H

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/http/connections.h"
+#include "service/head/connections.h"
 #include "service/http/rewrite.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: h\r\n"

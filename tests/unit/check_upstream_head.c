@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/http/upstream_head.h"
+#include "service/head/upstream_head.h"
 
 #define OK "HTTP/1.1 200 OK\r\n"
 

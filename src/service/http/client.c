@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "service/http/head.h"
-#include "service/http/request.h"
+#include "service/head/head.h"
+#include "service/head/request.h"
 
 /* The nearest hops, the nearest one last. */
 struct hops {

@@ -23,9 +23,9 @@
 #include <time.h>
 
 #include "baton.h"
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 #include "service/http/file.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 #include "service/http/response_head.h"
 #include "worker/conn/conn.h"
 #include "worker/core/service.h"

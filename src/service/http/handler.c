@@ -13,7 +13,7 @@
 #include "baton.h"
 #include "service/http/exchange.h"
 #include "service/http/handler_id.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 #include "service/http/respond.h"
 #include "service/http/route.h"
 #include "worker/conn/conn.h"

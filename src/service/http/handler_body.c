@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "baton.h"
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 #include "service/http/exchange.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"

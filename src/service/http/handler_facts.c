@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "baton.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 static const char *
 keep_text(const struct handler_facts *a, char *bytes)

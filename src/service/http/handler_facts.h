@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "service/http/request.h"
+#include "service/head/request.h"
 #include "service/http/route.h"
 
 /* A text that was given out. */

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "baton.h"
 #include "conf/conf.h"
-#include "service/http/upstream_head.h"
+#include "service/head/upstream_head.h"
 #include "wire/stats.h"
 #include "worker/core/self.h"
 #include "worker/runtime/dial.h"

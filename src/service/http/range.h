@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 enum range_result {
 	RANGE_WHOLE, /* none asked for, several, or not understood: all of it */

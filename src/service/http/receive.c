@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 #include "service/http/exchange.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 #include "service/http/respond.h"
 #include "service/http/responder.h"
 #include "worker/conn/conn.h"

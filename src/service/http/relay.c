@@ -15,7 +15,7 @@
 #include "service/http/exchange.h"
 #include "service/http/relay_int.h"
 #include "service/http/respond.h"
-#include "service/http/connections.h"
+#include "service/head/connections.h"
 #include "service/http/rewrite.h"
 #include "service/http/serve.h"
 #include "service/http/tunnel.h"

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 #include "service/http/unsent.h"
-#include "service/http/upstream_head.h"
+#include "service/head/upstream_head.h"
 #include "worker/core/timelist.h"
 
 struct baton_link;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "service/http/connections.h"
+#include "service/head/connections.h"
 
 #define FORWARDED_MAX 8 /* lines of it, of a client that is trusted: the last ones are kept */
 

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "service/http/request.h"
+#include "service/head/request.h"
 #include "service/http/response_head.h"
-#include "service/http/upstream_head.h"
+#include "service/head/upstream_head.h"
 
 enum rewrite_forwarded {
 	REWRITE_NO,

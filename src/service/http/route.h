@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "baton.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 #define ROUTE_DEADLINE_MS 30000 /* of one that names none */
 

@@ -9,7 +9,7 @@
 #include "service/http/handler_drain.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 #include "service/http/respond.h"
 #include "service/http/response_head.h"
 #include "service/http/route.h"

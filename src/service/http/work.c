@@ -10,7 +10,7 @@
 #include "service/http/handler_facts.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 struct baton_work {
 	baton_request r; /* of the loop */

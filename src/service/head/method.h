@@ -2,8 +2,8 @@
  * method: the methods of requests that are known by name (RFC 9110, 9; WebDAV's and the like).
  * Pure.  Any other token is METHOD_OTHER: an upstream may know it.
  */
-#ifndef BATON_SERVICE_HTTP_METHOD_H
-#define BATON_SERVICE_HTTP_METHOD_H
+#ifndef BATON_SERVICE_HEAD_METHOD_H
+#define BATON_SERVICE_HEAD_METHOD_H
 
 #include <stddef.h>
 

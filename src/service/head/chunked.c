@@ -1,4 +1,4 @@
-#include "service/http/chunked.h"
+#include "service/head/chunked.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-#include "service/http/connections.h"
+#include "service/head/connections.h"
 
 #include <strings.h>
 
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 #define CONNECTIONS_MAX 8  /* lines of Connection; a head with more is not passed on */
 #define PROTOCOLS_MAX   16 /* of Upgrade; with more it is no upgrade */

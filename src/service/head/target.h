@@ -2,13 +2,13 @@
  * target: the target of a request and what stands in it: a host, a path, a query (RFC 9112,
  * section 3.2; RFC 3986).  Pure.
  */
-#ifndef BATON_SERVICE_HTTP_TARGET_H
-#define BATON_SERVICE_HTTP_TARGET_H
+#ifndef BATON_SERVICE_HEAD_TARGET_H
+#define BATON_SERVICE_HEAD_TARGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "service/http/head.h"
+#include "service/head/head.h"
 
 #define TARGET_MAX 8192 /* bytes; longer is 414 */
 

@@ -1,4 +1,4 @@
-#include "service/http/head.h"
+#include "service/head/head.h"
 
 #include <ctype.h>
 #include <string.h>

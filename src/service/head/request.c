@@ -1,4 +1,4 @@
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -2,13 +2,13 @@
  * connections: what a head says of the connection that it comes over, and what of it belongs to
  * that alone (RFC 9110, section 7.6.1).  Pure.
  */
-#ifndef BATON_SERVICE_HTTP_CONNECTIONS_H
-#define BATON_SERVICE_HTTP_CONNECTIONS_H
+#ifndef BATON_SERVICE_HEAD_CONNECTIONS_H
+#define BATON_SERVICE_HEAD_CONNECTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "service/http/head.h"
+#include "service/head/head.h"
 
 /* What Connection names in a head: small, as each line of the head is held against all. */
 struct connections {

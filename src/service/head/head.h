@@ -5,8 +5,8 @@
  * One walker for requests, answers and what is written anew, so that nobody reads a line
  * in another way than the next one does.
  */
-#ifndef BATON_SERVICE_HTTP_HEAD_H
-#define BATON_SERVICE_HTTP_HEAD_H
+#ifndef BATON_SERVICE_HEAD_HEAD_H
+#define BATON_SERVICE_HEAD_HEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>

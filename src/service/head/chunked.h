@@ -4,8 +4,8 @@
  * Bytes are counted, and kept if somebody wants them; extensions and trailers are bounded.
  * Each byte is looked at once, and chunks of one byte cost no more than that.
  */
-#ifndef BATON_SERVICE_HTTP_CHUNKED_H
-#define BATON_SERVICE_HTTP_CHUNKED_H
+#ifndef BATON_SERVICE_HEAD_CHUNKED_H
+#define BATON_SERVICE_HEAD_CHUNKED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "service/http/target.h"
+#include "service/head/target.h"
 
 #include <arpa/inet.h>
 

@@ -1,4 +1,4 @@
-#include "service/http/method.h"
+#include "service/head/method.h"
 
 #include <string.h>
 

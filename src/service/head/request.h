@@ -4,16 +4,16 @@
  * Strict by RFC 9112: what smugglers live by is refused: bare LF, control bytes, folded
  * lines, blanks before a colon, doubtful lengths.  Every fault is a status code.
  */
-#ifndef BATON_SERVICE_HTTP_REQUEST_H
-#define BATON_SERVICE_HTTP_REQUEST_H
+#ifndef BATON_SERVICE_HEAD_REQUEST_H
+#define BATON_SERVICE_HEAD_REQUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "service/http/head.h"
-#include "service/http/method.h"
-#include "service/http/target.h"
+#include "service/head/head.h"
+#include "service/head/method.h"
+#include "service/head/target.h"
 
 #define REQUEST_LINES_MAX 4 /* of one header that is a list; more are 431 */
 

@@ -1,4 +1,4 @@
-#include "service/http/upstream_head.h"
+#include "service/head/upstream_head.h"
 
 #include <ctype.h>
 #include <string.h>

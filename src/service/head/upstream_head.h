@@ -5,14 +5,14 @@
  * two lengths, a length beside chunks, a coding that is not chunked, chunks of HTTP/1.0.  So is
  * what has more lines than a request may have (request.h), or more of Connection.
  */
-#ifndef BATON_SERVICE_HTTP_UPSTREAM_HEAD_H
-#define BATON_SERVICE_HTTP_UPSTREAM_HEAD_H
+#ifndef BATON_SERVICE_HEAD_UPSTREAM_HEAD_H
+#define BATON_SERVICE_HEAD_UPSTREAM_HEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "service/http/request.h"
+#include "service/head/request.h"
 
 /* How the end of its body is found. */
 enum upstream_body {
