@@ -21,6 +21,8 @@ const char *const keys_service_types[] = {"echo", "http", "proxy", "module", "ad
 
 static const char *const proxy_words[] = {"no", "v1", "v2", NULL};
 
+static const char *const check_words[] = {"connect", NULL};
+
 static const char *const balance_words[] = {"round_robin", "least_busy", NULL};
 
 static const char *const forwarded_words[] = {"no", "x-forwarded", "forwarded", "both", NULL};
@@ -151,7 +153,7 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(tunnel_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 0, .max = 168 * HOUR,
 	  .dflt = "1h",
 	  .help = "a WebSocket without a byte in either direction; 0: none" },
-	{ IN_SERVICE(balance), .type = KEYS_ENUM, .types = HTTP, .flags = KEYS_BEHIND, .words = balance_words,
+	{ IN_SERVICE(balance), .type = KEYS_ENUM, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .words = balance_words,
 	  .dflt = "round_robin",
 	  .help = "which upstream is next: round_robin or least_busy" },
 	{ IN_SERVICE(host), .type = KEYS_HOST, .types = HTTP, .flags = KEYS_BEHIND, .words = host_words, .dflt = "keep",
@@ -177,23 +179,24 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(upstream_life), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = 168 * HOUR,
 	  .zero = "0s", .dflt = "1h",
 	  .help = "then a busy one is made anew, its name looked up; 0s: never" },
-	{ IN_SERVICE(check), .type = KEYS_URL, .types = HTTP, .flags = KEYS_MAY_EMPTY | KEYS_BEHIND, .example = "/health",
-	  .help = "path that tells whether an upstream is well; empty: none" },
-	{ IN_SERVICE(check_interval), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
+	{ IN_SERVICE(check), .type = KEYS_URL, .types = HTTP | PROXY, .flags = KEYS_MAY_EMPTY | KEYS_BEHIND, .words = check_words,
+	  .example = "/health",
+	  .help = "tells whether an upstream is well: a path, or connect; empty: no" },
+	{ IN_SERVICE(check_interval), .type = KEYS_DURATION, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
 	  .dflt = "5s",
 	  .help = "between two checks" },
-	{ IN_SERVICE(check_timeout), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
+	{ IN_SERVICE(check_timeout), .type = KEYS_DURATION, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
 	  .dflt = "2s",
 	  .help = "for the answer to one" },
-	{ IN_SERVICE(breaker), .type = KEYS_BOOL, .types = HTTP, .flags = KEYS_BEHIND, .dflt = "yes",
+	{ IN_SERVICE(breaker), .type = KEYS_BOOL, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .dflt = "yes",
 	  .help = "one that fails is not asked for a while, if another is there" },
-	{ IN_SERVICE(breaker_percent), .type = KEYS_INT, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = 100, .dflt = "50",
+	{ IN_SERVICE(breaker_percent), .type = KEYS_INT, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 1, .max = 100, .dflt = "50",
 	  .help = "so many of its answers have failed" },
-	{ IN_SERVICE(breaker_calls), .type = KEYS_INT, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = 1000000, .dflt = "20",
+	{ IN_SERVICE(breaker_calls), .type = KEYS_INT, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 1, .max = 1000000, .dflt = "20",
 	  .help = "of at least so many" },
-	{ IN_SERVICE(breaker_window), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR, .dflt = "10s",
+	{ IN_SERVICE(breaker_window), .type = KEYS_DURATION, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 10, .max = HOUR, .dflt = "10s",
 	  .help = "within about this time" },
-	{ IN_SERVICE(breaker_open), .type = KEYS_DURATION, .types = HTTP, .flags = KEYS_BEHIND, .min = 10, .max = HOUR, .dflt = "5s",
+	{ IN_SERVICE(breaker_open), .type = KEYS_DURATION, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 10, .max = HOUR, .dflt = "5s",
 	  .help = "then it is not asked for so long, and after that tried once" },
 	{ IN_SERVICE(connect_timeout), .type = KEYS_DURATION, .types = HTTP | PROXY, .flags = KEYS_BEHIND, .min = 10, .max = HOUR,
 	  .dflt = "5s",
@@ -383,7 +386,8 @@ text_is_good(const struct keys_row *row, const char *value)
 	case KEYS_PATH:
 		return *value == '/' || find_word(row->words, value) >= 0;
 	case KEYS_URL:
-		return *value == '/' && is_plain(value, "?#");
+		return (*value == '/' && is_plain(value, "?#")) ||
+		       find_word(row->words, value) >= 0;
 	case KEYS_FILE:
 		return strchr(value, '/') == NULL && strcmp(value, ".") != 0 &&
 		       strcmp(value, "..") != 0;
@@ -600,7 +604,8 @@ keys_expect(const struct keys_row *row)
 	case KEYS_PATH:
 		return path_text(row);
 	case KEYS_URL:
-		return mem_strdup("a path that begins with '/', without blanks, '?' and '#'");
+		return words_text(row->words,
+		                  "a path that begins with '/', without blanks, '?' and '#'");
 	case KEYS_FILE:
 		return mem_strdup("a file name without '/'");
 	case KEYS_USER:

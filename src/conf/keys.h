@@ -28,7 +28,7 @@ enum keys_type {
 	KEYS_WORD,     /* one of words -> char * */
 	KEYS_TEXT,     /* anything -> char * */
 	KEYS_PATH,     /* an absolute path, or one of words -> char * */
-	KEYS_URL,      /* a path of HTTP, begins with '/' -> char * */
+	KEYS_URL,      /* a path of HTTP, begins with '/', or one of words -> char * */
 	KEYS_FILE,     /* a name without '/' -> char * */
 	KEYS_USER,     /* a user, a group -> char * */
 	KEYS_HOST,     /* a name, perhaps with a port, or one of words -> char * */

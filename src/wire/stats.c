@@ -250,6 +250,13 @@ stats_flag_set(struct stats_flag *flag, bool so, uint64_t now_ms)
 	flag->value = now_ms << 1 | so;
 }
 
+void
+stats_flag_give_back(struct stats_flag *flag)
+{
+	flag->value = 0;
+	flag->hash = 0;
+}
+
 /* The latest of those that are not of the future; 0: there is none. */
 static uint64_t
 latest(const struct stats_flag *flag, size_t n, uint64_t hash, uint64_t now_ms)

@@ -266,6 +266,9 @@ uint64_t stats_hash(const char *name);
 struct stats_flag *stats_flag(const struct stats *stats, struct stats_page *own, uint64_t hash);
 void stats_flag_set(struct stats_flag *flag, bool so, uint64_t now_ms);
 
+/* It is not spoken of any more: its place is free. */
+void stats_flag_give_back(struct stats_flag *flag);
+
 /* Is it so, as who spoke last of it says, the dead included?  Who speaks of the future isn't
  * heard.  False: nobody has spoken. */
 bool stats_flag_is_set(const struct stats *stats, uint64_t hash, uint64_t now_ms);

@@ -13,7 +13,7 @@
 #include "service/http/route.h"
 #include "service/http/unsent.h"
 #include "service/head/upstream_head.h"
-#include "service/proxy/proxyheader.h"
+#include "service/proxyheader.h"
 
 #define SIZE   16384
 #define RUNS   20

@@ -6,7 +6,7 @@
 
 #include <arpa/inet.h>
 
-#include "service/proxy/proxyheader.h"
+#include "service/proxyheader.h"
 
 static struct proxyheader g;
 

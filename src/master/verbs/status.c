@@ -198,7 +198,7 @@ breaker_of(const struct conf_service *s, const struct figures_sum *sum)
 {
 	if (sum->open > 0)
 		return json_string("open");
-	if (strcmp(s->type, "http") != 0 || !s->breaker || sum->rows == 0 || sum->bare > 0)
+	if (!s->breaker || sum->rows == 0 || sum->bare > 0)
 		return json_null();
 	return json_string("closed");
 }
@@ -206,7 +206,7 @@ breaker_of(const struct conf_service *s, const struct figures_sum *sum)
 static json_t *
 upstream(const struct conf_service *s, const char *text)
 {
-	bool http = strcmp(s->type, "http") == 0;
+	bool keeps = strcmp(s->type, "http") == 0; /* connections, for the next request */
 	struct figures_sum sum;
 
 	figures_sum(env.stats, (struct figures_name){"upstream", s->name, text}, &sum);
@@ -214,8 +214,8 @@ upstream(const struct conf_service *s, const char *text)
 	                 "address", jsontext_shown(text, SIZE_MAX), "check", check_of(s, &sum),
 	                 "breaker", breaker_of(s, &sum), "requests",
 	                 figure(&sum, FIGURES_ASKED), "failures", figure(&sum, FIGURES_FAILED),
-	                 "busy", http ? figure(&sum, FIGURES_BUSY) : json_null(), "idle",
-	                 http ? figure(&sum, FIGURES_IDLE) : json_null());
+	                 "busy", figure(&sum, FIGURES_BUSY), "idle",
+	                 keeps ? figure(&sum, FIGURES_IDLE) : json_null());
 }
 
 static json_t *

@@ -58,6 +58,7 @@ struct http {
 	struct event root_look;                            /* does its name still lead there? */
 	const struct baton_route *routes;                  /* of a module; NULL: none */
 	struct baton_service *owner;                       /* the module */
+	struct baton_pool *pool;                           /* of connections to them */
 	struct upstreams *upstreams;                       /* of a proxy; NULL: it is none */
 	struct tunnels *tunnels;                           /* and these are its own, too */
 	struct events *events;                             /* of an admin: its streams */

@@ -19,7 +19,8 @@
 #include "service/http/rewrite.h"
 #include "service/http/serve.h"
 #include "service/http/tunnel.h"
-#include "service/http/upstream.h"
+#include "service/upstream/balance.h"
+#include "service/upstream/upstream.h"
 #include "worker/conn/conn.h"
 #include "worker/runtime/pool.h"
 #include "worker/runtime/runtime.h"
@@ -46,8 +47,19 @@ relay_start(struct http *h, struct event_base *base)
 {
 	struct runtime_limits limits = {.threads = THREADS, .queue = LOOKUPS};
 
+	struct baton_pool_rules rules = {
+	    .max_open = (unsigned)h->conf->upstream_connections,
+	    .max_waiting = (unsigned)h->conf->upstream_queue,
+	    .idle_ms = (uint64_t)h->conf->upstream_idle,
+	    .life_ms = (uint64_t)h->conf->upstream_life,
+	    /* who waits has the limit; a late connection is kept for the next one */
+	    .connect_ms = (uint64_t)h->conf->connect_timeout + 1000,
+	};
+
 	runtime_start(base, &limits);
-	h->upstreams = upstreams_new(h->conf);
+	h->pool = baton_pool_new(&rules);
+	pool_keepalive(h->pool, h->conf->keepalive);
+	h->upstreams = upstreams_new(h->conf, h->pool);
 	h->answer = timelist_new(base, (uint64_t)h->conf->answer_timeout, on_answer_late);
 	h->expect = timelist_new(base, EXPECT_MS, on_expect_late);
 	h->scratch_size = (size_t)h->conf->max_header + REWRITE_GROWTH + TARGET_MAX;
@@ -60,6 +72,7 @@ void
 relay_stop(struct http *h)
 {
 	upstreams_free(&h->upstreams);
+	baton_pool_free(&h->pool);
 	timelist_free(&h->answer);
 	timelist_free(&h->expect);
 	mem_free(&h->scratch);
@@ -94,6 +107,7 @@ leave(struct exchange *x)
 
 	x->relay = NULL;
 	leave_upstream(r, false);
+	upstream_drop(&r->upstream);
 	unsent_clear(&r->down);
 	unsent_clear(&r->trailers);
 	unsent_clear(&r->ends);
@@ -386,7 +400,7 @@ static void
 next_upstream(struct relay *r)
 {
 	struct http *h = http_of(r->x->conn);
-	struct upstream *u = upstreams_choose(h->upstreams, &r->tried);
+	struct upstream *u = balance_next(h->upstreams, &r->tried);
 	struct baton_link *link;
 
 	r->state = CONNECTING;
@@ -398,7 +412,8 @@ next_upstream(struct relay *r)
 		give_up(r, r->late ? 504 : 502, no_other);
 		return;
 	}
-	r->upstream = u;
+	upstream_drop(&r->upstream);
+	r->upstream = upstream_hold(u);
 	r->attempts++;
 	r->x->upstream = u->text;
 	link = pool_take(u->target);

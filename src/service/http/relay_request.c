@@ -12,7 +12,7 @@
 #include "service/http/exchange.h"
 #include "service/http/relay_int.h"
 #include "service/http/rewrite.h"
-#include "service/http/upstream.h"
+#include "service/upstream/upstream.h"
 #include "worker/conn/conn.h"
 #include "worker/runtime/pool.h"
 #include "worker/sandbox/trust.h"

@@ -11,7 +11,7 @@
 #include "service/http/respond.h"
 #include "service/http/rewrite.h"
 #include "service/http/tunnel.h"
-#include "service/http/upstream.h"
+#include "service/upstream/upstream.h"
 #include "worker/conn/conn.h"
 #include "worker/runtime/pool.h"
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "service/upstream/upstream.h"
 #include "wire/handoff.h"
 #include "worker/access/access.h"
 #include "worker/core/service.h"
@@ -67,6 +68,21 @@ count_source(struct conn *c, struct client *cl, struct source_key key)
 	cl->source = sources_enter(px->sources, &key, UINT64_MAX);
 }
 
+/* One that the set doesn't have, or not yet, has a client more than it is known to have. */
+static void
+count_upstream(struct conn *c, struct client *cl, int fd)
+{
+	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof sa;
+	struct upstream *u;
+
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0)
+		return;
+	u = upstreams_find(proxy_of(c)->upstreams, &sa, len);
+	if (u != NULL)
+		cl->upstream = upstream_hold(u);
+}
+
 const char *
 proxy_thaw(struct conn *c, struct handoff_record *r)
 {
@@ -82,6 +98,7 @@ proxy_thaw(struct conn *c, struct handoff_record *r)
 		memcpy(&key, r->blob.p, head);
 	cl = proxy_new_client(c);
 	count_source(c, cl, key);
+	count_upstream(c, cl, r->fd[1]);
 	access_upstream(c, r->fd[1]);
 	return duplex_thaw(&cl->pair, c, &px->home, r->blob.p + head, r->blob.n - head, r);
 }

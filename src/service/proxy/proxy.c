@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,24 +16,17 @@
 #include "base/mem.h"
 #include "service/duplex.h"
 #include "service/proxy/proxy_int.h"
-#include "wire/figures.h"
+#include "service/upstream/connect.h"
+#include "service/upstream/upstream.h"
 #include "worker/access/access.h"
 #include "worker/conn/conn.h"
-#include "worker/core/self.h"
+#include "worker/runtime/runtime.h"
 #include "worker/sandbox/trust.h"
 
 #define LOG_EVERY_MS 1000
+#define THREADS      4 /* that look up names */
 
 /* --- the end --- */
-
-static void
-hang_up(struct dialing *d)
-{
-	if (d->fd < 0)
-		return;
-	event_del(&d->ev);
-	fd_close(&d->fd);
-}
 
 static void
 release(struct conn *c)
@@ -44,11 +36,10 @@ release(struct conn *c)
 
 	if (cl == NULL)
 		return;
-	if (cl->dialing != NULL) {
-		hang_up(cl->dialing);
-		targets_wait_no_more(&cl->dialing->wait);
-	}
+	if (cl->dialing != NULL)
+		connecting_stop(&cl->dialing->way);
 	duplex_release(&cl->pair);
+	upstream_drop(&cl->upstream);
 	source_leave(px->sources, &cl->source);
 	px->clients--;
 	free(cl->dialing);
@@ -65,8 +56,6 @@ on_idle(struct timed *t)
 }
 
 /* --- the way to an upstream --- */
-
-static void dial(struct conn *c, struct client *cl);
 
 /* cause: of why, in words that last; NULL: it says all. */
 static void
@@ -98,128 +87,50 @@ on_connect_late(struct timed *t)
 	struct conn *c = timed_owner(t, struct conn, timed);
 	struct client *cl = c->data;
 
-	if (cl->dialing->fd >= 0)
-		event_active(&cl->dialing->ev, EV_TIMEOUT, 0);
-	else if (cl->dialing->greets)
+	if (cl->dialing->greets)
 		conn_close(c, "sent no PROXY header in time");
 	else
-		fail(c, "its upstream's name was not found in time");
+		connecting_late(&cl->dialing->way);
 }
 
 static void
-fail_target(struct conn *c, struct client *cl, int fault)
+begins(void *arg)
 {
-	struct proxy *px = proxy_of(c);
-	struct target *target = &cl->dialing->target;
+	struct conn *c = arg;
 
-	if (target->down_until_ms <= clock_tick_ms())
-		log_warn("service %s: upstream %s: %s", px->conf->name, target->text,
-		         fault != 0 ? strerror(fault) : "no connection within connect_timeout");
-	cl->dialing->fault =
-	    fault != 0 ? strerrordesc_np(fault) : "no connection within connect_timeout";
-	figures_count(px->figures[target->upstream], FIGURES_FAILED);
-	targets_down(px->targets, target);
-	hang_up(cl->dialing);
-	dial(c, cl);
+	conn_want(c, 0);
+	timelist_join(proxy_of(c)->connect, &c->timed);
 }
 
 static void
-connected(struct conn *c, struct client *cl)
+connected(void *arg, int fd, struct upstream *u)
 {
+	struct conn *c = arg;
 	struct proxy *px = proxy_of(c);
-	struct dialing *d = cl->dialing;
+	struct client *cl = c->data;
+	struct proxyheader *told = &cl->dialing->client;
 	char text[PROXYHEADER_OUT];
 
-	event_del(&d->ev);
-	duplex_init(&cl->pair, c, &px->home, d->fd);
-	access_upstream(c, d->fd);
-	figures_count(px->figures[d->target.upstream], FIGURES_ASKED);
-	fd_keepalive(d->fd, px->conf->keepalive);
-	d->fd = -1;
+	cl->upstream = u;
+	duplex_init(&cl->pair, c, &px->home, fd);
+	access_upstream(c, fd);
+	fd_keepalive(fd, px->conf->keepalive);
 	if (px->conf->send_proxy != CONF_PROXY_NO)
 		flow_put(&cl->pair.up, text,
-		         proxyheader_write(&d->client, (int)px->conf->send_proxy, text));
+		         proxyheader_write(told, (int)px->conf->send_proxy, text));
 	mem_free(&cl->dialing);
 	if (!conn_moves(c)) /* it could not until now */
 		duplex_go(&cl->pair);
 }
 
 static void
-on_upstream(evutil_socket_t fd, short what, void *arg)
+in_vain(void *arg, const char *why, const char *cause)
 {
-	struct dialing *d = arg;
-	struct client *cl = d->conn->data;
-	int fault = 0;
-	socklen_t len = sizeof fault;
-
-	if (what & EV_TIMEOUT) {
-		fail_target(d->conn, cl, 0);
-		return;
-	}
-	if (getsockopt((int)fd, SOL_SOCKET, SO_ERROR, &fault, &len) < 0)
-		fault = errno;
-	if (fault != 0)
-		fail_target(d->conn, cl, fault);
-	else
-		connected(d->conn, cl);
+	fail_for(arg, why, cause);
 }
 
-static void
-on_names(void *arg)
-{
-	struct dialing *d = arg;
-
-	d->tries = 0;
-	dial(d->conn, d->conn->data);
-}
-
-/* All were tried.  A name may have others by now. */
-static void
-dial_in_vain(struct conn *c, struct dialing *d)
-{
-	struct proxy *px = proxy_of(c);
-
-	d->wait.over = on_names;
-	d->wait.arg = d;
-	if (d->waited || !targets_wait(px->targets, &d->wait)) {
-		fail_for(c, "no upstream could be reached",
-		         d->fault != NULL ? d->fault : targets_fault(px->targets));
-		return;
-	}
-	d->waited = true;
-	conn_want(c, 0);
-	timelist_join(px->connect, &c->timed);
-}
-
-/* The next upstream, and the one after it, until all were tried once. */
-static void
-dial(struct conn *c, struct client *cl)
-{
-	struct proxy *px = proxy_of(c);
-	struct dialing *d = cl->dialing;
-	int one = 1;
-
-	if (d->tries++ >= targets_count(px->targets)) {
-		dial_in_vain(c, d);
-		return;
-	}
-	targets_next(px->targets, &d->target);
-	d->fd = socket(d->target.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (d->fd < 0) {
-		fail(c, strerrordesc_np(errno));
-		return;
-	}
-	setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	event_assign(&d->ev, px->home.base, d->fd, EV_WRITE | EV_PERSIST, on_upstream, d);
-	if (connect(d->fd, (struct sockaddr *)&d->target.sa, d->target.len) < 0 &&
-	    errno != EINPROGRESS) {
-		fail_target(c, cl, errno);
-		return;
-	}
-	conn_want(c, 0);
-	timelist_join(px->connect, &c->timed);
-	event_add(&d->ev, NULL);
-}
+static const struct connecting_owner connecting_owner = {
+    .begins = begins, .connected = connected, .failed = in_vain};
 
 /* --- the client --- */
 
@@ -238,7 +149,7 @@ admit(struct conn *c, struct client *cl)
 	if (px->sources != NULL && cl->source == NULL)
 		fail(c, "its address has max_per_source clients already");
 	else
-		dial(c, cl);
+		connecting_start(&cl->dialing->way, px->upstreams, &connecting_owner, c);
 }
 
 /* What it tells beside the addresses (TLVs), and is not asked for.  Part of it at a time. */
@@ -335,9 +246,7 @@ opened(struct conn *c)
 	uint64_t max = (uint64_t)px->conf->max_clients;
 
 	cl->dialing = d;
-	d->conn = c;
 	d->greets = px->conf->accept_proxy;
-	d->fd = -1;
 	getpeername(c->fd, (struct sockaddr *)&d->client.from, &from);
 	getsockname(c->fd, (struct sockaddr *)&d->client.to, &to);
 	if (max != 0 && px->clients > max)
@@ -356,14 +265,13 @@ static int
 start(struct service *service, char **cause)
 {
 	const struct conf_service *conf = service->conf;
+	struct runtime_limits limits = {.threads = THREADS, .queue = (unsigned)conf->nupstream};
 	struct proxy *px = mem_alloc(sizeof *px);
 
 	(void)cause;
 	px->conf = conf;
-	px->targets = targets_new(conf, service->base);
-	px->figures = mem_alloc(conf->nupstream * sizeof(struct figures_row *));
-	for (size_t i = 0; i < conf->nupstream; i++)
-		px->figures[i] = self_figures("upstream", conf->name, conf->upstream[i].text);
+	runtime_start(service->base, &limits);
+	px->upstreams = upstreams_new(conf, NULL);
 	px->home.base = service->base;
 	if (conf->max_per_source > 0)
 		px->sources = sources_new();
@@ -379,8 +287,7 @@ stop(struct service *service)
 {
 	struct proxy *px = service->data;
 
-	targets_free(&px->targets);
-	free(px->figures);
+	upstreams_free(&px->upstreams);
 	sources_free(&px->sources);
 	timelist_free(&px->connect);
 	timelist_free(&px->home.idle);

@@ -13,9 +13,9 @@
 #include <event2/event_struct.h>
 
 #include "service/duplex.h"
-#include "service/proxy/proxyheader.h"
+#include "service/proxyheader.h"
 #include "service/proxy/source.h"
-#include "service/proxy/target.h"
+#include "service/upstream/connect.h"
 #include "worker/conn/conn.h"
 #include "worker/core/service.h"
 
@@ -25,34 +25,27 @@ struct handoff_record;
 struct proxy {
 	const struct conf_service *conf;
 	struct pair_home home;
-	struct targets *targets;
+	struct upstreams *upstreams;
 	struct sources *sources; /* NULL: they are not counted */
 	struct timelist *connect;
-	struct figures_row **figures; /* of each upstream; NULL: no room */
 	uint64_t clients;
 	uint64_t logged_ms;
 };
 
 /* On the way to an upstream. */
 struct dialing {
-	struct event ev; /* of fd */
-	struct conn *conn;
+	struct connecting way; /* zeroed: not begun */
 	struct proxyheader client;
-	struct target target; /* that is tried */
-	struct target_wait wait;
-	size_t tries;
-	int fd;            /* -1: not yet */
-	bool greets;       /* its PROXY header is to come */
-	const char *fault; /* of the last one that was tried; NULL: none was */
-	bool waited;       /* for names; not twice */
+	bool greets; /* its PROXY header is to come */
 	size_t nbegun;
 	size_t rest; /* of its PROXY header, which is not kept */
 	char begun[PROXYHEADER_MAX];
 };
 
 struct client {
-	struct dialing *dialing; /* NULL: connected */
-	struct source *source;   /* NULL: not counted */
+	struct dialing *dialing;   /* NULL: connected */
+	struct source *source;     /* NULL: not counted */
+	struct upstream *upstream; /* held; NULL: not connected, or not known any more */
 	struct duplex pair;
 };
 

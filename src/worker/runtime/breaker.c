@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "worker/core/self.h"
 
@@ -166,25 +167,47 @@ gather(uint64_t hash, struct breaker_cells *cells)
 	                          sizeof cells->cell / sizeof *cells->cell);
 }
 
+/* Of the cells of this worker, how many have each in use. */
+static unsigned users[STATS_BREAKERS];
+
+/* That of the name, else one that nobody has used yet, else one that nobody uses any more. */
+static size_t
+find_cell(uint64_t hash)
+{
+	const struct stats_breaker *cell = self_page()->breaker;
+	size_t free_one = STATS_BREAKERS, left = STATS_BREAKERS;
+
+	for (size_t i = 0; i < STATS_BREAKERS; i++) {
+		if (cell[i].hash == hash)
+			return i;
+		if (free_one == STATS_BREAKERS && cell[i].hash == 0)
+			free_one = i;
+		if (left == STATS_BREAKERS && users[i] == 0)
+			left = i;
+	}
+	return free_one < STATS_BREAKERS ? free_one : left;
+}
+
 static struct stats_breaker *
 find_own(uint64_t hash)
 {
-	struct stats_page *page = self_page();
+	size_t i = find_cell(hash);
+	struct stats_breaker *b;
 	struct breaker_cells cells;
 
-	for (size_t i = 0; i < STATS_BREAKERS; i++) {
-		struct stats_breaker *b = &page->breaker[i];
-
-		if (b->hash == hash)
-			return b;
-		if (b->hash != 0)
-			continue;
-		gather(hash, &cells);
-		breaker_inherit(&cells, b, clock_ms());
-		b->hash = hash;
+	if (i == STATS_BREAKERS)
+		return NULL;
+	users[i]++;
+	b = &self_page()->breaker[i];
+	if (b->hash == hash)
 		return b;
-	}
-	return NULL;
+	b->hash = 0;
+	b->epoch = b->trial_ms = 0;
+	b->window = b->good = b->bad = b->good_before = b->bad_before = 0;
+	gather(hash, &cells);
+	breaker_inherit(&cells, b, clock_ms());
+	b->hash = hash;
+	return b;
 }
 
 struct baton_breaker *
@@ -212,6 +235,10 @@ baton_breaker_new(const char *name, const struct baton_breaker_rules *rules)
 void
 baton_breaker_free(struct baton_breaker **breaker)
 {
+	if (*breaker == NULL)
+		return;
+	AN(users[(*breaker)->own - self_page()->breaker] > 0);
+	users[(*breaker)->own - self_page()->breaker]--;
 	mem_free(breaker);
 }
 

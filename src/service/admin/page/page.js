@@ -332,7 +332,7 @@ function showUpstreams(list) {
       pill(state.firstChild, stateOf(u));
       text(requests, u.requests === null ? "" : count(u.requests)); // not known
       text(failures, u.failures === null ? "" : count(u.failures));
-      text(open, u.busy === null ? "" : `${u.busy} busy, ${u.idle} idle`);
+      text(open, u.busy === null ? "" : u.idle === null ? `${u.busy} busy` : `${u.busy} busy, ${u.idle} idle`);
     });
 }
 

@@ -1,4 +1,4 @@
-#include "service/proxy/proxyheader.h"
+#include "service/proxyheader.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

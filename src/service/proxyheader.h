@@ -4,8 +4,8 @@
  * It stands in front of a connection's bytes and says who the client of the one
  * before us is.  The form is that of HAProxy's proxy-protocol.txt.
  */
-#ifndef BATON_SERVICE_PROXY_PROXYHEADER_H
-#define BATON_SERVICE_PROXY_PROXYHEADER_H
+#ifndef BATON_SERVICE_PROXYHEADER_H
+#define BATON_SERVICE_PROXYHEADER_H
 
 #include <sys/socket.h>
 

@@ -1,4 +1,4 @@
-#include "service/http/health.h"
+#include "service/upstream/health.h"
 
 #include <sys/socket.h>
 
@@ -16,6 +16,7 @@
 #include "baton.h"
 #include "conf/conf.h"
 #include "service/head/upstream_head.h"
+#include "service/proxyheader.h"
 #include "wire/stats.h"
 #include "worker/core/self.h"
 #include "worker/runtime/dial.h"
@@ -27,8 +28,11 @@
 /* One look is under way as long as there is a dial or a descriptor. */
 struct health {
 	const struct conf_service *conf;
-	const char *target;
-	char *request;
+	const char *name;   /* in messages */
+	const char *target; /* which is dialled */
+	char *request;      /* what is said to it */
+	size_t nrequest;
+	bool asks;                /* and an answer is waited for */
 	struct baton_timer *next; /* between looks: the next; amid one: its limit */
 	struct dial *dial;
 	int fd;
@@ -36,7 +40,7 @@ struct health {
 	size_t n;
 	unsigned failed; /* in a row */
 	bool hearsay;    /* another worker says that it is ill; we have not looked yet */
-	struct stats_flag *flag; /* what we say of it to others; NULL: no room */
+	uint64_t flag;   /* the hash by which others find what we say of it */
 	char head[HEAD_MAX];
 };
 
@@ -66,17 +70,18 @@ static void
 conclude(struct health *h, const char *why)
 {
 	bool before = health_is_good(h);
+	struct stats_flag *flag;
 
 	end_look(h);
 	h->hearsay = false;
 	h->failed = why == NULL ? 0 : h->failed < FAILED_MAX ? h->failed + 1 : FAILED_MAX;
 	if (before && !health_is_good(h))
-		log_warn("service %s: upstream %s fails its check: %s", h->conf->name,
-		         h->target, why);
+		log_warn("service %s: upstream %s fails its check: %s", h->conf->name, h->name,
+		         why);
 	else if (!before && health_is_good(h))
-		log_info("service %s: upstream %s is well again", h->conf->name, h->target);
-	if (h->flag != NULL)
-		stats_flag_set(h->flag, !health_is_good(h), clock_ms());
+		log_info("service %s: upstream %s is well again", h->conf->name, h->name);
+	if ((flag = stats_flag(self_stats(), self_page(), h->flag)) != NULL)
+		stats_flag_set(flag, !health_is_good(h), clock_ms());
 	baton_timer_set(h->next, (uint64_t)h->conf->check_interval);
 }
 
@@ -139,7 +144,7 @@ static void
 on_dialled(void *arg, int fd, int status, const char *why)
 {
 	struct health *h = arg;
-	size_t n = strlen(h->request);
+	ssize_t n = (ssize_t)h->nrequest;
 
 	h->dial = NULL;
 	if (status == BATON_FULL) { /* our own want: it says nothing */
@@ -154,8 +159,10 @@ on_dialled(void *arg, int fd, int status, const char *why)
 	h->n = 0;
 	event_assign(&h->ev, loop_base(), fd, EV_READ | EV_PERSIST, on_readable, h);
 	event_add(&h->ev, NULL);
-	if (send(fd, h->request, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
+	if (n > 0 && send(fd, h->request, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
 		conclude(h, "it takes no request");
+	else if (!h->asks)
+		conclude(h, NULL);
 }
 
 static void
@@ -175,29 +182,52 @@ on_timer(void *arg)
 static void
 remember(struct health *h)
 {
-	char *name = mem_printf("%s %s %s", h->conf->name, h->target, h->conf->check);
-	uint64_t hash = stats_hash(name);
+	char *key = mem_printf("%s %s %s", h->conf->name, h->name, h->conf->check);
 
-	h->hearsay = stats_flag_is_set(self_stats(), hash, clock_ms());
+	h->flag = stats_hash(key);
+	h->hearsay = stats_flag_is_set(self_stats(), h->flag, clock_ms());
 	h->failed = h->hearsay ? FAILED_MAX : 0;
-	h->flag = stats_flag(self_stats(), self_page(), hash);
 	if (h->hearsay)
 		log_info("service %s: upstream %s was ill when it was asked last",
-		         h->conf->name, h->target);
-	mem_free(&name);
+		         h->conf->name, h->name);
+	mem_free(&key);
+}
+
+/* Behind a PROXY header, which says that we ask for ourselves, where upstreams wait for one. */
+static void
+prepare(struct health *h, const char *host)
+{
+	static const struct proxyheader ourselves;
+	char header[PROXYHEADER_OUT];
+	size_t n = 0;
+	char *get = NULL;
+
+	h->asks = *h->conf->check == '/';
+	if (h->conf->send_proxy != CONF_PROXY_NO)
+		n = proxyheader_write(&ourselves, (int)h->conf->send_proxy, header);
+	if (h->asks)
+		get = mem_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton\r\n"
+		                 "Connection: close\r\n\r\n",
+		                 h->conf->check, host);
+	h->nrequest = n + (get != NULL ? strlen(get) : 0);
+	h->request = mem_alloc(h->nrequest + 1);
+	memcpy(h->request, header, n);
+	if (get != NULL)
+		memcpy(h->request + n, get, h->nrequest - n);
+	mem_free(&get);
 }
 
 struct health *
-health_new(const struct conf_service *conf, const char *target, const char *host)
+health_new(const struct conf_service *conf, const char *name, const char *target,
+           const char *host)
 {
 	struct health *h = mem_alloc(sizeof *h);
 
 	h->conf = conf;
+	h->name = name;
 	h->target = target;
 	h->fd = -1;
-	h->request = mem_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton\r\n"
-	                        "Connection: close\r\n\r\n",
-	                        conf->check, host);
+	prepare(h, host);
 	remember(h);
 	h->next = baton_timer_new(on_timer, h);
 	baton_timer_set(h->next, 0);
@@ -205,11 +235,16 @@ health_new(const struct conf_service *conf, const char *target, const char *host
 }
 
 void
-health_free(struct health **h)
+health_free(struct health **h, bool forget)
 {
+	struct stats_flag *flag;
+
 	if (*h == NULL)
 		return;
 	end_look(*h);
+	flag = forget ? stats_flag(self_stats(), self_page(), (*h)->flag) : NULL;
+	if (flag != NULL)
+		stats_flag_give_back(flag);
 	baton_timer_free(&(*h)->next);
 	free((*h)->request);
 	mem_free(h);
