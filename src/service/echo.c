@@ -122,7 +122,7 @@ drain(struct conn *c)
 	if (c->state != CONN_IDLE || !self_stopping())
 		return;
 	readable(c);
-	if (!c->closed && !c->lingering && c->state == CONN_IDLE)
+	if (c->life < CONN_LINGERS && c->state == CONN_IDLE)
 		conn_finish(c, "idle when the drain began");
 }
 

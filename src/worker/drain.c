@@ -173,7 +173,7 @@ drain_cut_now(void)
 	self.drains = true;
 	accept_close_all();
 	while ((c = TAILQ_FIRST(conn_all())) != NULL)
-		if (c->held)
+		if (c->life == CONN_HELD)
 			conn_drop(c); /* it is cut where it comes from */
 		else
 			conn_cut(c, "stopped at once");

@@ -80,11 +80,11 @@ tail(const char *place, size_t room)
 static const char *
 why_not_done(const struct conn *c)
 {
-	if (c->lingering)
+	if (c->life == CONN_LINGERS)
 		return "closing: waits for the peer to close too";
-	if (c->moving)
+	if (c->life == CONN_MOVES)
 		return "on its way to the next generation";
-	if (c->held)
+	if (c->life == CONN_HELD)
 		return "comes from another worker, which has not let go of it";
 	if (c->stays)
 		return handoff_refusal_text(c->refusal);
@@ -111,8 +111,8 @@ warn_of(struct conn *c, char *to, size_t size)
 static uint32_t
 flags_of(const struct conn *c)
 {
-	return (c->moving ? MSG_CONN_MOVING : 0) | (c->held ? MSG_CONN_HELD : 0) |
-	       (c->lingering ? MSG_CONN_LINGERING : 0);
+	return (c->life == CONN_MOVES ? MSG_CONN_MOVING : 0) | (c->life == CONN_HELD ? MSG_CONN_HELD : 0) |
+	       (c->life == CONN_LINGERS ? MSG_CONN_LINGERING : 0);
 }
 
 /* The kernel knows, whoever has moved the bytes, over every hand-off. */

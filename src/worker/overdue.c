@@ -84,7 +84,7 @@ overdue_conn(struct conn *c, uint64_t now, uint64_t *since_ms)
 	uint32_t moved = (uint32_t)(c->bytes_in + c->bytes_out);
 	uint64_t patience;
 
-	if (c->state != CONN_BUSY || c->lingering || c->moving || c->held ||
+	if (c->state != CONN_BUSY || c->life != CONN_LIVES ||
 	    c->service->type->patience == NULL)
 		return false;
 	if (c->seen_ms == 0 || moved != c->seen)

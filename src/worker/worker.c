@@ -245,7 +245,7 @@ static void
 conn_ends(struct conn *c)
 {
 	give_ended(c);
-	if (c->held)
+	if (c->life == CONN_HELD)
 		take_forget(c);
 }
 

@@ -92,6 +92,13 @@ conn_go_on(struct conn *c)
 }
 
 void
+conn_enter(struct conn *c, enum conn_life life)
+{
+	ck_assert_uint_ne(c->life, life);
+	c->life = (uint8_t)life;
+}
+
+void
 conn_rest(struct conn *c)
 {
 	c->watched = false;
@@ -112,7 +119,7 @@ void
 conn_let_go(struct conn *c)
 {
 	let_go++;
-	c->closed = true;
+	c->life = CONN_CLOSED;
 	TAILQ_REMOVE(&conns, c, all);
 }
 
@@ -200,8 +207,8 @@ set_up(void)
 	give_begin();
 	taker_says(MSG_HELLO, &hello, sizeof hello);
 	spin();
-	ck_assert(one.moving);   /* offered, not read by the taker yet */
-	ck_assert(!one.watched); /* and by nobody else */
+	ck_assert_uint_eq(one.life, CONN_MOVES); /* offered, not read by the taker yet */
+	ck_assert(!one.watched);                 /* and by nobody else */
 	setsockopt(end[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small); /* nothing more fits */
 }
 
@@ -212,7 +219,8 @@ START_TEST(what_is_called_back_is_not_given_away)
 	uint64_t id = 0, other;
 
 	give_end();
-	ck_assert(one.moving); /* CANCEL is not with the kernel yet: it rests */
+	ck_assert_uint_eq(one.life,
+	                  CONN_MOVES); /* CANCEL is not with the kernel yet: it rests */
 	ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE);
 	taker_says(MSG_ACK, &id, sizeof id);
 	spin();
@@ -283,7 +291,7 @@ START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
 
 	close(taker); /* the connection comes back */
 	spin();
-	ck_assert(!one.moving);
+	ck_assert_uint_ne(one.life, CONN_MOVES);
 	ck_assert(one.watched);
 	second = (struct conn){.service = &service, .state = CONN_IDLE, .fd = 0};
 	TAILQ_INSERT_TAIL(&conns, &second, all);
@@ -295,7 +303,7 @@ START_TEST(what_is_too_large_for_the_channel_does_not_stop_the_others)
 	taker_says(MSG_HELLO, &hello, sizeof hello);
 	spin();
 	ck_assert_uint_eq(taker_hears(&id), MSG_PREPARE);
-	ck_assert(second.moving);
+	ck_assert_uint_eq(second.life, CONN_MOVES);
 }
 END_TEST
 
@@ -305,7 +313,7 @@ count_moving(const struct conn *c, size_t n)
 	size_t moving = 0;
 
 	for (size_t i = 0; i < n; i++)
-		moving += c[i].moving;
+		moving += c[i].life == CONN_MOVES;
 	return moving;
 }
 

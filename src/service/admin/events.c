@@ -242,7 +242,7 @@ tell(struct stream *s, const struct news *news)
 	size_t n;
 	char *text;
 
-	if (s->unsent != NULL || c->moving || c->held || c->is_opening)
+	if (s->unsent != NULL || conn_is_away(c) || c->is_opening)
 		return;
 	text = compose(s, news, &n);
 	say(s, text, n);

@@ -415,7 +415,7 @@ drain(struct conn *c)
 	if (c->state != CONN_IDLE)
 		return;
 	readable(c); /* the last look: a request that is there already is served */
-	if (!c->closed && !c->lingering && c->state == CONN_IDLE)
+	if (c->life < CONN_LINGERS && c->state == CONN_IDLE)
 		conn_finish(c, "idle when the drain began");
 }
 
@@ -432,7 +432,7 @@ let_go(struct conn *c, const char *why)
 	uint64_t before = c->bytes_in;
 
 	readable(c); /* the last look */
-	if (!c->closed && !c->lingering && !c->moving && c->bytes_in == before)
+	if (c->life == CONN_LIVES && c->bytes_in == before)
 		conn_finish(c, why);
 }
 
@@ -473,7 +473,7 @@ on_total_late(struct timed *t)
 {
 	struct conn *c = timed_owner(t, struct exchange, total)->conn;
 
-	if (c->moving || c->held || conn_waits(c))
+	if (conn_is_away(c) || conn_waits(c))
 		timelist_join_left(http_of(c)->total, t, LATER_MS);
 	else
 		too_late(c);
@@ -492,7 +492,7 @@ on_idle_late(struct timed *t)
 	struct conn *c = timed_owner(t, struct conn, timed);
 
 	readable(c);
-	if (!c->closed && !c->moving && c->timed.list == NULL)
+	if (c->life == CONN_LIVES && c->timed.list == NULL)
 		conn_finish(c, "idle for too long");
 }
 

@@ -304,7 +304,7 @@ watch(struct relay *r)
 static void
 settle(struct conn *c, struct exchange *x)
 {
-	if (c->closed || c->data != x)
+	if (c->life == CONN_CLOSED || c->data != x)
 		return;
 	if (x->relay != NULL)
 		watch(x->relay);

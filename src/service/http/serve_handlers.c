@@ -43,7 +43,7 @@ go_on(struct handler *handler)
 		handler_next_piece(handler);
 	if (x->phase != PHASE_RESPONDER && !c->watched && !c->is_opening)
 		conn_watch(c);
-	if (!c->closed)
+	if (c->life != CONN_CLOSED)
 		http_of(c)->framing->go_on(c);
 }
 

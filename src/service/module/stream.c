@@ -229,7 +229,7 @@ work(struct baton_conn *bc)
 		start_limit(bc);
 	set_state(bc);
 	set_interest(bc);
-	if (c->closed)
+	if (c->life == CONN_CLOSED)
 		return;
 	was_blocked |= outbox_was_refused(bc);
 	if (was_blocked && !bc->blocked && stream_module(bc)->flushed != NULL)
@@ -241,7 +241,7 @@ work(struct baton_conn *bc)
 static bool
 is_away(const struct conn *c)
 {
-	return c->moving || c->held;
+	return conn_is_away(c);
 }
 
 /* Those that are there, as far as the time goes.  Who comes meanwhile has the loop's next
@@ -262,7 +262,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		STAILQ_REMOVE_HEAD(&st->todo, todo);
 		st->ntodo--;
 		bc->queued = false;
-		if (bc->c != NULL && !is_away(bc->c) && !bc->c->lingering)
+		if (bc->c != NULL && !is_away(bc->c) && bc->c->life != CONN_LINGERS)
 			work(bc);
 		if (pace_is_enough(start_us))
 			break;
@@ -321,7 +321,7 @@ static void
 last_look(struct conn *c, struct baton_conn *bc)
 {
 	readable(c);
-	if (!c->closed && !c->lingering)
+	if (c->life < CONN_LINGERS)
 		baton_conn_finish(bc);
 }
 

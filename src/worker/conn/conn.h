@@ -32,6 +32,14 @@ enum conn_state {
 	CONN_BUSY, /* must finish */
 };
 
+enum conn_life {
+	CONN_LIVES,
+	CONN_HELD,    /* taken from another worker that has not let go of it yet */
+	CONN_MOVES,   /* offered to another worker: not read from until it is decided */
+	CONN_LINGERS, /* half-closed by us, read to the end */
+	CONN_CLOSED,  /* waits to be freed */
+};
+
 /* The list that it is on, of those on which it can be on one only. */
 enum conn_place {
 	CONN_NOWHERE,
@@ -68,13 +76,10 @@ struct conn {
 	uint8_t event;       /* EV_READ, EV_WRITE: what has come while it waits */
 	uint8_t refusal;     /* enum handoff_refusal, for the log and batonctl */
 	uint8_t silent;      /* who did not answer at the last look: vanish.c */
-	bool lingering;      /* half-closed by us, read to the end */
-	bool closed;         /* waits to be freed */
+	uint8_t life;        /* enum conn_life */
 	bool writing;        /* turned to writing */
 	bool watched;        /* the loop knows it */
 	bool is_opening;     /* it had no first look yet */
-	bool moving;         /* offered to another worker: not read from until it is decided */
-	bool held;           /* taken from another worker that has not let go of it yet */
 	bool shared : 1;     /* another process may have a copy of the descriptor */
 	bool elsewhere : 1;  /* ends here only: another worker goes on with it */
 	bool stays : 1;      /* is not to be offered again: it ends here */
@@ -82,6 +87,13 @@ struct conn {
 };
 
 TAILQ_HEAD(conn_list, conn);
+
+/* Is it undecided whose it is, so that nothing may be done with it? */
+static inline bool
+conn_is_away(const struct conn *c)
+{
+	return c->life == CONN_HELD || c->life == CONN_MOVES;
+}
 
 /* results of conn_read and conn_write below 0 */
 #define CONN_AGAIN (-1) /* would block: wait for the next callback */
@@ -167,6 +179,9 @@ struct conn_rules {
 	void (*may_move)(void);                  /* while the worker drains: one might now */
 	bool (*ends_here)(const struct conn *c); /* nobody will take it */
 };
+
+/* It is that from now on: asserts that it can become that. */
+void conn_enter(struct conn *c, enum conn_life life);
 
 void conn_start(struct event_base *base, const struct conn_rules *rules);
 void conn_stop(void);

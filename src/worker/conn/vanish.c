@@ -72,7 +72,7 @@ look_at(struct conn *c)
 {
 	const struct service_type *type = c->service->type;
 
-	if (c->lingering || c->moving || c->held)
+	if (c->life != CONN_LIVES)
 		return;
 	if (has_vanished(c, CLIENT, c->fd, self_conf()->listen[c->listener].keepalive))
 		conn_abort(c, "its client has vanished");

@@ -85,7 +85,7 @@ is_to_move(const struct conn *c)
 	const struct conf *conf = self_conf();
 
 	return gv.on && conf->drain.handoff && conf->listen[c->listener].handoff && !c->stays &&
-	       !c->lingering && c->service->type->freeze != NULL;
+	       c->life != CONN_LINGERS && c->service->type->freeze != NULL;
 }
 
 bool
@@ -230,7 +230,8 @@ offer(struct conn *c)
 	timelist_leave(&c->timed);
 	if (c->service->type->rest != NULL)
 		c->service->type->rest(c);
-	c->moving = c->shared = true;
+	conn_enter(c, CONN_MOVES);
+	c->shared = true;
 	t->given++;
 	count_moving(1);
 	schedule(AGAIN_MS);
@@ -241,7 +242,7 @@ offer(struct conn *c)
 static bool
 may_offer(const struct conn *c)
 {
-	return !c->moving && !c->held && !c->is_opening && !c->closed && is_to_move(c);
+	return c->life == CONN_LIVES && !c->is_opening && is_to_move(c);
 }
 
 bool
@@ -309,7 +310,7 @@ static void
 go_on(struct conn *c)
 {
 	conn_go_on(c);
-	if (!c->closed && !c->moving && conn_ends_here(c))
+	if (c->life != CONN_CLOSED && c->life != CONN_MOVES && conn_ends_here(c))
 		conn_drain(c);
 }
 
@@ -319,7 +320,7 @@ take_back(const struct offer *o)
 {
 	struct conn *c = o->conn;
 
-	c->moving = false;
+	conn_enter(c, CONN_LIVES);
 	gv.again = true;
 	count_moving(-1);
 	if (o->limit != NULL)
@@ -333,7 +334,7 @@ let_go(struct offer *o)
 
 	FAULT("give-acked");
 	o->conn = NULL;
-	c->moving = false;
+	conn_enter(c, CONN_LIVES);
 	count_moving(-1);
 	conn_let_go(c);
 	FAULT("give-closed");
@@ -651,9 +652,9 @@ give_ended(struct conn *c)
 
 	if (gv.next == c)
 		gv.next = TAILQ_NEXT(c, all);
-	if (!c->moving)
+	if (c->life != CONN_MOVES)
 		return;
-	c->moving = false;
+	conn_enter(c, CONN_LIVES);
 	count_moving(-1);
 	TAILQ_FOREACH (t, &gv.takers, link)
 		TAILQ_FOREACH (o, &t->offers, link)

@@ -160,7 +160,7 @@ on_prepare(struct giver *g, struct msg *m)
 			log_warn("a connection of worker birth %llu stays there: %s",
 			         (unsigned long long)g->birth, fault);
 		self_page()->moving--;
-		c->held = false;
+		conn_enter(c, CONN_LIVES);
 		conn_drop(c);
 		refuse(g, id, HANDOFF_SERVICE);
 		return;
@@ -178,11 +178,12 @@ begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 {
 	FAULT("take-begin");
 	fd_unlinger(c->fd);
-	c->held = c->shared = false;
+	conn_enter(c, CONN_LIVES);
+	c->shared = false;
 	if (limit != NULL)
 		timelist_join_left(limit, &c->timed, left_ms);
 	conn_go_on(c);
-	if (c->closed || c->moving || !self_draining())
+	if (c->life == CONN_CLOSED || c->life == CONN_MOVES || !self_draining())
 		return;
 	if (conn_ends_here(c))
 		conn_drain(c);
@@ -205,7 +206,7 @@ step(struct giver *g, struct held *h, enum handoff_event event)
 	if (action == HANDOFF_START) {
 		begin(last.conn, last.limit, last.left_ms);
 	} else {
-		last.conn->held = false;
+		conn_enter(last.conn, CONN_LIVES);
 		conn_drop(last.conn);
 	}
 }
@@ -284,7 +285,7 @@ take_forget(struct conn *c)
 	struct giver *g;
 	struct held *h;
 
-	c->held = false;
+	conn_enter(c, CONN_LIVES);
 	TAILQ_FOREACH (g, &givers, link)
 		TAILQ_FOREACH (h, &g->held, link)
 			if (h->conn == c)
