@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,17 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/diskfile.h"
 #include "base/event.h"
 #include "base/fd.h"
 #include "base/logline.h"
+#include "base/logtarget.h"
 #include "base/mem.h"
-#include "base/place.h"
 
 #define LINE_MAX_BYTES 2048 /* longer texts are cut */
 #define DYING_MS       500  /* that a last line waits for room */
-#define JOURNAL        "/run/systemd/journal/socket"
-
 
 const char *const log_format_names[] = {"auto", "text", "json", NULL};
 
@@ -51,55 +47,6 @@ static struct {
 	void (*last_words)(const char *reason);
 } lg = {.fd = STDERR_FILENO, .level = LOGL_INFO, .who.name = "baton"};
 
-/* systemd sets JOURNAL_STREAM to device:inode of what it connected stderr to;
- * a redirected stderr does not match and keeps its lines. */
-static bool
-stderr_is_journal(void)
-{
-	const char *env = getenv("JOURNAL_STREAM");
-	unsigned long long dev, ino;
-	struct stat st;
-
-	if (env == NULL || sscanf(env, "%llu:%llu", &dev, &ino) != 2)
-		return false;
-	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
-}
-
-static int
-open_file(const char *path, char **cause)
-{
-	int fd = diskfile_open_lines(path);
-
-	if (fd < 0)
-		return cause_set(cause, "cannot open log file %s: %s", path,
-		                 place_error(errno));
-	return fd;
-}
-
-/* Not sd_journal_send: it waits for a journal that is full. */
-static int
-open_journal(void)
-{
-	static const struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = JOURNAL};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof sa) < 0)
-		fd_close(&fd);
-	return fd;
-}
-
-/* O_NONBLOCK of stderr would be everybody's who shares it; opened again by its name in
- * /proc it is ours alone.  -1: it is a file, a socket, or not ours to open. */
-static int
-open_stderr_again(void)
-{
-	struct stat st;
-
-	if (fstat(STDERR_FILENO, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
-		return -1;
-	return open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
 static void
 set_target(int fd, const char *path)
 {
@@ -118,11 +65,11 @@ set_target(int fd, const char *path)
 static void
 set_stderr(enum log_format format)
 {
-	bool journal = stderr_is_journal();
-	int fd = journal ? -1 : open_stderr_again();
+	bool journal = logtarget_is_journal();
+	int fd = journal ? -1 : logtarget_open_stderr();
 
 	if (journal && format == LOGF_AUTO)
-		fd = open_journal();
+		fd = logtarget_open_journal();
 	lg.form = fd >= 0 && journal    ? FORM_JOURNAL
 	          : format == LOGF_JSON ? FORM_JSON
 	          : journal             ? FORM_STDERR
@@ -138,7 +85,7 @@ log_open(const char *where, enum log_level level, enum log_format format, char *
 	if (strcmp(where, "auto") == 0 || strcmp(where, "stderr") == 0) {
 		set_stderr(format);
 	} else {
-		if ((fd = open_file(where, cause)) < 0)
+		if ((fd = logtarget_open_file(where, cause)) < 0)
 			return -1;
 		set_target(fd, where);
 		lg.form = format == LOGF_JSON ? FORM_JSON : FORM_TEXT;
@@ -155,7 +102,7 @@ log_reopen(char **cause)
 
 	if (lg.path == NULL)
 		return 0;
-	if ((fd = open_file(lg.path, cause)) < 0)
+	if ((fd = logtarget_open_file(lg.path, cause)) < 0)
 		return -1;
 	path = mem_strdup(lg.path);
 	set_target(fd, path);
@@ -324,7 +271,7 @@ static void
 echo(struct logline *l)
 {
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-	enum form form = stderr_is_journal() ? FORM_STDERR : FORM_TEXT;
+	enum form form = logtarget_is_journal() ? FORM_STDERR : FORM_TEXT;
 	char line[LOGLINE_MAX];
 	struct stat a, b;
 

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "wire/packet.h"
 
 #define MESSAGES_PER_TURN 64 /* a talkative peer does not starve the others */
 #define LOG_EVERY_MS      1000
@@ -60,38 +61,7 @@ struct chan {
 int
 chan_pair(int end[2])
 {
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, end);
-}
-
-static void
-put_fds(struct msghdr *mh, char *control, const int *fd, size_t nfd)
-{
-	struct cmsghdr *c;
-
-	if (nfd == 0)
-		return;
-	mh->msg_control = control;
-	mh->msg_controllen = CMSG_SPACE(nfd * sizeof(int));
-	c = CMSG_FIRSTHDR(mh);
-	AN(c != NULL); /* there is room for it */
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(nfd * sizeof(int));
-	memcpy(CMSG_DATA(c), fd, nfd * sizeof(int));
-}
-
-static ssize_t
-send_now(int sock, struct iovec *iov, size_t niov, const int *fd, size_t nfd)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
-	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = niov};
-	ssize_t n;
-
-	put_fds(&mh, control, fd, nfd);
-	do
-		n = sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n;
+	return packet_pair(end);
 }
 
 static void
@@ -140,7 +110,7 @@ drain_queue(struct chan *ch)
 	while ((q = STAILQ_FIRST(&ch->queue)) != NULL) {
 		struct iovec iov = {.iov_base = q->bytes, .iov_len = q->len};
 
-		if (send_now(ch->fd, &iov, 1, q->fd, q->nfd) < 0 && !peer_is_gone(ch) &&
+		if (packet_send(ch->fd, &iov, 1, q->fd, q->nfd) < 0 && !peer_is_gone(ch) &&
 		    must_wait())
 			return false;
 		STAILQ_REMOVE_HEAD(&ch->queue, link);
@@ -247,7 +217,7 @@ chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body,
 	if (ch->gone)
 		return 0;
 	if (STAILQ_EMPTY(&ch->queue)) {
-		if (send_now(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || peer_is_gone(ch))
+		if (packet_send(ch->fd, iov, len > 0 ? 2 : 1, fd, nfd) >= 0 || peer_is_gone(ch))
 			return 0;
 		if (!must_wait())
 			return -1;
@@ -270,7 +240,7 @@ chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const struct 
 	errno = EAGAIN;
 	if (ch->gone || !STAILQ_EMPTY(&ch->queue))
 		return -1;
-	return send_now(ch->fd, iov, nbody + 1, fd, nfd) >= 0 ? 0 : -1;
+	return packet_send(ch->fd, iov, nbody + 1, fd, nfd) >= 0 ? 0 : -1;
 }
 
 bool
@@ -286,23 +256,6 @@ chan_flush(struct chan *ch, int ms)
 
 	while (!ch->gone && !drain_queue(ch) && poll(&p, 1, ms) > 0)
 		;
-}
-
-static size_t
-take_fds(struct msghdr *mh, int *fd)
-{
-	size_t n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
-		size_t bytes;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		bytes = c->cmsg_len - CMSG_LEN(0);
-		memcpy(fd + n, CMSG_DATA(c), bytes);
-		n += bytes / sizeof(int);
-	}
-	return n;
 }
 
 static void
@@ -324,52 +277,16 @@ dispatch(struct chan *ch, const char *bytes, size_t len, int *fd, size_t nfd, bo
 		fd_discard(&fd[i]);
 }
 
-/* A peer that ended with something unread leaves an error in front of what it had
- * sent: behind that come its messages, and then its end. */
-static ssize_t
-receive_bytes(int fd, struct msghdr *mh)
-{
-	ssize_t n;
-
-	do
-		n = recvmsg(fd, mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
-	return n;
-}
-
-/* What a message brings beside its bytes. */
-struct received {
-	ssize_t n;
-	int fd[MSG_FDS_MAX];
-	size_t nfd;
-	bool lost_fds;
-};
-
-static void
-receive_one(struct chan *ch, char *bytes, size_t size, struct received *r)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
-	struct iovec iov = {.iov_base = bytes, .iov_len = size};
-	struct msghdr mh = {.msg_iov = &iov,
-	                    .msg_iovlen = 1,
-	                    .msg_control = control,
-	                    .msg_controllen = sizeof control};
-
-	r->n = receive_bytes(ch->fd, &mh);
-	r->nfd = r->n >= 0 ? take_fds(&mh, r->fd) : 0;
-	r->lost_fds = (mh.msg_flags & MSG_CTRUNC) != 0;
-}
-
 /* One message.  False when there is no more for now; the end is told here. */
 static bool
 receive(struct chan *ch)
 {
 	static _Alignas(16) char bytes[sizeof(struct msg_head) + MSG_BODY_MAX + 1];
-	struct received r;
+	struct packet r;
 
 	if (ch->breached)
 		return false;
-	receive_one(ch, bytes, sizeof bytes, &r);
+	packet_receive(ch->fd, bytes, sizeof bytes, &r);
 	if (r.n < 0 && errno == EAGAIN)
 		return false;
 	if (ch->breach != NULL && (r.nfd > 0 || r.lost_fds)) {
@@ -402,11 +319,11 @@ receive(struct chan *ch)
 static void
 read_to_the_end(struct chan *ch)
 {
-	struct received r;
+	struct packet r;
 	char waste;
 
 	for (int i = 0; i < CHAN_REST_MAX; i++) {
-		receive_one(ch, &waste, 1, &r);
+		packet_receive(ch->fd, &waste, 1, &r);
 		if (r.n < 0)
 			return;
 		if (ch->breach != NULL)
@@ -421,12 +338,11 @@ read_to_the_end(struct chan *ch)
 static void
 empty(int fd)
 {
-	struct chan ch = {.fd = fd};
-	struct received r;
+	struct packet r;
 	char waste;
 
 	for (int i = 0; i < CHAN_REST_MAX; i++) {
-		receive_one(&ch, &waste, 1, &r);
+		packet_receive(fd, &waste, 1, &r);
 		if (r.n < 0)
 			return;
 	}

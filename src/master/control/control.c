@@ -20,9 +20,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/control/control_int.h"
 #include "master/control/socketfile.h"
 #include "master/core/env.h"
-#include "master/state/fdlist.h"
 #include "master/state/jsontext.h"
 #include "wire/control.h"
 
@@ -35,28 +35,7 @@
 
 _Static_assert(WAITING_MAX < CLIENTS_MAX, "status finds a place, and stop --now");
 
-struct control_client {
-	TAILQ_ENTRY(control_client) link;
-	uint32_t id;
-	struct bufferevent *bev;
-	char *line;   /* its request; NULL: not yet */
-	bool asked;   /* its line was read; the answer is owed */
-	bool stop;    /* waits for the end */
-	bool waits;   /* has one of WAITING_MAX places */
-	bool closing; /* answered; the last bytes are on their way */
-	struct event *limit;
-	size_t unsent;            /* of its answer, when its limit was set */
-	void (*gone)(void *owed); /* who owes the answer is told; NULL: nobody does yet */
-	void *owed;
-};
-
-static struct {
-	TAILQ_HEAD(client_list, control_client) clients;
-	size_t n;
-	uint32_t last_id;
-	int reserve; /* given up to answer when no descriptor is left */
-	const struct control_rules *rules;
-} ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .reserve = -1};
+struct control ct = {.clients = TAILQ_HEAD_INITIALIZER(ct.clients), .reserve = -1};
 
 void
 control_use(const struct control_rules *rules)
@@ -83,8 +62,8 @@ control_fd(const struct control_client *c)
 	return bufferevent_getfd(c->bev);
 }
 
-static void
-keep_reserve(void)
+void
+control_keep_reserve(void)
 {
 	if (ct.reserve < 0)
 		ct.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -101,7 +80,7 @@ client_free(struct control_client *c)
 	bufferevent_free(c->bev);
 	free(c->line);
 	free(c);
-	keep_reserve();
+	control_keep_reserve();
 }
 
 /* Who makes us wait may not do so for ever. */
@@ -128,8 +107,8 @@ send_json(struct control_client *c, json_t *j)
 
 /* What the socket takes now goes now: an exec or the end may follow.  (A
  * bufferevent keeps its output frozen for all but itself.) */
-static void
-push(struct control_client *c)
+void
+control_push(struct control_client *c)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 
@@ -144,7 +123,7 @@ push(struct control_client *c)
 static void
 close_after(struct control_client *c)
 {
-	push(c);
+	control_push(c);
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
 		client_free(c);
 	} else {
@@ -346,8 +325,8 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 		client_free(c);
 }
 
-static struct control_client *
-client_new(int fd, uint32_t id)
+struct control_client *
+control_client_new(int fd, uint32_t id)
 {
 	struct control_client *c = mem_alloc(sizeof *c);
 
@@ -419,8 +398,8 @@ make_room(void)
 	client_free(c);
 }
 
-static void
-on_acceptable(evutil_socket_t sock, short what, void *arg)
+void
+control_acceptable(evutil_socket_t sock, short what, void *arg)
 {
 	int fd = accept4((int)sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct control_client *c;
@@ -437,7 +416,7 @@ on_acceptable(evutil_socket_t sock, short what, void *arg)
 	if (fd < 0)
 		return;
 	make_room();
-	c = client_new(fd, ++ct.last_id);
+	c = control_client_new(fd, ++ct.last_id);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
 	    !ct.rules->admits(&peer)) {
 		log_warn("control request of uid %d refused", (int)peer.uid);
@@ -469,15 +448,15 @@ control_id(const struct control_client *client)
 int
 control_start(const char *path, char **cause)
 {
-	keep_reserve();
-	return socketfile_start(path, on_acceptable, cause);
+	control_keep_reserve();
+	return socketfile_start(path, control_acceptable, cause);
 }
 
 void
 control_start_later(const char *path)
 {
-	keep_reserve();
-	socketfile_miss(path, on_acceptable);
+	control_keep_reserve();
+	socketfile_miss(path, control_acceptable);
 }
 
 void
@@ -489,129 +468,4 @@ control_stop(void)
 	while ((c = TAILQ_FIRST(&ct.clients)) != NULL)
 		client_free(c);
 	fd_close(&ct.reserve);
-}
-
-static json_t *
-save_buffer(struct evbuffer *buffer)
-{
-	size_t len = evbuffer_get_length(buffer);
-
-	return jsontext_bytes(evbuffer_pullup(buffer, -1), len);
-}
-
-static json_t *
-save_client(const struct control_client *c, struct fdlist *fds)
-{
-	return json_pack("{s:i, s:o, s:b, s:b, s:b, s:o, s:o, s:o}", "id", (int)c->id, "socket",
-	                 fdlist_put(fds, bufferevent_getfd(c->bev)), "asked", c->asked, "stop",
-	                 c->stop, "closing", c->closing, "line", jsontext_text(c->line),
-	                 "input", save_buffer(bufferevent_get_input(c->bev)), "output",
-	                 save_buffer(bufferevent_get_output(c->bev)));
-}
-
-json_t *
-control_save(struct fdlist *fds)
-{
-	json_t *list = json_array();
-	struct control_client *c;
-	struct place_id own;
-
-	TAILQ_FOREACH (c, &ct.clients, link) {
-		push(c);
-		if (!c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-			json_array_append_new(list, save_client(c, fds));
-	}
-	own = socketfile_own();
-	return json_pack("{s:o, s:i, s:o, s:o, s:I, s:I}", "path",
-	                 jsontext_text(socketfile_path()), "last_id", (int)ct.last_id, "socket",
-	                 fdlist_put(fds, socketfile_fd()), "clients", list, "inode",
-	                 (json_int_t)own.inode, "device", (json_int_t)own.device);
-}
-
-/* What was read of it, and what was not yet written to it. */
-static void
-restore_buffers(struct control_client *c, const json_t *j)
-{
-	struct evbuffer *in = bufferevent_get_input(c->bev);
-	size_t nread = 0, nwritten = 0;
-	char *input = jsontext_read(json_object_get(j, "input"), &nread);
-	char *output = jsontext_read(json_object_get(j, "output"), &nwritten);
-
-	evbuffer_unfreeze(in, 0);
-	evbuffer_add(in, input, nread);
-	evbuffer_freeze(in, 0);
-	if (nwritten > 0)
-		bufferevent_write(c->bev, output, nwritten);
-	free(input);
-	free(output);
-}
-
-static void
-restore_client(const json_t *j)
-{
-	int id, asked, stop, closing, fd = fdlist_get(json_object_get(j, "socket"));
-	struct control_client *c;
-
-	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:i, s:b, s:b, s:b}", "id", &id,
-	                          "asked", &asked, "stop", &stop, "closing", &closing) < 0)
-		return;
-	c = client_new(fd, (uint32_t)id);
-	c->line = jsontext_read_text(json_object_get(j, "line"));
-	c->asked = asked;
-	c->stop = stop;
-	c->closing = closing;
-	c->waits = c->line != NULL && ct.rules->waits(c->line);
-	restore_buffers(c, j);
-	if (c->asked && !c->closing)
-		evtimer_del(c->limit);
-}
-
-/* An image before this one did not tell: then it is what stands there. */
-static struct place_id
-restore_own(const json_t *j, const char *path)
-{
-	struct place_id own = {.device =
-	                           (dev_t)json_integer_value(json_object_get(j, "device")),
-	                       .inode = (ino_t)json_integer_value(json_object_get(j, "inode"))};
-	struct stat st;
-
-	if (own.inode == 0 && lstat(path, &st) == 0)
-		own = (struct place_id){.device = st.st_dev, .inode = st.st_ino};
-	return own;
-}
-
-int
-control_restore(const json_t *j, char **cause)
-{
-	char *path = jsontext_read_text(json_object_get(j, "path"));
-	int fd = fdlist_get(json_object_get(j, "socket"));
-	struct place_id own;
-	size_t i;
-	json_t *one;
-
-	if (path == NULL)
-		return cause_set(cause, "the control socket did not come over");
-	keep_reserve();
-	own = restore_own(j, path);
-	if (fd >= 0)
-		socketfile_take(fd, path, &own, on_acceptable);
-	else
-		socketfile_miss(path, on_acceptable);
-	free(path);
-	ct.last_id = (uint32_t)json_integer_value(json_object_get(j, "last_id"));
-	json_array_foreach (json_object_get(j, "clients"), i, one)
-		restore_client(one);
-	return 0;
-}
-
-void
-control_after_restore(void)
-{
-	struct control_client *c, *next;
-
-	for (c = TAILQ_FIRST(&ct.clients); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, link);
-		if (c->asked && !c->stop && !c->closing && c->gone == NULL)
-			ct.rules->again(c, c->line);
-	}
 }

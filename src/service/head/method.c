@@ -27,3 +27,19 @@ method_name(enum method m)
 {
 	return methods[m].name;
 }
+
+bool
+method_is_idempotent(enum method method)
+{
+	switch (method) {
+	case METHOD_GET:
+	case METHOD_HEAD:
+	case METHOD_OPTIONS:
+	case METHOD_PUT:
+	case METHOD_DELETE:
+	case METHOD_TRACE:
+		return true;
+	default:
+		return false;
+	}
+}

@@ -5,6 +5,7 @@
 #ifndef BATON_SERVICE_HEAD_METHOD_H
 #define BATON_SERVICE_HEAD_METHOD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define METHODS(X)                                                                             \
@@ -55,5 +56,8 @@ enum method method_find(const char *name, size_t n);
 
 /* Of a known one; "" of METHOD_OTHER. */
 const char *method_name(enum method m);
+
+/* May it be asked again when nobody knows what became of it (RFC 9110, 9.2.2)? */
+bool method_is_idempotent(enum method method);
 
 #endif

@@ -25,17 +25,10 @@
 #include "worker/runtime/pool.h"
 #include "worker/runtime/runtime.h"
 
-#define LOG_EVERY_MS 1000
-#define EXPECT_MS    1000 /* that an upstream may leave a client waiting for 100 */
-#define THREADS      2    /* to look up names, unless a module wants more */
-#define LOOKUPS      256
-#define RELAYS_KEPT  256
-
-/* Somebody waits for a link; he may be gone when it comes. */
-struct want {
-	struct relay *relay;
-	struct baton_ctx *ctx;
-};
+#define EXPECT_MS   1000 /* that an upstream may leave a client waiting for 100 */
+#define THREADS     2    /* to look up names, unless a module wants more */
+#define LOOKUPS     256
+#define RELAYS_KEPT 256
 
 /* --- start and stop --- */
 
@@ -80,110 +73,7 @@ relay_stop(struct http *h)
 	tunnel_stop(h);
 }
 
-/* --- the end --- */
-
-/* The upstream's connection goes back, or goes. */
-static void
-leave_upstream(struct relay *r, bool reusable)
-{
-	if (r->want != NULL) {
-		r->want->relay = NULL;
-		baton_ctx_cancel(r->want->ctx, BATON_CLOSED);
-		r->want = NULL;
-	}
-	timelist_leave(&r->timed);
-	if (r->link != NULL)
-		baton_link_put(r->link, reusable);
-	r->link = NULL;
-	unsent_clear(&r->up);
-	unsent_clear(&r->head);
-}
-
-static void
-leave(struct exchange *x)
-{
-	struct relay *r = x->relay;
-	struct http *h = http_of(x->conn);
-
-	x->relay = NULL;
-	leave_upstream(r, false);
-	upstream_drop(&r->upstream);
-	unsent_clear(&r->down);
-	unsent_clear(&r->trailers);
-	unsent_clear(&r->ends);
-	baton_freelist_put(&h->relays, r);
-}
-
-/* After each of them has failed for a reason of its own. */
-static const char no_other[] = "there is no other to be asked";
-
-static void
-tell(struct relay *r, const char *why)
-{
-	struct conn *c = r->x->conn;
-	struct http *h = http_of(c);
-	uint64_t now = clock_tick_ms();
-	char peer[64];
-
-	if (why != no_other || r->x->fault == NULL)
-		r->x->fault = why;
-	if (h->told_ms != 0 && now - h->told_ms < LOG_EVERY_MS)
-		return;
-	h->told_ms = now;
-	log_warn("service %s: upstream %s, attempt %u: %s (client %s)", h->conf->name,
-	         r->upstream != NULL ? r->upstream->text : "none", r->attempts, why,
-	         conn_peer(c, peer, sizeof peer));
-}
-
-static void
-reset_at_close(const struct conn *c)
-{
-	static const struct linger hard = {.l_onoff = 1};
-
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-}
-
-/* Answer in the upstream's name, if that is still possible. */
-static void
-give_up(struct relay *r, int status, const char *why)
-{
-	struct exchange *x = r->x;
-	struct conn *c = x->conn;
-	bool begun = r->begun || !unsent_is_empty(&r->down), read_all = r->read_all;
-	bool told = x->request.http10 || r->reply.body == UPSTREAM_BODY_TO_CLOSE;
-
-	tell(r, why);
-	if (begun) {
-		if (told && !r->wrapped)
-			reset_at_close(c); /* or its end would look like the answer's */
-		conn_close(c, "its upstream broke off");
-		return;
-	}
-	leave(x);
-	conn_want_read(c);
-	if (read_all)
-		respond_status(c, x, status);
-	else
-		respond_refuse(c, x, status);
-}
-
 static void next_upstream(struct relay *r);
-
-static bool
-is_idempotent(enum method method)
-{
-	switch (method) {
-	case METHOD_GET:
-	case METHOD_HEAD:
-	case METHOD_OPTIONS:
-	case METHOD_PUT:
-	case METHOD_DELETE:
-	case METHOD_TRACE:
-		return true;
-	default:
-		return false;
-	}
-}
 
 /* The upstream has failed before it answered.  A connection that was used before may have
  * been closed just as the request came: that is no fault, and the same one is asked again. */
@@ -192,19 +82,19 @@ failed(struct relay *r, int status, const char *why, bool stale)
 {
 	struct exchange *x = r->x;
 	bool again = !r->begun && !r->passed && status != 504 && r->head.n == 0 &&
-	             is_idempotent(x->request.method);
+	             method_is_idempotent(x->request.method);
 
 	if (!stale)
 		upstream_bad(r->upstream, false);
 	if (!again) {
-		give_up(r, status, why);
+		relay_give_up(r, status, why);
 		return;
 	}
 	if (!stale)
-		tell(r, why);
+		relay_tell(r, why);
 	else
 		r->tried = 0; /* each of the others was stale, if it was tried */
-	leave_upstream(r, false);
+	relay_leave_upstream(r, false);
 	next_upstream(r);
 }
 
@@ -218,9 +108,9 @@ finish(struct relay *r)
 		x->close = true;
 		x->last = false;
 	}
-	leave_upstream(r, r->reply.keep_alive && !r->surplus && !r->deaf && r->read_all &&
-	                      unsent_is_empty(&r->up));
-	leave(x);
+	relay_leave_upstream(r, r->reply.keep_alive && !r->surplus && !r->deaf && r->read_all &&
+	                            unsent_is_empty(&r->up));
+	relay_leave(x);
 	timelist_leave(&c->timed);
 	conn_want_read(c);
 	x->phase = PHASE_ANSWER;
@@ -241,7 +131,7 @@ client_late(struct relay *r)
 		conn_close(c, "its body did not come in time");
 		return;
 	}
-	leave(x);
+	relay_leave(x);
 	conn_want_read(c);
 	respond_refuse(c, x, 408);
 }
@@ -264,7 +154,7 @@ act(struct relay *r)
 		failed(r, v.status, v.why, v.stale);
 		break;
 	case GIVEN_UP:
-		give_up(r, v.status, v.why);
+		relay_give_up(r, v.status, v.why);
 		break;
 	case BROKEN:
 		conn_close(c, v.why);
@@ -336,8 +226,8 @@ unreachable(struct relay *r, int status)
 
 	if (status == BATON_DRAIN || status == BATON_FULL ||
 	    (status == BATON_DEADLINE && full)) {
-		give_up(r, 503,
-		        full ? "all its connections are in use" : "no connection to it");
+		relay_give_up(r, 503,
+		              full ? "all its connections are in use" : "no connection to it");
 		return;
 	}
 	upstream_bad(r->upstream, true);
@@ -345,7 +235,7 @@ unreachable(struct relay *r, int status)
 		why = pool_fault(r->upstream->target);
 	else if (status == BATON_DEADLINE)
 		why = "no connection within connect_timeout";
-	tell(r, why);
+	relay_tell(r, why);
 	next_upstream(r);
 }
 
@@ -405,11 +295,11 @@ next_upstream(struct relay *r)
 
 	r->state = CONNECTING;
 	if (u == NULL && r->upstream == NULL) {
-		give_up(r, 503, "none may be asked: their checks fail");
+		relay_give_up(r, 503, "none may be asked: their checks fail");
 		return;
 	}
 	if (u == NULL) {
-		give_up(r, r->late ? 504 : 502, no_other);
+		relay_give_up(r, r->late ? 504 : 502, relay_no_other);
 		return;
 	}
 	upstream_drop(&r->upstream);
@@ -473,7 +363,7 @@ on_answer_late(struct timed *t)
 	if (r->state == ASKING)
 		failed(r, 504, "no answer within answer_timeout", false);
 	else
-		give_up(r, 504, "nothing more of its answer within answer_timeout");
+		relay_give_up(r, 504, "nothing more of its answer within answer_timeout");
 	settle(c, x);
 }
 
@@ -504,7 +394,8 @@ relay(struct conn *c, struct exchange *x)
 	r->read_all = x->body_left == 0 && !x->request.chunked;
 	r->expects = !r->read_all && x->request.expects_continue && !x->request.http10 &&
 	             x->from == x->to;
-	r->upgrade = r->read_all && !x->request.http10 && connections_upgrade(head, x->head_len);
+	r->upgrade =
+	    r->read_all && !x->request.http10 && connections_upgrade(head, x->head_len);
 	x->phase = PHASE_RESPONDER;
 	timelist_leave(&x->total); /* until there is somebody to take its body */
 	timelist_leave(&c->timed);
@@ -588,7 +479,7 @@ static void
 gone(struct exchange *x)
 {
 	if (x->relay != NULL)
-		leave(x);
+		relay_leave(x);
 }
 
 /* Its answer is never asked for: begin leaves no body to come. */

@@ -51,6 +51,12 @@ struct verdict {
 	bool stale;      /* FAILED: its connection had been used before */
 };
 
+/* Somebody waits for a link; he may be gone when it comes. */
+struct want {
+	struct relay *relay;
+	struct baton_ctx *ctx;
+};
+
 struct relay {
 	struct exchange *x;
 	struct verdict verdict; /* of the last step, until it is acted upon */
@@ -124,5 +130,22 @@ void relay_go_on(struct relay *r);
 void relay_read_answer(struct relay *r);
 void relay_flush_down(struct relay *r);
 void relay_continue(struct relay *r);
+
+/* --- relay_end.c --- */
+
+/* After each of them has failed for a reason of its own. */
+extern const char relay_no_other[];
+
+/* The upstream's connection goes back, or goes. */
+void relay_leave_upstream(struct relay *r, bool reusable);
+
+/* The exchange has no relay any more, and r is freed. */
+void relay_leave(struct exchange *x);
+
+/* Why an attempt has failed: for the log, and for the request's line. */
+void relay_tell(struct relay *r, const char *why);
+
+/* Answer in the upstream's name, if that is still possible; else the client is cut off. */
+void relay_give_up(struct relay *r, int status, const char *why);
 
 #endif

@@ -198,7 +198,7 @@ static void
 prepare(struct health *h, const char *host)
 {
 	static const struct proxyheader ourselves;
-	char header[PROXYHEADER_OUT];
+	char header[PROXYHEADER_OUT] = "";
 	size_t n = 0;
 	char *get = NULL;
 

@@ -1,7 +1,6 @@
 #include "worker/conn/accept.h"
 
 #include <sys/queue.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -19,20 +18,16 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
+#include "worker/conn/accept_room.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/reserve.h"
-#include "worker/core/incoming.h"
 #include "worker/core/self.h"
 #include "worker/core/turn.h"
-#include "worker/core/waitgroup.h"
 
 #define BATCH        64  /* accepts per wake: one socket does not hog the loop */
 #define GROW_AFTER   16  /* wakes in a row that used up the batch: the queue is longer */
 #define PAUSE_MS     100 /* until the next attempt, unless there is room before */
 #define LOG_EVERY_MS 1000
-#define FD_HEADROOM  48 /* descriptors that are not connections or listeners */
-#define FEW          4  /* connections, which are not what there is no descriptor for */
 
 struct socket {
 	TAILQ_ENTRY(socket) link;
@@ -51,11 +46,6 @@ struct socket {
 static struct {
 	TAILQ_HEAD(, socket) sockets;
 	size_t n;
-	uint64_t max_connections; /* as configured */
-	uint64_t limit;           /* as RLIMIT_NOFILE allows */
-	uint64_t incoming;        /* connections that others may hand to us */
-	uint64_t incoming_ms;     /* when they were counted */
-	uint32_t newcomer;        /* the listener for which there is no room */
 	size_t npaused;
 	struct event resume;
 	struct event again; /* sweeps go on */
@@ -63,60 +53,6 @@ static struct {
 	uint64_t let_go;     /* since they were logged */
 	void (*swept)(void); /* NULL: no sweep */
 } ac;
-
-/* One with an upstream has two descriptors. */
-static uint64_t
-descriptors_each(void)
-{
-	const struct conf *conf = self_conf();
-
-	for (size_t i = 0; i < conf->nservice; i++)
-		if (conf->service[i].nupstream > 0)
-			return 2;
-	return 1;
-}
-
-static void
-find_limit(void)
-{
-	struct rlimit rl;
-	uint64_t headroom = FD_HEADROOM + ac.n;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		rl.rlim_cur = 1024;
-	ac.limit = rl.rlim_cur > headroom ? (rl.rlim_cur - headroom) / descriptors_each() : 1;
-	if (ac.max_connections != 0 && ac.max_connections < ac.limit)
-		ac.limit = ac.max_connections;
-}
-
-bool
-accept_full(uint32_t listener)
-{
-	return !reserve_has(listener) && waitgroup_count() + reserve_kept(ac.limit) >= ac.limit;
-}
-
-/* Those of another generation that may come by hand-off: they were there first.  Looked at
- * once in a tick, as every accept asks. */
-static uint64_t
-incoming(void)
-{
-	uint64_t now = clock_tick_ms();
-
-	if (!self_conf()->drain.handoff || self_draining())
-		return 0;
-	if (now != ac.incoming_ms)
-		ac.incoming = incoming_count(self_stats(), self_page(), ac.limit);
-	ac.incoming_ms = now;
-	return ac.incoming;
-}
-
-static bool
-full_for_newcomers(uint32_t listener)
-{
-	return accept_full(listener) ||
-	       (!reserve_has(listener) &&
-	        waitgroup_count() + reserve_kept(ac.limit) + incoming() >= ac.limit);
-}
 
 /* --- sockets --- */
 
@@ -241,7 +177,7 @@ accept_relief(uint32_t listener)
 	if (ac.npaused == 0)
 		return;
 	TAILQ_FOREACH (s, &ac.sockets, link)
-		if (s->paused && !full_for_newcomers(s->listener))
+		if (s->paused && !accept_has_no_room(s->listener))
 			unpause(s);
 }
 
@@ -255,21 +191,6 @@ accept_retry(void)
 }
 
 /* --- room --- */
-
-/* Does its end leave room for the newcomer?  What is in reserve stays so. */
-static bool
-makes_room(const struct conn *c)
-{
-	return c->listener == ac.newcomer || reserve_is_exceeded(c->listener);
-}
-
-/* The same, of descriptors.  But where hardly any is a connection's, to close one for
- * another would go round and round. */
-static bool
-gives_descriptor(const struct conn *c)
-{
-	return makes_room(c) && waitgroup_count() - waitgroup_tasks() > FEW;
-}
 
 /* How many wait, as far as the kernel tells. */
 static size_t
@@ -287,7 +208,7 @@ backlog(const struct socket *s)
 static void
 make_room(const struct socket *s, conn_filter *helps)
 {
-	ac.newcomer = s->listener;
+	accept_make_room_for(s->listener);
 	ac.let_go += conn_make_room(backlog(s), helps);
 }
 
@@ -331,10 +252,11 @@ accept_one(struct socket *s)
 {
 	int fd;
 
-	if (full_for_newcomers(s->listener))
-		find_limit(); /* it may have been raised */
-	if (full_for_newcomers(s->listener))
-		return no_room(s, "the worker holds as many connections as it may", makes_room);
+	if (accept_has_no_room(s->listener))
+		accept_find_limit(ac.n); /* it may have been raised */
+	if (accept_has_no_room(s->listener))
+		return no_room(s, "the worker holds as many connections as it may",
+		               accept_makes_room);
 	fd = take(s);
 	if (fd >= 0) {
 		conn_open(fd, s->listener);
@@ -347,7 +269,7 @@ accept_one(struct socket *s)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		return no_room(s, strerror(errno), gives_descriptor);
+		return no_room(s, strerror(errno), accept_gives_descriptor);
 	case EINVAL: /* somebody has shut it; the master looks for that */
 		if (!s->sweeping)
 			pause_socket(s);
@@ -427,8 +349,8 @@ accept_start(uint64_t max_connections)
 {
 	TAILQ_INIT(&ac.sockets);
 	reserve_start();
-	ac.max_connections = max_connections;
-	find_limit();
+	accept_room_start(max_connections);
+	accept_find_limit(ac.n);
 	evtimer_assign(&ac.resume, self_base(), on_resume, NULL);
 	evtimer_assign(&ac.again, self_base(), on_again, NULL);
 }
@@ -474,7 +396,7 @@ accept_give(struct msg *m)
 		TAILQ_INSERT_TAIL(&ac.sockets, s, link);
 		ac.n++;
 	}
-	find_limit();
+	accept_find_limit(ac.n);
 }
 
 void

@@ -17,60 +17,22 @@
 #include "wire/chan.h"
 #include "wire/handoff.h"
 #include "wire/stats.h"
-#include "worker/access/access.h"
 #include "worker/conn/conn.h"
 #include "worker/core/self.h"
 #include "worker/core/service.h"
+#include "worker/handoff/taker.h"
 
-#define WINDOW       32          /* offers to one taker that are undecided */
-#define WINDOW_BYTES (64 * 1024) /* and their bytes: the channel has room for a CANCEL */
-#define PER_TURN     32          /* offers in one loop turn */
-#define LATE_MS      1000        /* a taker that decides nothing for so long is given up */
-#define AGAIN_MS     50          /* after a refusal for now, or a full channel; for a hello */
-#define FLUSH_MS     100         /* our last words at the end */
+#define PER_TURN 32  /* offers in one loop turn */
+#define AGAIN_MS 50  /* after a refusal for now, or a full channel; for a hello */
+#define FLUSH_MS 100 /* our last words at the end */
 
 _Static_assert(AGAIN_MS < LATE_MS, "a taker that is busy is not late");
 
-/* A connection on its way. */
-struct offer {
-	TAILQ_ENTRY(offer) link;
-	uint64_t id;       /* never reused: an answer cannot be to another offer */
-	struct conn *conn; /* NULL: it was cut meanwhile */
-	enum handoff_state state;
-	struct timelist *limit; /* that ran; NULL: none */
-	uint64_t left_ms;
-	size_t bytes;
-};
-
-/* A worker that takes. */
-struct taker {
-	TAILQ_ENTRY(taker) link;
-	uint64_t birth;
-	uint32_t generation;
-	struct chan *chan;
-	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
-	bool aimed;
-	bool announced; /* it has come since the last order to aim, which may name it yet */
-	bool replaced;  /* there is a newer pair with it */
-	bool stranger;  /* we have no version of the record in common */
-	bool recalling; /* CANCEL is said, but not sent yet */
-	bool silent;    /* was late, and has said nothing since: its channel must not fill */
-	TAILQ_HEAD(, offer) offers;
-	size_t n, bytes;
-	uint64_t not_before_ms;
-	uint64_t progress_ms; /* when it last decided something */
-	uint64_t hello_by_ms; /* it is waited for so long, so that all get their share */
-	uint64_t given;
-	unsigned told; /* bits of refusals that are in the log already */
-};
-
 static struct {
-	bool begun;        /* the drain has a successor */
-	bool on;           /* and nothing speaks against handing off */
-	bool again;        /* look at all connections once more */
-	struct conn *next; /* to be looked at */
-	TAILQ_HEAD(, taker) takers;
-	uint64_t last_id;
+	bool begun;          /* the drain has a successor */
+	bool on;             /* and nothing speaks against handing off */
+	bool again;          /* look at all connections once more */
+	struct conn *next;   /* to be looked at */
 	uint32_t generation; /* the newest that we were aimed at */
 	struct event pump;
 	struct event tick;
@@ -94,29 +56,6 @@ conn_ends_here(const struct conn *c)
 	return self_draining() && !is_to_move(c);
 }
 
-static bool
-has_room(const struct taker *t, uint64_t now)
-{
-	return t->aimed && t->version != 0 && !t->stranger && !t->recalling && !t->silent &&
-	       now >= t->not_before_ms && t->n < WINDOW && t->bytes < WINDOW_BYTES;
-}
-
-/* Of those with room the one that was given the fewest. */
-static struct taker *
-find_taker(void)
-{
-	struct taker *t, *best = NULL;
-	uint64_t now = clock_ms();
-
-	TAILQ_FOREACH (t, &gv.takers, link) {
-		if (t->aimed && t->version == 0 && now < t->hello_by_ms)
-			return NULL;
-		if (has_room(t, now) && (best == NULL || t->given < best->given))
-			best = t;
-	}
-	return best;
-}
-
 static void
 schedule(uint64_t ms)
 {
@@ -134,66 +73,6 @@ count_moving(int64_t n)
 	self_page()->moving += (uint64_t)n;
 }
 
-/* The length of the record in buf; 0: not now. */
-static size_t
-make_record(struct conn *c, unsigned version, struct handoff_record *r, char *buf, size_t size)
-{
-	uint64_t now = clock_tick_ms();
-	const char *type = c->service->type->name, *name = self_listener_name(c->listener);
-
-	*r = (struct handoff_record){.service = {type, strlen(type)},
-	                             .listener = {name, strlen(name)},
-	                             .state = c->state,
-	                             .age_ms = now - c->opened_ms,
-	                             .state_ms = now - c->since_ms,
-	                             .left_ms = timelist_left(&c->timed),
-	                             .bytes_in = c->bytes_in,
-	                             .bytes_out = c->bytes_out,
-	                             .requests = c->requests,
-	                             .nfd = 1,
-	                             .fd = {c->fd}};
-	access_freeze(c, r);
-	if (!c->service->type->freeze(c, r))
-		return 0;
-	return handoff_encode(r, version, buf, size);
-}
-
-static int
-send_offer(struct taker *t, const struct offer *o, const struct handoff_record *r, char *record)
-{
-	struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)&o->id, .iov_len = sizeof o->id},
-	                       {.iov_base = record, .iov_len = o->bytes}};
-
-	return chan_try_send(t->chan, MSG_PREPARE, self_birth(), iov, 2, r->fd, r->nfd);
-}
-
-static struct offer *
-new_offer(struct taker *t, struct conn *c, size_t bytes)
-{
-	struct offer *o = mem_alloc(sizeof *o);
-
-	o->id = ++gv.last_id;
-	o->conn = c;
-	o->state = HANDOFF_HERE;
-	o->bytes = bytes;
-	o->limit = c->timed.list;
-	o->left_ms = timelist_left(&c->timed);
-	if (t->n++ == 0)
-		t->progress_ms = clock_ms();
-	t->bytes += bytes;
-	TAILQ_INSERT_TAIL(&t->offers, o, link);
-	return o;
-}
-
-static void
-free_offer(struct taker *t, struct offer *o)
-{
-	TAILQ_REMOVE(&t->offers, o, link);
-	t->n--;
-	t->bytes -= o->bytes;
-	free(o);
-}
-
 enum offered { OFFERED, NOT_NOW, UNABLE, NO_TAKER };
 
 /* Nothing has changed unless OFFERED is returned. */
@@ -201,24 +80,24 @@ static enum offered
 offer(struct conn *c)
 {
 	static char record[HANDOFF_RECORD_MAX];
-	struct taker *t = find_taker();
+	struct taker *t = taker_find();
 	struct handoff_record r;
 	struct offer *o;
 	size_t bytes;
 
 	if (t == NULL)
 		return NO_TAKER;
-	bytes = make_record(c, t->version, &r, record, sizeof record);
+	bytes = taker_record(c, t->version, &r, record, sizeof record);
 	if (bytes == 0)
 		return UNABLE;
 	if (t->n > 0 && t->bytes + bytes > WINDOW_BYTES)
 		return NO_TAKER; /* a large one goes alone */
-	o = new_offer(t, c, bytes);
+	o = taker_offer(t, c, bytes);
 	FAULT("give-prepare");
-	if (send_offer(t, o, &r, record) < 0) {
+	if (taker_send(t, o, &r, record) < 0) {
 		bool too_large = errno == EMSGSIZE;
 
-		free_offer(t, o);
+		taker_forget_offer(t, o);
 		if (too_large)
 			return UNABLE;
 		t->not_before_ms = clock_ms() + AGAIN_MS;
@@ -263,7 +142,7 @@ wake(void)
 	static const struct timeval next_turn;
 
 	/* Not event_active: that would run once more in this turn. */
-	if (gv.on && !TAILQ_EMPTY(&gv.takers))
+	if (gv.on && !TAILQ_EMPTY(takers_all()))
 		event_add(&gv.pump, &next_turn);
 }
 
@@ -353,36 +232,13 @@ step(struct taker *t, struct offer *o, enum handoff_event event, unsigned refusa
 		let_go(o);
 	else if (c != NULL)
 		take_back(o);
-	free_offer(t, o);
+	taker_forget_offer(t, o);
 	if (c == NULL || action == HANDOFF_LET_GO)
 		return action;
 	c->refusal = (uint8_t)refusal;
 	c->stays |= action == HANDOFF_KEEP;
 	go_on(c);
 	return action;
-}
-
-static struct offer *
-find_offer(const struct taker *t, uint64_t id)
-{
-	struct offer *o;
-
-	TAILQ_FOREACH (o, &t->offers, link)
-		if (o->id == id)
-			return o;
-	return NULL;
-}
-
-static void
-free_taker(struct taker *t)
-{
-	struct offer *o;
-
-	TAILQ_REMOVE(&gv.takers, t, link);
-	while ((o = TAILQ_FIRST(&t->offers)) != NULL)
-		free_offer(t, o);
-	chan_free(&t->chan);
-	free(t);
 }
 
 static void
@@ -399,15 +255,10 @@ static void
 say_cancel(struct taker *t, const char *why)
 {
 	uint64_t id[WINDOW];
-	struct offer *o;
-	size_t n = 0;
+	size_t n = taker_call_back(t, id);
 
-	log_info("%zu connections are called back from worker birth %llu: %s", t->n,
+	log_info("%zu connections are called back from worker birth %llu: %s", n,
 	         (unsigned long long)t->birth, why);
-	TAILQ_FOREACH (o, &t->offers, link) {
-		handoff_step(&o->state, HANDOFF_CALL);
-		id[n++] = o->id;
-	}
 	t->recalling = true;
 	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL, 0);
 }
@@ -426,27 +277,12 @@ recall(struct taker *t, const char *why)
 }
 
 static void
-log_refusal(struct taker *t, unsigned refusal)
-{
-	unsigned bit = 1u << (refusal < 31 ? refusal : 31);
-
-	if (t->told & bit)
-		return;
-	t->told |= bit;
-	log_event(EVENT_HANDOFF_REFUSED,
-	          EVENT_FIELDS(EVENT_NUMBER("TAKER", t->birth),
-	                       EVENT_TEXT("REASON", handoff_refusal_text(refusal))),
-	          "worker birth %llu does not take a connection: %s",
-	          (unsigned long long)t->birth, handoff_refusal_text(refusal));
-}
-
-static void
 on_nack(struct taker *t, const struct msg_nack *nack)
 {
-	struct offer *o = find_offer(t, nack->id);
+	struct offer *o = taker_find_offer(t, nack->id);
 	bool later = nack->refusal == HANDOFF_LATER;
 
-	log_refusal(t, nack->refusal);
+	taker_log_refusal(t, nack->refusal);
 	if (later) {
 		t->not_before_ms = clock_ms() + AGAIN_MS;
 		schedule(AGAIN_MS);
@@ -459,7 +295,7 @@ static void
 on_ack(struct taker *t, const uint64_t *id, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct offer *o = find_offer(t, id[i]);
+		struct offer *o = taker_find_offer(t, id[i]);
 
 		/* Else it was called back meanwhile, and the taker will learn so. */
 		if (o == NULL || step(t, o, HANDOFF_ACK, 0) != HANDOFF_LET_GO)
@@ -473,14 +309,9 @@ on_ack(struct taker *t, const uint64_t *id, size_t n)
 static void
 consider(void)
 {
-	struct taker *t;
-	bool aimed = false, understood = false, was_on = gv.on;
+	bool was_on = gv.on;
 
-	TAILQ_FOREACH (t, &gv.takers, link) {
-		aimed |= t->aimed;
-		understood |= t->aimed && !t->stranger;
-	}
-	gv.on = gv.begun && (understood || !aimed);
+	gv.on = gv.begun && takers_understand();
 	if (was_on && !gv.on)
 		conn_drain_all();
 }
@@ -508,7 +339,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 	if (m == NULL) {
 		t->aimed = false;
 		take_all_back(t, HANDOFF_END);
-		free_taker(t);
+		taker_free(t);
 		wake();
 		return;
 	}
@@ -536,41 +367,10 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 void
 give_pair(const struct msg_peer *pair, int fd)
 {
-	struct taker *t = mem_alloc(sizeof *t), *other;
+	struct taker *t = taker_new(pair, clock_ms() + AGAIN_MS);
 
-	TAILQ_FOREACH (other, &gv.takers, link)
-		if (other->birth == pair->birth)
-			other->replaced = true;
-	t->birth = pair->birth;
-	t->generation = pair->generation;
-	t->hello_by_ms = clock_ms() + AGAIN_MS;
-	t->announced = true;
-	TAILQ_INIT(&t->offers);
 	t->chan = chan_new(self_base(), fd, on_message, t);
-	TAILQ_INSERT_TAIL(&gv.takers, t, link);
 }
-
-static bool
-named(const struct taker *t, const uint64_t *birth, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (birth[i] == t->birth)
-			return true;
-	return false;
-}
-
-static void
-forget_unaimed(void)
-{
-	struct taker *t, *next;
-
-	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
-		next = TAILQ_NEXT(t, link);
-		if (!t->aimed && !t->announced && t->n == 0 && chan_idle(t->chan))
-			free_taker(t);
-	}
-}
-
 /* What one has refused for good another may take. */
 static void
 forget_refusals(void)
@@ -587,12 +387,8 @@ forget_refusals(void)
 static void
 ask_a_new_generation(void)
 {
-	struct taker *t;
-	uint32_t newest = gv.generation;
+	uint32_t newest = takers_newest(gv.generation);
 
-	TAILQ_FOREACH (t, &gv.takers, link)
-		if (t->aimed && t->generation > newest)
-			newest = t->generation;
 	if (newest > gv.generation && gv.generation != 0)
 		forget_refusals();
 	gv.generation = newest;
@@ -601,15 +397,10 @@ ask_a_new_generation(void)
 void
 give_aim(const uint64_t *birth, size_t n)
 {
-	struct taker *t;
-
-	TAILQ_FOREACH (t, &gv.takers, link) {
-		t->aimed = !t->replaced && named(t, birth, n);
-		t->announced = false;
-	}
+	takers_aim(birth, n);
 	ask_a_new_generation();
 	consider();
-	forget_unaimed();
+	takers_forget_unaimed();
 	wake();
 	schedule(AGAIN_MS);
 }
@@ -628,12 +419,12 @@ give_end(void)
 	struct taker *t, *next;
 
 	gv.begun = gv.on = false;
-	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+	for (t = TAILQ_FIRST(takers_all()); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
 		t->aimed = false;
 		recall(t, "the hand-off is called off");
 	}
-	forget_unaimed();
+	takers_forget_unaimed();
 }
 
 void
@@ -656,16 +447,10 @@ give_ended(struct conn *c)
 		return;
 	conn_enter(c, CONN_LIVES);
 	count_moving(-1);
-	TAILQ_FOREACH (t, &gv.takers, link)
+	TAILQ_FOREACH (t, takers_all(), link)
 		TAILQ_FOREACH (o, &t->offers, link)
 			if (o->conn == c)
 				o->conn = NULL;
-}
-
-static bool
-is_late(const struct taker *t, uint64_t now)
-{
-	return t->n > 0 && now >= t->progress_ms + LATE_MS;
 }
 
 static void
@@ -678,15 +463,15 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	for (t = TAILQ_FIRST(&gv.takers); t != NULL; t = next) {
+	for (t = TAILQ_FIRST(takers_all()); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (is_late(t, now) || t->recalling) {
-			t->silent |= is_late(t, now);
+		if (taker_is_late(t, now) || t->recalling) {
+			t->silent |= taker_is_late(t, now);
 			recall(t, "it does not answer");
 		}
 		again |= t->n > 0 || t->not_before_ms > now;
 	}
-	forget_unaimed();
+	takers_forget_unaimed();
 	wake();
 	if (again)
 		schedule(AGAIN_MS);
@@ -695,7 +480,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 void
 give_start(void)
 {
-	TAILQ_INIT(&gv.takers);
+	takers_start();
 	evtimer_assign(&gv.pump, self_base(), on_pump, NULL);
 	evtimer_assign(&gv.tick, self_base(), on_tick, NULL);
 }
@@ -705,9 +490,9 @@ give_stop(void)
 {
 	struct taker *t;
 
-	while ((t = TAILQ_FIRST(&gv.takers)) != NULL) {
+	while ((t = TAILQ_FIRST(takers_all())) != NULL) {
 		chan_flush(t->chan, FLUSH_MS);
-		free_taker(t);
+		taker_free(t);
 	}
 	event_del(&gv.pump);
 	event_del(&gv.tick);

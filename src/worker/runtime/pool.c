@@ -19,76 +19,12 @@
 #include "worker/runtime/dial.h"
 #include "worker/runtime/loop.h"
 #include "worker/runtime/origin.h"
+#include "worker/runtime/pool_int.h"
 #include "worker/runtime/runtime.h"
 
 #define KEEPALIVE_MS 60000
 
 #define LOOK_MS 1000 /* between two looks for what was idle for too long */
-
-struct baton_link {
-	TAILQ_ENTRY(baton_link) all;
-	TAILQ_ENTRY(baton_link) link; /* while it is idle, the latest first */
-	struct pool_target *target;
-	const char *place;       /* who asked for it last */
-	uint64_t out_ms, due_ms; /* given out; the deadline of the request behind that */
-	int fd;
-	bool reused;
-	uint64_t born_ms, idle_since_ms;
-	struct event ev; /* of a wait, or as long as it is attached */
-	bool waits;
-	bool attached, idle;
-	void (*ready)(void *arg, short what); /* NULL: idle */
-	struct baton_watch watch;
-	int cause; /* of the ctx of a wait, when it has ended */
-	void (*fn)(void *arg, int status);
-	void *arg;
-	struct origin origin; /* of the wait */
-};
-
-/* Who wants a link: in its target's queue, then on its way to be told. */
-struct waiter {
-	TAILQ_ENTRY(waiter) link;
-	struct pool_target *target;
-	bool queued;
-	struct baton_ctx *ctx;
-	struct baton_watch watch;
-	void (*fn)(void *arg, int status, struct baton_link *link);
-	void *arg;
-	struct origin origin;
-	const char *place;
-	bool timed; /* its ctx is the request's, for the time after, too */
-	int status;
-	struct baton_link *given;
-};
-
-struct dialling {
-	LIST_ENTRY(dialling) link;
-	struct pool_target *target;
-	struct dial *dial;
-};
-
-struct pool_target {
-	TAILQ_ENTRY(pool_target) link;
-	struct baton_pool *pool;
-	char *name;
-	unsigned open; /* idle, out, and being dialled */
-	unsigned nidle, nwaiting, ndialling;
-	const char *fault; /* of the last one that was dialled in vain */
-	TAILQ_HEAD(links, baton_link) idle;
-	TAILQ_HEAD(, waiter) waiting;
-	LIST_HEAD(, dialling) dialling;
-};
-
-struct baton_pool {
-	struct baton_pool_rules rules;
-	int64_t keepalive; /* ms */
-	TAILQ_HEAD(, pool_target) targets;
-	struct baton_timer *look;
-	bool looking;
-	uint64_t dialled, failed, reused, dead;
-};
-
-static TAILQ_HEAD(, baton_link) all_links = TAILQ_HEAD_INITIALIZER(all_links);
 
 /* --- telling who waits --- */
 
@@ -138,37 +74,6 @@ on_waiter_ended(void *arg, int cause)
 	serve(arg, cause, NULL);
 }
 
-/* --- links --- */
-
-static void
-close_link(struct baton_link *l)
-{
-	l->target->open--;
-	if (l->attached)
-		event_del(&l->ev);
-	TAILQ_REMOVE(&all_links, l, all);
-	fd_close(&l->fd);
-	free(l);
-}
-
-static bool
-is_old(const struct baton_link *l, uint64_t now)
-{
-	uint64_t life = l->target->pool->rules.life_ms;
-
-	return life != 0 && now - l->born_ms >= life;
-}
-
-/* Nothing may come from a peer that was asked nothing: an end, an error or bytes alike. */
-static bool
-is_dead(const struct baton_link *l)
-{
-	char byte;
-
-	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-	       (errno != EAGAIN && errno != EINTR);
-}
-
 struct baton_link *
 pool_take_at(struct pool_target *t, const char *place)
 {
@@ -176,13 +81,13 @@ pool_take_at(struct pool_target *t, const char *place)
 	uint64_t now = clock_ms();
 
 	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
-		bool dead = is_dead(l);
+		bool dead = link_is_dead(l);
 
 		TAILQ_REMOVE(&t->idle, l, link);
 		t->nidle--;
 		l->idle = false;
 		t->pool->dead += dead;
-		if (!dead && !is_old(l, now)) {
+		if (!dead && !link_is_old(l, now)) {
 			l->reused = true;
 			l->place = place;
 			l->out_ms = now;
@@ -190,7 +95,7 @@ pool_take_at(struct pool_target *t, const char *place)
 			t->pool->reused++;
 			return l;
 		}
-		close_link(l);
+		link_close(l);
 	}
 	return NULL;
 }
@@ -242,13 +147,8 @@ on_dialled(void *arg, int fd, int status, const char *why)
 		dial_for_waiters(t);
 		return;
 	}
-	l = mem_alloc(sizeof *l);
-	l->target = t;
-	l->fd = fd;
-	l->born_ms = clock_ms();
-	fd_keepalive(fd, t->pool->keepalive);
+	l = link_new(t, fd);
 	l->place = w != NULL ? w->place : "who asked has gone";
-	TAILQ_INSERT_TAIL(&all_links, l, all);
 	keep_or_give(l);
 }
 
@@ -268,10 +168,10 @@ drop_idle(struct pool_target *t, uint64_t now)
 	struct baton_link *l;
 
 	while ((l = TAILQ_LAST(&t->idle, links)) != NULL &&
-	       (now - l->idle_since_ms >= t->pool->rules.idle_ms || is_old(l, now))) {
+	       (now - l->idle_since_ms >= t->pool->rules.idle_ms || link_is_old(l, now))) {
 		TAILQ_REMOVE(&t->idle, l, link);
 		t->nidle--;
-		close_link(l);
+		link_close(l);
 	}
 }
 
@@ -301,7 +201,7 @@ keep_or_give(struct baton_link *l)
 		return;
 	}
 	if (t->nidle >= t->pool->rules.max_idle) {
-		close_link(l);
+		link_close(l);
 		return;
 	}
 	l->idle_since_ms = clock_ms();
@@ -309,110 +209,6 @@ keep_or_give(struct baton_link *l)
 	TAILQ_INSERT_HEAD(&t->idle, l, link);
 	t->nidle++;
 	look_later(t->pool);
-}
-
-/* --- waiting for a link's socket --- */
-
-static void
-end_wait(struct baton_link *l)
-{
-	if (l->waits)
-		event_del(&l->ev);
-	l->waits = false;
-	baton_ctx_unwatch(&l->watch);
-}
-
-static void
-on_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct baton_link *l = arg;
-	struct origin before;
-
-	(void)fd;
-	(void)what;
-	end_wait(l);
-	before = origin_enter(l->origin);
-	l->fn(l->arg, l->cause); /* which may close it */
-	origin_leave(before);
-}
-
-/* From the loop's top level. */
-static void
-on_wait_ended(void *arg, int cause)
-{
-	struct baton_link *l = arg;
-
-	l->cause = cause;
-	event_active(&l->ev, EV_TIMEOUT, 0);
-}
-
-void
-baton_link_wait(struct baton_link *link, bool write, struct baton_ctx *ctx,
-                void (*fn)(void *arg, int status), void *arg)
-{
-	ON_LOOP();
-	end_wait(link);
-	if (fn == NULL)
-		return;
-	link->fn = fn;
-	link->arg = arg;
-	link->origin = origin_now();
-	link->cause = 0;
-	event_assign(&link->ev, loop_base(), link->fd, write ? EV_WRITE : EV_READ, on_event,
-	             link);
-	event_add(&link->ev, NULL);
-	link->waits = true;
-	if (ctx != NULL &&
-	    (link->cause = baton_ctx_watch(ctx, &link->watch, on_wait_ended, link)) != 0)
-		event_active(&link->ev, EV_TIMEOUT, 0);
-}
-
-/* --- attached links --- */
-
-static void
-on_ready(evutil_socket_t fd, short what, void *arg)
-{
-	struct baton_link *l = arg;
-	struct pool_target *t = l->target;
-
-	(void)fd;
-	if (l->ready != NULL) {
-		l->ready(l->arg, what);
-		return;
-	}
-	if (!l->idle) {
-		link_want(l, 0); /* on its way to who waited for it, who will see */
-		return;
-	}
-	TAILQ_REMOVE(&t->idle, l, link);
-	t->nidle--;
-	t->pool->dead++;
-	close_link(l);
-}
-
-void
-link_attach(struct baton_link *link, void (*ready)(void *arg, short what), void *arg)
-{
-	link->ready = ready;
-	link->arg = arg;
-	if (link->attached) {
-		link_want(link, EV_READ);
-		return;
-	}
-	link->attached = true;
-	event_assign(&link->ev, loop_base(), link->fd, EV_READ | EV_PERSIST, on_ready, link);
-	event_add(&link->ev, NULL);
-}
-
-void
-link_want(struct baton_link *link, short events)
-{
-	if ((link->ev.ev_events & (EV_READ | EV_WRITE)) == events)
-		return;
-	event_del(&link->ev);
-	event_assign(&link->ev, loop_base(), link->fd, events | EV_PERSIST, on_ready, link);
-	if (events != 0)
-		event_add(&link->ev, NULL);
 }
 
 int
@@ -424,24 +220,12 @@ link_steal(struct baton_link *link)
 	event_del(&link->ev);
 	link->attached = false;
 	link->fd = -1;
-	close_link(link);
+	link_close(link);
 	dial_for_waiters(t);
 	return fd;
 }
 
 /* --- baton.h --- */
-
-int
-baton_link_fd(const struct baton_link *link)
-{
-	return link->fd;
-}
-
-bool
-baton_link_reused(const struct baton_link *link)
-{
-	return link->reused;
-}
 
 void
 baton_link_put(struct baton_link *link, bool reusable)
@@ -449,18 +233,18 @@ baton_link_put(struct baton_link *link, bool reusable)
 	struct pool_target *t = link->target;
 
 	ON_LOOP();
-	end_wait(link);
+	link_end_wait(link);
 	if (link->attached) {
 		link->ready = NULL;
 		link_want(link, EV_READ);
 	}
-	if (reusable && !is_old(link, clock_ms()) &&
-	    ((link->attached && TAILQ_EMPTY(&t->waiting)) || !is_dead(link))) {
+	if (reusable && !link_is_old(link, clock_ms()) &&
+	    ((link->attached && TAILQ_EMPTY(&t->waiting)) || !link_is_dead(link))) {
 		link->reused = true;
 		keep_or_give(link);
 		return;
 	}
-	close_link(link);
+	link_close(link);
 	dial_for_waiters(t);
 }
 
@@ -625,7 +409,7 @@ free_target(struct pool_target *t)
 	}
 	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
 		TAILQ_REMOVE(&t->idle, l, link);
-		close_link(l);
+		link_close(l);
 	}
 	free(t->name);
 	free(t);
@@ -645,35 +429,4 @@ baton_pool_free(struct baton_pool **pool)
 	}
 	baton_timer_free(&(*pool)->look);
 	mem_free(pool);
-}
-
-static void
-tell_link(runtime_task_fn *fn, void *arg, const struct baton_link *l)
-{
-	struct runtime_task t = {.kind = MSG_TASK_LINK,
-	                         .name = l->target->name,
-	                         .place = l->place,
-	                         .state = "idle",
-	                         .born_ms = l->born_ms,
-	                         .since_ms = l->idle_since_ms,
-	                         .deadline_ms = UINT64_MAX};
-
-	if (!l->idle) {
-		t.state = l->waits ? "out, waits for its peer" : "out";
-		t.since_ms = l->out_ms;
-		t.deadline_ms = l->due_ms;
-		if (l->due_ms != UINT64_MAX)
-			t.warning = "it is out for longer than what it was asked for";
-		t.due_ms = l->due_ms + RUNTIME_GRACE_MS;
-	}
-	fn(arg, &t);
-}
-
-void
-pool_each(runtime_task_fn *fn, void *arg)
-{
-	const struct baton_link *l;
-
-	TAILQ_FOREACH (l, &all_links, all)
-		tell_link(fn, arg, l);
 }
