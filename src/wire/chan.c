@@ -204,7 +204,7 @@ enqueue(struct chan *ch, const struct msg_head *head, const void *body, const in
 
 int
 chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body, size_t len,
-          const int *fd, size_t nfd)
+          const struct msg_fds *fds)
 {
 	struct msg_head head = {.version = MSG_VERSION,
 	                        .type = (uint16_t)type,
@@ -212,6 +212,8 @@ chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body,
 	                        .birth = birth};
 	struct iovec iov[2] = {{.iov_base = &head, .iov_len = sizeof head},
 	                       {.iov_base = (void *)(uintptr_t)body, .iov_len = len}};
+	const int *fd = fds != NULL ? fds->fd : NULL;
+	size_t nfd = fds != NULL ? fds->n : 0;
 
 	AN(len <= MSG_BODY_MAX && nfd <= MSG_FDS_MAX);
 	if (ch->gone)
@@ -227,12 +229,12 @@ chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body,
 
 int
 chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const struct iovec *body,
-              size_t nbody, const int *fd, size_t nfd)
+              size_t nbody, const struct msg_fds *fds)
 {
 	struct msg_head head = {.version = MSG_VERSION, .type = (uint16_t)type, .birth = birth};
 	struct iovec iov[4] = {{.iov_base = &head, .iov_len = sizeof head}};
 
-	AN(nbody <= 3 && nfd <= MSG_FDS_MAX);
+	AN(nbody <= 3 && fds->n <= MSG_FDS_MAX);
 	for (size_t i = 0; i < nbody; i++) {
 		iov[i + 1] = body[i];
 		head.length += (uint32_t)body[i].iov_len;
@@ -240,7 +242,7 @@ chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const struct 
 	errno = EAGAIN;
 	if (ch->gone || !STAILQ_EMPTY(&ch->queue))
 		return -1;
-	return packet_send(ch->fd, iov, nbody + 1, fd, nfd) >= 0 ? 0 : -1;
+	return packet_send(ch->fd, iov, nbody + 1, fds->fd, fds->n) >= 0 ? 0 : -1;
 }
 
 bool

@@ -58,12 +58,12 @@ bool chan_is_alive(const struct chan *ch);
  * be kept, EMSGSIZE); a dead peer is not an error here, the callback tells it.
  */
 int chan_send(struct chan *ch, enum msg_type type, uint64_t birth, const void *body, size_t len,
-              const int *fd, size_t nfd);
+              const struct msg_fds *fds);
 
 /* Send it now or not at all: -1 with errno, EAGAIN when the peer has to read first.
  * For what must not be on its way when the caller thinks better of it. */
 int chan_try_send(struct chan *ch, enum msg_type type, uint64_t birth, const struct iovec *body,
-                  size_t nbody, const int *fd, size_t nfd);
+                  size_t nbody, const struct msg_fds *fds);
 
 /* Nothing waits to be sent. */
 bool chan_idle(const struct chan *ch);

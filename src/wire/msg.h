@@ -162,6 +162,12 @@ struct msg_nack {
 	uint32_t zero;
 };
 
+/* Descriptors that go along; they stay the sender's. */
+struct msg_fds {
+	const int *fd;
+	size_t n;
+};
+
 /* A message that has passed the door.  data and fd belong to the channel. */
 struct msg {
 	enum msg_type type;

@@ -106,16 +106,19 @@ fuzz_request(const char *bytes, size_t len, unsigned rule)
 		return;
 	upgrade = connections_upgrade(bytes, len);
 	rules.upgrade = upgrade;
-	n = rewrite_request(&rules, bytes, len, &r, peer, out, sizeof out);
+	rules.peer = peer;
+	n = rewrite_request(&rules, bytes, len, &r, out, sizeof out);
 	if (n == 0)
 		return; /* more lines of Connection than are read */
 	if (!has_too_many_lines(out, n))
 		check_request(out, n, &r, upgrade);
 	fit = malloc(n);
 	MUST(fit != NULL);
-	MUST(rewrite_request(&rules, bytes, len, &r, peer, fit, n) == n);
+	rules.peer = peer;
+	MUST(rewrite_request(&rules, bytes, len, &r, fit, n) == n);
 	MUST(memcmp(fit, out, n) == 0);
-	MUST(rewrite_request(&rules, bytes, len, &r, peer, fit, n - 1) == 0);
+	rules.peer = peer;
+	MUST(rewrite_request(&rules, bytes, len, &r, fit, n - 1) == 0);
 	free(fit);
 }
 

@@ -87,9 +87,9 @@ START_TEST(messages_arrive_in_order_with_their_descriptors)
 	struct msg_socket s[2] = {{1, 0}, {2, 0}};
 	int fd[2] = {0, 1};
 
-	chan_send(a, MSG_RESUME, 1, NULL, 0, NULL, 0);
-	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, fd, 2);
-	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
+	chan_send(a, MSG_RESUME, 1, NULL, 0, NULL);
+	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, &(struct msg_fds){fd, 2});
+	chan_send(a, MSG_CUT, 3, NULL, 0, NULL);
 	spin();
 	ck_assert_int_eq(got, 3);
 	ck_assert_int_eq(fds_got, 2);
@@ -103,8 +103,10 @@ START_TEST(what_does_not_fit_is_queued_and_not_lost)
 	int fd = 0;
 
 	for (uint64_t i = 1; i <= 200; i += 2) {
-		ck_assert_int_eq(chan_send(a, MSG_ACCEPT, i, ids, sizeof ids, NULL, 0), 0);
-		ck_assert_int_eq(chan_send(a, MSG_SOCKETS, i + 1, &s, sizeof s, &fd, 1), 0);
+		ck_assert_int_eq(chan_send(a, MSG_ACCEPT, i, ids, sizeof ids, NULL), 0);
+		ck_assert_int_eq(
+		    chan_send(a, MSG_SOCKETS, i + 1, &s, sizeof s, &(struct msg_fds){&fd, 1}),
+		    0);
 	}
 	ck_assert_int_eq(got, 0);
 	spin();
@@ -122,15 +124,14 @@ START_TEST(a_descriptor_that_cannot_be_kept_is_an_error)
 	uint64_t n = 0;
 
 	while (n < 100)
-		chan_send(a, MSG_ACCEPT, ++n, ids, sizeof ids, NULL,
-		          0); /* now there is a queue */
+		chan_send(a, MSG_ACCEPT, ++n, ids, sizeof ids, NULL); /* now there is a queue */
 	getrlimit(RLIMIT_NOFILE, &old);
 	none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &none);
-	r = chan_send(a, MSG_SOCKETS, n + 1, &s, sizeof s, &fd, 1);
+	r = chan_send(a, MSG_SOCKETS, n + 1, &s, sizeof s, &(struct msg_fds){&fd, 1});
 	setrlimit(RLIMIT_NOFILE, &old);
 	ck_assert_int_eq(r, -1);
-	chan_send(a, MSG_CUT, n + 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, n + 1, NULL, 0, NULL);
 	spin();
 	ck_assert_int_eq(got, 101);
 }
@@ -138,7 +139,7 @@ END_TEST
 
 START_TEST(the_end_of_the_peer_is_told_once)
 {
-	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL);
 	chan_free(&a);
 	spin();
 	ck_assert_int_eq(got, 1); /* its last words first */
@@ -149,8 +150,8 @@ END_TEST
 
 START_TEST(the_rest_can_be_read_at_once)
 {
-	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
-	chan_send(a, MSG_CUT, 2, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL);
+	chan_send(a, MSG_CUT, 2, NULL, 0, NULL);
 	chan_free(&a);
 	chan_read_rest(b);
 	ck_assert_int_eq(got, 2);
@@ -161,8 +162,8 @@ END_TEST
 START_TEST(a_callback_may_free_its_channel)
 {
 	free_in_callback = true;
-	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
-	chan_send(a, MSG_CUT, 2, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL);
+	chan_send(a, MSG_CUT, 2, NULL, 0, NULL);
 	spin();
 	ck_assert_int_eq(got, 1);
 	ck_assert_ptr_null(b);
@@ -181,7 +182,7 @@ try_prepare(uint64_t birth, size_t len)
 	                       {.iov_base = large, .iov_len = len}};
 	int fd = 0;
 
-	return chan_try_send(a, MSG_PREPARE, birth, iov, 2, &fd, 1);
+	return chan_try_send(a, MSG_PREPARE, birth, iov, 2, &(struct msg_fds){&fd, 1});
 }
 
 START_TEST(a_try_is_sent_now_or_not_at_all)
@@ -208,7 +209,7 @@ START_TEST(a_try_does_not_overtake_what_is_queued)
 	uint64_t n = 0, taken = 0;
 
 	while (chan_idle(a))
-		chan_send(a, MSG_RESUME, ++n, large, sizeof large, NULL, 0);
+		chan_send(a, MSG_RESUME, ++n, large, sizeof large, NULL);
 	while (recv(chan_fd(b), waste, sizeof waste, 0) > 0)
 		taken++; /* now there is room again, but it is not for this one */
 	errno = 0;
@@ -252,10 +253,10 @@ START_TEST(the_last_words_of_one_that_had_not_read_all_are_heard)
 	int fd = 0;
 
 	for (uint64_t i = 1; i <= 3; i++)
-		chan_send(b, MSG_CUT, i, NULL, 0, NULL, 0); /* never read */
-	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
-	chan_send(a, MSG_SOCKETS, 2, &s, sizeof s, &fd, 1);
-	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
+		chan_send(b, MSG_CUT, i, NULL, 0, NULL); /* never read */
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL);
+	chan_send(a, MSG_SOCKETS, 2, &s, sizeof s, &(struct msg_fds){&fd, 1});
+	chan_send(a, MSG_CUT, 3, NULL, 0, NULL);
 	chan_free(&a);
 	spin();
 	ck_assert_int_eq(got, 3);
@@ -286,15 +287,15 @@ START_TEST(who_is_told_of_lost_descriptors_gets_the_message)
 	int fd[2] = {0, 1};
 	size_t before = fd_count_strangers(NULL, 0, NULL);
 
-	chan_send(a, MSG_PREPARE, 1, &id, sizeof id, fd, 2);
-	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, fd, 2);
-	chan_send(a, MSG_CUT, 3, NULL, 0, NULL, 0);
+	chan_send(a, MSG_PREPARE, 1, &id, sizeof id, &(struct msg_fds){fd, 2});
+	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, &(struct msg_fds){fd, 2});
+	chan_send(a, MSG_CUT, 3, NULL, 0, NULL);
 	spin_with_room(_i);
 	ck_assert_int_eq(got, 3);
 	ck_assert_int_eq(lost, 2);
 	ck_assert_int_eq(fds_got, 2 * _i); /* of each: what there was room for */
 	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
-	chan_send(a, MSG_PREPARE, 4, &id, sizeof id, fd, 2);
+	chan_send(a, MSG_PREPARE, 4, &id, sizeof id, &(struct msg_fds){fd, 2});
 	spin();
 	ck_assert_int_eq(got, 4);
 	ck_assert_int_eq(lost, 2); /* those were of other messages */
@@ -306,7 +307,7 @@ START_TEST(rubbish_is_dropped_and_the_channel_lives)
 {
 	send(chan_fd(a), "rubbish", 7, 0);
 	send(chan_fd(a), "", 1, 0);
-	chan_send(a, MSG_CUT, 1, NULL, 0, NULL, 0);
+	chan_send(a, MSG_CUT, 1, NULL, 0, NULL);
 	spin();
 	ck_assert_int_eq(got, 1);
 }
@@ -319,7 +320,7 @@ START_TEST(descriptors_do_not_leak)
 	size_t before = fd_count_strangers(NULL, 0, NULL);
 
 	for (uint64_t i = 1; i <= 100; i++)
-		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &fd, 1);
+		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &(struct msg_fds){&fd, 1});
 	spin();
 	ck_assert_int_eq(fds_got, 100);
 	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
@@ -354,7 +355,7 @@ START_TEST(who_passes_descriptors_to_one_that_takes_none_is_told_of_once)
 
 	guard();
 	for (uint64_t i = 1; i <= 10; i++)
-		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &fd, 1);
+		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &(struct msg_fds){&fd, 1});
 	spin();
 	ck_assert_int_eq(got, 0);
 	ck_assert_int_eq(breaches, 1);
@@ -400,7 +401,8 @@ START_TEST(no_close_of_what_was_passed_waits)
 		fd = lingering(&peer[i]);
 		if (_i == 2)
 			send(chan_fd(a), "", 0, 0); /* looks like the end */
-		chan_send(a, MSG_SOCKETS, (uint64_t)i + 1, &s, sizeof s, &fd, 1);
+		chan_send(a, MSG_SOCKETS, (uint64_t)i + 1, &s, sizeof s,
+		          &(struct msg_fds){&fd, 1});
 		close(fd); /* the one that is under way is the last */
 		if (i == 1)
 			spin();
@@ -421,12 +423,13 @@ START_TEST(who_closes_last_finds_nothing_in_it)
 	breaches = 0;
 	chan_guard(b, on_breach);
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(chan_send(a, MSG_READY, 1, "12345678", 8, &null, 1), 0);
+		ck_assert_int_eq(
+		    chan_send(a, MSG_READY, 1, "12345678", 8, &(struct msg_fds){&null, 1}), 0);
 	spin();
 	ck_assert_int_eq(breaches, 1);
 	chan_free(&b);
 	ck_assert_int_eq(recv(copy, &byte, 1, MSG_DONTWAIT), 0); /* its end, and nothing more */
-	chan_send(a, MSG_READY, 1, "12345678", 8, &null, 1);
+	chan_send(a, MSG_READY, 1, "12345678", 8, &(struct msg_fds){&null, 1});
 	ck_assert_int_eq(recv(copy, &byte, 1, MSG_DONTWAIT), 0);
 	close(copy);
 	close(null);
@@ -444,7 +447,8 @@ START_TEST(an_unread_channel_is_given_up_empty)
 	chan_free(&a);
 	a = chan_new(base, end[1], on_a, NULL);
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(chan_send(a, MSG_READY, 1, "12345678", 8, &null, 1), 0);
+		ck_assert_int_eq(
+		    chan_send(a, MSG_READY, 1, "12345678", 8, &(struct msg_fds){&null, 1}), 0);
 	chan_discard(&end[0]);
 	ck_assert_int_eq(end[0], -1);
 	ck_assert_int_eq(recv(copy, &byte, 1, MSG_DONTWAIT), 0);
@@ -486,7 +490,8 @@ START_TEST(who_does_not_listen_is_told_of)
 
 	guard(); /* b speaks, a does not read */
 	event_base_loop(base, EVLOOP_NONBLOCK);
-	while (sent < 100000 && chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &fd, 1) == 0)
+	while (sent < 100000 &&
+	       chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &(struct msg_fds){&fd, 1}) == 0)
 		sent++;
 	ck_assert_int_eq(breaches, 1);
 	ck_assert_int_lt(sent, 4000);
@@ -501,10 +506,10 @@ START_TEST(who_has_shut_its_ear_is_told_of)
 
 	guard();
 	for (; _i == 1 && sent < 1000; sent++)
-		chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &fd, 1);
+		chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &(struct msg_fds){&fd, 1});
 	ck_assert_int_eq(breaches, 0);
 	shutdown(chan_fd(a), SHUT_RD);
-	chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &fd, 1);
+	chan_send(b, MSG_SOCKETS, 1, &s, sizeof s, &(struct msg_fds){&fd, 1});
 	chan_flush(b, 0);
 	ck_assert_int_eq(breaches, 1);
 }
@@ -515,7 +520,7 @@ START_TEST(who_has_ended_is_no_such_one)
 {
 	guard();
 	chan_free(&a);
-	chan_send(b, MSG_READY, 1, NULL, 0, NULL, 0);
+	chan_send(b, MSG_READY, 1, NULL, 0, NULL);
 	spin();
 	ck_assert_int_eq(breaches, 0);
 	ck_assert_int_eq(gone, 1);

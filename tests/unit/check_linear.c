@@ -74,7 +74,7 @@ at_the_bounds(const char *begin)
 static void
 request(size_t n)
 {
-	static const struct rewrite_rules rules = {
+	static struct rewrite_rules rules = {
 	    .forwarded = REWRITE_BOTH, .trusted = true, .own_host = "own", .upgrade = true};
 	struct request_text path, query;
 	struct request r;
@@ -84,7 +84,8 @@ request(size_t n)
 	request_parse(in, n, &r);
 	request_parse(GET "\r\n", sizeof GET + 1, &r); /* the rest has its own bounds */
 	connections_upgrade(in, n);
-	rewrite_request(&rules, in, n, &r, "1.2.3.4", out, sizeof out);
+	rules.peer = "1.2.3.4";
+	rewrite_request(&rules, in, n, &r, out, sizeof out);
 	for (int i = 0; i < 2; i++)
 		request_header(in, n, "X-Nobody");
 	target_split(&r.target, &path, &query);

@@ -228,7 +228,8 @@ rewritten(int i, char *out, size_t size)
 
 	ck_assert_msg(request_parse(head, strlen(head), &r) == 0, "case %d is no request", i);
 	rules.upgrade = requests[i].upgrade;
-	return rewrite_request(&rules, head, strlen(head), &r, requests[i].peer, out, size);
+	rules.peer = requests[i].peer;
+	return rewrite_request(&rules, head, strlen(head), &r, out, size);
 }
 
 START_TEST(each_request)
@@ -269,7 +270,8 @@ START_TEST(every_line_of_connection_counts)
 		at += sprintf(head + at, "Connection: a%d\r\n", i);
 	at += sprintf(head + at, "Connection: X-Secret\r\nX: y\r\n\r\n");
 	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
-	n = rewrite_request(&rules, head, (size_t)at, &r, "", out, sizeof out - 1);
+	rules.peer = "";
+	n = rewrite_request(&rules, head, (size_t)at, &r, out, sizeof out - 1);
 	out[n] = '\0';
 	if (_i < 8)
 		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
@@ -292,7 +294,8 @@ START_TEST(every_member_of_connection_counts)
 	for (int i = 0; i < _i; i++)
 		at += sprintf(head + at, "a%d, ,", i);
 	at += sprintf(head + at, "X-Secret\r\n\r\n");
-	n = rewrite_request(&rules, head, (size_t)at, &r, "", out, sizeof out - 1);
+	rules.peer = "";
+	n = rewrite_request(&rules, head, (size_t)at, &r, out, sizeof out - 1);
 	out[n] = '\0';
 	if (_i < HEAD_MEMBERS_MAX)
 		ck_assert_msg(strcmp(out, UP "X: y\r\n\r\n") == 0, "behind %d: %s", _i, out);
@@ -315,7 +318,8 @@ START_TEST(a_long_chain_keeps_the_peer_last)
 		at += sprintf(head + at, "X-Forwarded-For: 10.0.0.%d\r\n", i);
 	at += sprintf(head + at, "\r\n");
 	ck_assert_int_eq(request_parse(head, (size_t)at, &r), 0);
-	n = rewrite_request(&rules, head, (size_t)at, &r, "1.2.3.4", out, sizeof out - 1);
+	rules.peer = "1.2.3.4";
+	n = rewrite_request(&rules, head, (size_t)at, &r, out, sizeof out - 1);
 	out[n] = '\0';
 	line = strstr(out, "X-Forwarded-For: ");
 	ck_assert_ptr_nonnull(line);

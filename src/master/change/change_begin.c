@@ -261,6 +261,7 @@ check_limit(void)
 static void
 begin_reload(void)
 {
+	struct preflight_asker asker = {.limit_ms = check_limit(), .fn = preflight_done};
 	struct conf_errors errors = {0};
 	char *cause = NULL;
 
@@ -273,8 +274,8 @@ begin_reload(void)
 		free(all);
 		return;
 	}
-	change_run.preflight = preflight_conf(env.conf_path, change_run.text, change_run.len,
-	                                      check_limit(), preflight_done, NULL, &cause);
+	change_run.preflight =
+	    preflight_conf(env.conf_path, change_run.text, change_run.len, &asker, &cause);
 	if (change_run.preflight == NULL)
 		change_refuse(cause);
 	free(cause);
@@ -293,6 +294,7 @@ check_binary(const char *binary, char **cause)
 static void
 begin_upgrade(void)
 {
+	struct preflight_asker asker = {.limit_ms = check_limit(), .fn = preflight_done};
 	char *cause = NULL;
 	int state = -1;
 
@@ -301,8 +303,7 @@ begin_upgrade(void)
 	if (check_binary(change_run.binary, &cause) == 0 &&
 	    (state = upgrade_make_state(&cause)) >= 0)
 		change_run.preflight =
-		    preflight_binary(change_run.binary, state, env.conf_path, check_limit(),
-		                     preflight_done, NULL, &cause);
+		    preflight_binary(change_run.binary, state, env.conf_path, &asker, &cause);
 	fd_close(&state);
 	if (change_run.preflight == NULL)
 		change_refuse(cause);

@@ -125,9 +125,9 @@ become_child(int out, int state, uint64_t limit_ms)
 
 /* The parent's side.  Returns 0 in the child, with *p NULL. */
 static int
-begin(struct preflight **p, int state, uint64_t limit_ms, preflight_fn *fn, void *arg,
-      char **cause)
+begin(struct preflight **p, int state, const struct preflight_asker *asker, char **cause)
 {
+	uint64_t limit_ms = asker->limit_ms;
 	struct timeval tv = {.tv_sec = (time_t)(limit_ms / 1000),
 	                     .tv_usec = (suseconds_t)(limit_ms % 1000 * 1000)};
 	int end[2];
@@ -152,8 +152,8 @@ begin(struct preflight **p, int state, uint64_t limit_ms, preflight_fn *fn, void
 	(*p)->out = end[0];
 	(*p)->limit_ms = limit_ms;
 	(*p)->said = mem_alloc(SAID_MAX + 1);
-	(*p)->fn = fn;
-	(*p)->arg = arg;
+	(*p)->fn = asker->fn;
+	(*p)->arg = asker->arg;
 	(*p)->readable = event_new(env.base, end[0], EV_READ | EV_PERSIST, on_readable, *p);
 	(*p)->timer = evtimer_new(env.base, on_timer, *p);
 	event_add((*p)->readable, NULL);
@@ -186,12 +186,12 @@ check_conf(const char *path, const char *text, size_t len)
 }
 
 struct preflight *
-preflight_conf(const char *path, const char *text, size_t len, uint64_t limit_ms,
-               preflight_fn *fn, void *arg, char **cause)
+preflight_conf(const char *path, const char *text, size_t len,
+               const struct preflight_asker *asker, char **cause)
 {
 	struct preflight *p;
 
-	if (begin(&p, -1, limit_ms, fn, arg, cause) == 0)
+	if (begin(&p, -1, asker, cause) == 0)
 		check_conf(path, text, len);
 	return p;
 }
@@ -211,12 +211,12 @@ execute(const char *binary, int state, const char *conf_path)
 }
 
 struct preflight *
-preflight_binary(const char *binary, int state, const char *conf_path, uint64_t limit_ms,
-                 preflight_fn *fn, void *arg, char **cause)
+preflight_binary(const char *binary, int state, const char *conf_path,
+                 const struct preflight_asker *asker, char **cause)
 {
 	struct preflight *p;
 
-	if (begin(&p, state, limit_ms, fn, arg, cause) == 0)
+	if (begin(&p, state, asker, cause) == 0)
 		execute(binary, state, conf_path);
 	return p;
 }

@@ -21,18 +21,24 @@ struct preflight;
  * The preflight is over and freed. */
 typedef void preflight_fn(void *arg, bool yes, const char *text);
 
+/* Who asks, and how long it is waited for: then the answer is no. */
+struct preflight_asker {
+	uint64_t limit_ms;
+	preflight_fn *fn;
+	void *arg;
+};
+
 /* What a check by hand sees of the master's affairs: the users, and where it writes. */
 void preflight_look(const struct conf *conf, struct flaws *flaws);
 
 /* Is this text, or the file when text is NULL, a configuration that this binary
  * can serve?  NULL with *cause. */
 struct preflight *preflight_conf(const char *path, const char *text, size_t len,
-                                 uint64_t limit_ms, preflight_fn *fn, void *arg, char **cause);
+                                 const struct preflight_asker *asker, char **cause);
 
 /* Can this binary take over the state behind the descriptor? */
 struct preflight *preflight_binary(const char *binary, int state, const char *conf_path,
-                                   uint64_t limit_ms, preflight_fn *fn, void *arg,
-                                   char **cause);
+                                   const struct preflight_asker *asker, char **cause);
 
 /* Kill the child; fn is not called. */
 void preflight_cancel(struct preflight **p);

@@ -67,8 +67,8 @@ send_log(void)
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
 			if (w->chan != NULL && w->log == NULL)
-				chan_send(w->chan, MSG_LOG, w->birth, &form, sizeof form, &fd,
-				          1);
+				chan_send(w->chan, MSG_LOG, w->birth, &form, sizeof form,
+				          &(struct msg_fds){&fd, 1});
 }
 
 static void
@@ -85,7 +85,7 @@ send_files(struct worker *w, const struct conf *conf, const int *files)
 		}
 		if (n > 0 && (n == MSG_FDS_MAX || i + 1 == conf->nlisten)) {
 			chan_send(w->chan, MSG_ACCESS, w->birth, listener, n * sizeof *listener,
-			          fd, n);
+			          &(struct msg_fds){fd, n});
 			n = 0;
 		}
 	}

@@ -169,12 +169,13 @@ do_check(struct control_client *c, const json_t *request)
 	const struct generation *g = generation_active();
 	uint64_t limit = g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000;
 	struct check *check = mem_alloc(sizeof *check);
+	struct preflight_asker asker = {.limit_ms = limit, .fn = checked, .arg = check};
 	char *cause = NULL;
 
 	check->client = c;
 	control_owe(c, check_gone, check);
-	check->preflight = preflight_conf(path != NULL ? path : env.conf_path, NULL, 0, limit,
-	                                  checked, check, &cause);
+	check->preflight =
+	    preflight_conf(path != NULL ? path : env.conf_path, NULL, 0, &asker, &cause);
 	if (check->preflight == NULL) {
 		free(check);
 		control_answer(c, 1, NULL, "%s", cause);

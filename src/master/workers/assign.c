@@ -77,7 +77,7 @@ give(const struct wish *w)
 		size_t n = w->n - i < MSG_FDS_MAX ? w->n - i : MSG_FDS_MAX;
 
 		if (chan_send(w->worker->chan, MSG_SOCKETS, w->worker->birth, w->sock + i,
-		              n * sizeof *w->sock, w->fd + i, n) < 0)
+		              n * sizeof *w->sock, &(struct msg_fds){w->fd + i, n}) < 0)
 			return -1;
 	}
 	return 0;

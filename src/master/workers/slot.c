@@ -180,7 +180,7 @@ void
 slot_tell(struct worker *w, enum msg_type type, const void *body, size_t len)
 {
 	if (w->chan != NULL)
-		chan_send(w->chan, type, w->birth, body, len, NULL, 0);
+		chan_send(w->chan, type, w->birth, body, len, NULL);
 }
 
 void

@@ -79,11 +79,11 @@ pair(struct worker *giver, struct worker *taker)
 	if (chan_pair(end) < 0)
 		return -1;
 	result = chan_send(taker->chan, MSG_PEER, taker->birth, &to_taker, sizeof to_taker,
-	                   &end[0], 1);
+	                   &(struct msg_fds){&end[0], 1});
 	FAULT("paired");
 	if (result == 0)
 		result = chan_send(giver->chan, MSG_PEER, giver->birth, &to_giver,
-		                   sizeof to_giver, &end[1], 1);
+		                   sizeof to_giver, &(struct msg_fds){&end[1], 1});
 	fd_close(&end[0]);
 	fd_close(&end[1]);
 	return result;

@@ -184,6 +184,7 @@ write_head(struct relay *r)
 {
 	struct exchange *x = r->x;
 	struct http *h = http_of(x->conn);
+	char peer[INET6_ADDRSTRLEN];
 	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)h->conf->forwarded,
 	                              .trusted =
 	                                  h->conf->trust_forwarded || trust_peer(x->conn),
@@ -191,12 +192,12 @@ write_head(struct relay *r)
 	                              .own_host = r->upstream->host,
 	                              .upgrade = r->upgrade,
 	                              .expect = r->expects,
-	                              .via = h->conf->via};
-	char peer[INET6_ADDRSTRLEN];
+	                              .via = h->conf->via,
+	                              .peer = peer};
 
 	peer_address(x->conn, peer, sizeof peer);
 	return rewrite_request(&rules, x->in + x->body_at - x->head_len, x->head_len,
-	                       &x->request, peer, h->scratch, h->scratch_size);
+	                       &x->request, h->scratch, h->scratch_size);
 }
 
 void

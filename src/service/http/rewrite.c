@@ -297,7 +297,7 @@ put_hop(struct out *o, const struct request *r, const struct request_text *proto
 
 size_t
 rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
-                const struct request *r, const char *peer, char *out, size_t size)
+                const struct request *r, char *out, size_t size)
 {
 	struct out o = {.p = out, .size = size};
 	struct request_text asked = r->host;
@@ -330,7 +330,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		put_text(&o, "Expect: 100-continue\r\n");
 	if (rules->via)
 		put_via(&o, r->http10);
-	put_forwards(&o, rules, &f, peer, &asked);
+	put_forwards(&o, rules, &f, rules->peer, &asked);
 	put_hop(&o, r, &protocol);
 	put_text(&o, "\r\n");
 	return c.more ? 0 : whole(&o);

@@ -27,6 +27,7 @@ struct rewrite_rules {
 	bool trusted;         /* what clients say of that kind is kept, and added to */
 	const char *host;     /* instead of the client's; NULL: the client's */
 	const char *own_host; /* the upstream's, of a client that named none */
+	const char *peer;     /* the client's address without a port; "": it has none */
 	bool upgrade;         /* ask on for the other protocol */
 	bool expect;          /* the body follows when it says so: Expect: 100-continue */
 	bool via;             /* say who has passed it on (RFC 9110, 7.6.3) */
@@ -44,12 +45,11 @@ struct rewrite_answer {
 #define REWRITE_GROWTH 1024
 
 /*
- * The request's head for an upstream into out; peer: the client's address without a port,
- * or "" when it has none.  Its length, or 0 when it is more than size, or when Connection has
- * too many lines to know what it names.
+ * The request's head for an upstream into out.  Its length, or 0 when it is more than size, or
+ * when Connection has too many lines to know what it names.
  */
 size_t rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
-                       const struct request *r, const char *peer, char *out, size_t size);
+                       const struct request *r, char *out, size_t size);
 
 /* The answer's head for a client; one before the answer (1xx), too.  Its length, or 0. */
 size_t rewrite_reply(const struct rewrite_answer *rules, const char *head, size_t len,

@@ -99,7 +99,7 @@ void
 self_tell(enum msg_type type, const void *body, size_t len)
 {
 	if (self.chan != NULL)
-		chan_send(self.chan, type, self.heritage->birth, body, len, NULL, 0);
+		chan_send(self.chan, type, self.heritage->birth, body, len, NULL);
 }
 
 bool

@@ -260,7 +260,7 @@ say_cancel(struct taker *t, const char *why)
 	log_info("%zu connections are called back from worker birth %llu: %s", n,
 	         (unsigned long long)t->birth, why);
 	t->recalling = true;
-	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL, 0);
+	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL);
 }
 
 /* The connections are ours only when the taker cannot miss our word: as long as it
@@ -300,7 +300,7 @@ on_ack(struct taker *t, const uint64_t *id, size_t n)
 		/* Else it was called back meanwhile, and the taker will learn so. */
 		if (o == NULL || step(t, o, HANDOFF_ACK, 0) != HANDOFF_LET_GO)
 			continue;
-		chan_send(t->chan, MSG_RELEASE, self_birth(), &id[i], sizeof id[i], NULL, 0);
+		chan_send(t->chan, MSG_RELEASE, self_birth(), &id[i], sizeof id[i], NULL);
 		FAULT("give-released");
 	}
 }

@@ -62,7 +62,7 @@ refuse(struct giver *g, uint64_t id, enum handoff_refusal why)
 	struct msg_nack nack = {.id = id, .refusal = why};
 	bool dead = is_dead(g);
 
-	chan_send(g->chan, MSG_NACK, self_birth(), &nack, sizeof nack, NULL, 0);
+	chan_send(g->chan, MSG_NACK, self_birth(), &nack, sizeof nack, NULL);
 	if (!dead)
 		return;
 	log_event(EVENT_CUT, EVENT_FIELDS(EVENT_TEXT("REASON", handoff_refusal_text(why))),
@@ -113,7 +113,7 @@ hold(struct giver *g, uint64_t id, struct conn *c, const struct handoff_record *
 	handoff_step(&h->state, HANDOFF_ACCEPT);
 	TAILQ_INSERT_TAIL(&g->held, h, link);
 	g->nheld++;
-	chan_send(g->chan, MSG_ACK, self_birth(), &id, sizeof id, NULL, 0);
+	chan_send(g->chan, MSG_ACK, self_birth(), &id, sizeof id, NULL);
 	self_page()->moving--; /* if we die from here on, it dies with us */
 }
 
@@ -276,7 +276,7 @@ take_pair(const struct msg_peer *pair, int fd)
 	TAILQ_INIT(&g->held);
 	g->chan = chan_new(self_base(), fd, on_message, g);
 	TAILQ_INSERT_TAIL(&givers, g, link);
-	chan_send(g->chan, MSG_HELLO, self_birth(), &hello, sizeof hello, NULL, 0);
+	chan_send(g->chan, MSG_HELLO, self_birth(), &hello, sizeof hello, NULL);
 }
 
 void

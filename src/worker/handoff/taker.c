@@ -204,7 +204,8 @@ taker_send(struct taker *t, const struct offer *o, const struct handoff_record *
 	struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)&o->id, .iov_len = sizeof o->id},
 	                       {.iov_base = record, .iov_len = o->bytes}};
 
-	return chan_try_send(t->chan, MSG_PREPARE, self_birth(), iov, 2, r->fd, r->nfd);
+	return chan_try_send(t->chan, MSG_PREPARE, self_birth(), iov, 2,
+	                     &(struct msg_fds){r->fd, r->nfd});
 }
 
 bool
