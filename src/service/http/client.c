@@ -28,8 +28,8 @@ ends_its_quotes(struct request_text list)
 	return !quoted;
 }
 
-/* The next part of a list, without the blanks around it.  quotes: what is quoted is not searched
- * for the end of a part (RFC 9110, 5.6.4). */
+/* The next part of a list, without the blanks around it.  quotes: what is quoted is not
+ * searched for the end of a part (RFC 9110, 5.6.4). */
 static bool
 next_part(struct request_text *list, char separator, bool quotes, struct request_text *part)
 {

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "service/http/client.h"
+#include "service/http/framing.h"
 #include "service/http/responder.h"
 #include "wire/figures.h"
 #include "worker/access/access.h"
@@ -122,7 +124,7 @@ exchange_next(struct exchange *x)
 	x->responder = NULL;
 	x->looked = 0;
 	x->body_left = 0;
-	x->out_len = x->more_len = 0;
+	x->out_len = x->more_len = x->tail_len = 0;
 	x->file_left = 0;
 	x->close = x->last = false;
 	x->rate_ms = 0;
@@ -153,6 +155,8 @@ exchange_borrow(struct conn *c)
 		x->size = IN_FIRST;
 	}
 	x->conn = c;
+	x->limit = &c->timed;
+	x->framing = h->framing;
 	x->from = x->to = 0;
 	exchange_next(x);
 	c->data = x;
@@ -339,18 +343,17 @@ exchange_put(const struct conn *c, struct exchange *x, const char *bytes, size_t
 
 /* --- sending --- */
 
-static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
 void
 exchange_continue(struct exchange *x)
 {
+	const struct request_text *text = x->framing->go_ahead();
 	bool expected = x->request.expects_continue;
 
 	x->request.expects_continue = false;
 	if (!expected || x->from < x->to || x->request.http10)
 		return;
-	x->out = continue_text;
-	x->out_len = sizeof continue_text - 1;
+	x->out = text->p;
+	x->out_len = text->n;
 	x->heads_out += x->out_len;
 	x->behind = x->phase;
 	x->phase = PHASE_CONTINUE;
@@ -360,7 +363,7 @@ bool
 exchange_is_amid_continue(const struct exchange *x)
 {
 	return x->phase == PHASE_CONTINUE && x->out_len > 0 &&
-	       x->out_len < sizeof continue_text - 1;
+	       x->out_len < x->framing->go_ahead()->n;
 }
 
 char *
@@ -372,29 +375,59 @@ exchange_text(struct exchange *x)
 	return x->text;
 }
 
+/* What is unsent and stands in a row is one. */
+static int
+gather(const struct exchange *x, struct iovec iov[3])
+{
+	const struct iovec part[3] = {{(void *)(uintptr_t)x->out, x->out_len},
+	                              {(void *)(uintptr_t)x->more, x->more_len},
+	                              {(void *)(uintptr_t)x->tail, x->tail_len}};
+	int n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		if (part[i].iov_len == 0)
+			continue;
+		if (n > 0 &&
+		    (char *)iov[n - 1].iov_base + iov[n - 1].iov_len == part[i].iov_base)
+			iov[n - 1].iov_len += part[i].iov_len;
+		else
+			iov[n++] = part[i];
+	}
+	return n;
+}
+
+/* n bytes of it are sent: what is left. */
+static size_t
+taken(const char **text, size_t *len, size_t n)
+{
+	size_t part = n < *len ? n : *len;
+
+	if (part > 0) { /* else there may be none, and no pointer to it */
+		*text += part;
+		*len -= part;
+	}
+	return n - part;
+}
+
 static enum sent
 send_text(struct conn *c, struct exchange *x)
 {
+	struct iovec iov[3];
 	size_t sent = 0;
+	int n;
 
-	while (x->out_len + x->more_len > 0) {
-		struct iovec iov[2] = {{(void *)(uintptr_t)x->out, x->out_len},
-		                       {(void *)(uintptr_t)x->more, x->more_len}};
-		int first = x->out_len == 0, n = 1 + (x->more_len > 0 && !first);
-		ssize_t w = conn_write(c, iov + first, n, x->file_left > 0);
-		size_t taken;
+	while ((n = gather(x, iov)) > 0) {
+		ssize_t w = conn_write(c, iov, n, x->file_left > 0);
+		size_t rest;
 
 		if (w < 0)
 			return w == CONN_AGAIN ? SENT_BLOCKED : SENT_BROKEN;
-		taken = (size_t)w < x->out_len ? (size_t)w : x->out_len;
-		x->out += taken;
-		x->out_len -= taken;
-		if ((size_t)w > taken) { /* else there may be none, and no pointer to it */
-			x->more += (size_t)w - taken;
-			x->more_len -= (size_t)w - taken;
-		}
+		rest = taken(&x->out, &x->out_len, (size_t)w);
+		rest = taken(&x->more, &x->more_len, rest);
+		rest = taken(&x->tail, &x->tail_len, rest);
+		AN(rest == 0);
 		sent += (size_t)w;
-		if (sent >= TURN && x->out_len + x->more_len > 0)
+		if (sent >= TURN && x->out_len + x->more_len + x->tail_len > 0)
 			return SENT_BLOCKED; /* writable at once, but others first */
 	}
 	return SENT_ALL;
@@ -442,13 +475,10 @@ is_in_text(const struct exchange *x)
 void
 exchange_detach(struct exchange *x)
 {
-	size_t n = x->out_len < RESPONSE_HEAD_MAX ? x->out_len : RESPONSE_HEAD_MAX;
+	const char *out = x->out;
 
-	if (n == 0 || x->handler != NULL || is_in_text(x)) /* a handler has its own pieces */
+	if (x->out_len == 0 || x->handler != NULL || is_in_text(x)) /* it has its own pieces */
 		return;
-	memcpy(exchange_text(x), x->out, n);
-	x->more = x->out + n; /* of what is not in text, out is all */
-	x->more_len = x->out_len - n;
-	x->out = x->text;
-	x->out_len = n;
+	AN(x->out_len <= RESPONSE_HEAD_MAX);
+	x->out = memcpy(exchange_text(x), out, x->out_len);
 }

@@ -3,7 +3,7 @@
  *
  * A connection borrows an exchange when the first byte of a request comes and
  * gives it back when it is idle again.  Here are the memory and the way out: what
- * `out`, `more` and `file` name is sent in this order, as far as the socket takes
+ * `out`, `more`, `tail` and `file` name is sent in this order, as far as the socket takes
  * it.  What is read lies in in[from..to); requests that the client sent ahead
  * wait there.  Both buffers cost memory only when there is something in them: `in` grows
  * as bytes come, `text` is there while a head of ours is unsent.
@@ -33,9 +33,9 @@
 /* One constant answer in three readings of Connection; the date is patched in. */
 struct canned {
 	char *text;
-	size_t head; /* bytes of the head: all that HEAD gets */
-	size_t len;
-	char *date; /* in text */
+	size_t head, body; /* bytes of each; HEAD gets the first */
+	char *date;        /* in text */
+	time_t date_of;
 };
 
 struct handler;
@@ -92,6 +92,9 @@ struct exchange {
 	SLIST_ENTRY(exchange) link;
 	struct conn *conn;
 	struct timed total; /* request_timeout, while the request is read; or half's */
+	struct timed
+	    *limit; /* of what it waits for: the connection's, which has one at a time */
+	const struct framing *framing;
 	enum phase phase;
 	enum phase behind;                 /* PHASE_CONTINUE: the one that comes back */
 	const struct responder *responder; /* NULL: there is no head yet */
@@ -119,9 +122,12 @@ struct exchange {
 	/* what is unsent */
 	const char *out;
 	size_t out_len;
-	const char *more; /* after out */
+	const char *more; /* after out: the body, or a piece of it */
 	size_t more_len;
-	struct file file; /* after that: file_left bytes from file_at */
+	const char *tail; /* after more: what ends the piece */
+	size_t tail_len;
+	char size_line[24]; /* of a chunk */
+	struct file file;   /* after that: file_left bytes from file_at */
 	off_t file_at;
 	uint64_t file_left;
 	char *text; /* heads that are not canned: exchange_text; NULL: there is none */
@@ -137,6 +143,13 @@ static inline struct http *
 http_of(const struct conn *c)
 {
 	return c->service->data;
+}
+
+/* Has a body, or what is left of it, to be read yet? */
+static inline bool
+exchange_has_body(const struct exchange *x)
+{
+	return x->body_left > 0 || x->request.chunked;
 }
 
 /* An exchange for a connection that has none. */

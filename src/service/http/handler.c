@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "baton.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/handler_id.h"
 #include "service/head/request.h"
 #include "service/http/respond.h"
@@ -216,13 +217,16 @@ handler_next_piece(struct handler *handler)
 	if (handler->sending != NULL)
 		handler->unsent -= handler->sending->n;
 	mem_free(&handler->sending);
-	if (p == NULL)
+	if (p != NULL) {
+		STAILQ_REMOVE_HEAD(&handler->pieces, link);
+		handler->sending = p;
+		handler->x->framing->piece(handler->x, p->bytes, p->n);
+		return true;
+	}
+	if (!handler->ends)
 		return false;
-	STAILQ_REMOVE_HEAD(&handler->pieces, link);
-	handler->sending = p;
-	handler->x->out = p->bytes;
-	handler->x->out_len = p->n;
-	handler->x->phase = PHASE_ANSWER;
+	handler->ends = false;
+	handler->x->framing->last(handler->x);
 	return true;
 }
 

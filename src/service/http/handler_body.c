@@ -4,11 +4,10 @@
 
 #include "base/mem.h"
 #include "baton.h"
-#include "service/head/chunked.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"
-#include "worker/conn/conn.h"
 
 #define WINDOW       65536 /* bytes that the handler has not taken */
 #define WINDOW_FIRST 4096  /* it grows as they come */
@@ -37,57 +36,23 @@ window_room(struct handler *handler)
 	return handler->body_room - handler->nbody;
 }
 
-/* At most n bytes that are unread, all of them of the body. */
-static int
-take_length(struct handler *handler, size_t n)
-{
-	struct exchange *x = handler->x;
-
-	if (n > x->body_left)
-		n = (size_t)x->body_left;
-	memcpy(handler->body + handler->nbody, x->in + x->from, n);
-	handler->nbody += n;
-	x->from += n;
-	x->body_left -= n;
-	handler->body_over = x->body_left == 0;
-	return 0;
-}
-
-static int
-take_chunked(struct handler *handler, size_t n)
-{
-	struct exchange *x = handler->x;
-	size_t used = 0, kept = 0;
-	enum chunked_result r = chunked_take(&x->chunked, x->in + x->from, n, &used,
-	                                     handler->body + handler->nbody, &kept);
-
-	x->from += used;
-	handler->nbody += kept;
-	if (r == CHUNKED_BAD)
-		return 400;
-	if (x->chunked.total > (uint64_t)call_http(handler)->conf->max_body)
-		return 413;
-	handler->body_over = r == CHUNKED_DONE;
-	return 0;
-}
-
 /* What is unread goes to the window.  0, or the status that refuses the body. */
 static int
 take_in(struct handler *handler)
 {
 	struct exchange *x = handler->x;
-	int status = 0;
+	enum framing_taken taken = FRAMING_MORE;
+	struct framing_part part;
 	size_t n;
 
-	while (!handler->body_over && x->from < x->to && status == 0 &&
+	while (taken == FRAMING_MORE && !handler->body_over && x->from < x->to &&
 	       (n = window_room(handler)) > 0) {
-		if (n > x->to - x->from)
-			n = x->to - x->from;
 		x->request.expects_continue = false; /* it did not wait for that */
-		status =
-		    x->request.chunked ? take_chunked(handler, n) : take_length(handler, n);
+		taken = x->framing->take(x, n, handler->body + handler->nbody, &part);
+		handler->nbody += part.n;
 	}
-	return status;
+	handler->body_over |= taken == FRAMING_WHOLE;
+	return taken == FRAMING_BAD ? 400 : taken == FRAMING_TOO_LONG ? 413 : 0;
 }
 
 int
@@ -96,7 +61,7 @@ handler_body_begin(struct handler *handler)
 	struct exchange *x = handler->x;
 
 	handler->streamed = true;
-	handler->body_over = x->body_left == 0 && !x->request.chunked;
+	handler->body_over = !exchange_has_body(x);
 	return take_in(handler);
 }
 
@@ -127,14 +92,14 @@ handler_body_tell(struct handler *handler)
 static void
 set_limit(struct handler *handler, bool came)
 {
-	struct conn *c = handler->x->conn;
+	struct exchange *x = handler->x;
 	struct timelist *limit = call_http(handler)->body;
 
 	if (handler->readable == NULL || something_is_there(handler)) {
-		timelist_leave(&c->timed);
-		handler->x->rate_ms = 0; /* the handler has its time */
-	} else if (came || c->timed.list != limit)
-		timelist_join(limit, &c->timed);
+		timelist_leave(x->limit);
+		x->rate_ms = 0; /* the handler has its time */
+	} else if (came || x->limit->list != limit)
+		timelist_join(limit, x->limit);
 }
 
 bool
@@ -145,7 +110,7 @@ handler_body_waits(struct handler *handler)
 	int status = take_in(handler);
 
 	if (status != 0) {
-		timelist_leave(&x->conn->timed);
+		timelist_leave(x->limit);
 		handler_refuse(handler, status, status == 413 ? BATON_FULL : BATON_BAD_BODY);
 		return true; /* woken */
 	}

@@ -26,7 +26,7 @@ enum handler_state {
 	HANDLER_ANSWERED,   /* all of the answer is there, if not sent */
 };
 
-/* A piece of an answer, in the form it is sent in. */
+/* A piece of an answer. */
 struct handler_piece {
 	STAILQ_ENTRY(handler_piece) link;
 	size_t n;
@@ -64,8 +64,8 @@ struct handler {
 	/* the answer */
 	char *headers;
 	size_t nheaders;
-	bool bare;    /* the answer has no body: HEAD, 204, 304 */
-	bool chunked; /* else it ends with the connection */
+	bool bare; /* the answer has no body: HEAD, 204, 304 */
+	bool ends; /* behind the pieces its end is to be said */
 	STAILQ_HEAD(, handler_piece) pieces;
 	size_t unsent; /* of them, and of sending */
 	struct handler_piece *sending;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "baton.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"
 #include "service/http/respond.h"
@@ -90,44 +91,41 @@ to_answer(const char *function, baton_request r, int *status, int code, const ch
 	return handler;
 }
 
-/* The head up to what tells the length. */
+/* The head up to what tells how its body ends. */
 static size_t
-begin_head(struct handler *handler, int code, const char *type)
+begin_head(struct handler *handler, int code, const char *type, enum framing_body body)
 {
 	struct exchange *x = handler->x;
 	char allow[HANDLER_ALLOW_MAX];
-	size_t len = respond_head(x->conn, x, code);
+	size_t len = respond_head(x, code, body);
 
 	if (type != NULL)
-		len = response_head_header(x->text, len, "Content-Type: %s\r\n", type);
+		len = respond_field(x, len, "Content-Type: %s\r\n", type);
 	if (code == 405 && handler->refused == 405)
-		len = response_head_header(x->text, len, "Allow: %s\r\n",
-		                           handler_allow(handler, allow, sizeof allow));
+		len = respond_field(x, len, "Allow: %s\r\n",
+		                    handler_allow(handler, allow, sizeof allow));
 	if (handler->nheaders > 0)
-		len = response_head_header(x->text, len, "%s", handler->headers);
+		len = respond_field(x, len, "%s", handler->headers);
 	return len;
 }
 
-/* A body that has room behind the head goes there. */
+/* A body that has no room behind the head. */
 static void
-add_body(struct handler *handler, size_t head, const void *body, size_t n)
+add_body(struct handler *handler, const void *body, size_t n)
 {
-	struct exchange *x = handler->x;
-	struct handler_piece *p;
+	struct handler_piece *p = mem_alloc(sizeof *p + n);
 
-	if (n <= RESPONSE_HEAD_MAX - head) {
-		memcpy(x->text + head, body, n);
-		respond_text(x, head + n);
-		return;
-	}
-	p = mem_alloc(sizeof *p + n);
 	p->n = n;
 	memcpy(p->bytes, body, n);
-	respond_text(x, head);
 	handler->sending = p;
 	handler->unsent = n;
-	x->more = p->bytes;
-	x->more_len = n;
+	respond_body(handler->x, p->bytes, n);
+}
+
+static enum framing_body
+body_of(int status, enum framing_body body)
+{
+	return status == 204 || status == 304 ? FRAMING_NO_BODY : body;
 }
 
 int
@@ -135,15 +133,13 @@ baton_answer(baton_request r, int status, const char *type, const void *body, si
 {
 	int result;
 	struct handler *handler = to_answer(__func__, r, &result, status, type);
-	size_t len;
+	enum framing_body ends = body_of(status, FRAMING_LENGTH);
 
 	if (handler == NULL)
 		return result;
-	len = begin_head(handler, status, type);
-	if (status != 204 && status != 304)
-		len = response_head_header(handler->x->text, len, "Content-Length: %zu\r\n", n);
-	len = response_head_end(handler->x->text, len);
-	add_body(handler, len, body, handler->bare ? 0 : n);
+	respond_end(handler->x, begin_head(handler, status, type, ends), ends, n);
+	if (!handler->bare && !respond_copy(handler->x, body, n))
+		add_body(handler, body, n);
 	handler->state = HANDLER_ANSWERED;
 	handler_end(handler, BATON_ANSWERED);
 	handler_wake(handler);
@@ -155,19 +151,11 @@ baton_answer_begin(baton_request r, int status, const char *type)
 {
 	int result;
 	struct handler *handler = to_answer(__func__, r, &result, status, type);
-	struct exchange *x;
-	size_t len;
+	enum framing_body ends = body_of(status, FRAMING_PIECES);
 
 	if (handler == NULL)
 		return result;
-	x = handler->x;
-	handler->chunked = !x->request.http10;
-	if (!handler->chunked)
-		x->close = true;
-	len = begin_head(handler, status, type);
-	if (handler->chunked && status != 204 && status != 304)
-		len = response_head_header(x->text, len, "Transfer-Encoding: chunked\r\n");
-	respond_text(x, response_head_end(x->text, len));
+	respond_end(handler->x, begin_head(handler, status, type, ends), ends, 0);
 	handler->state = HANDLER_STREAMING;
 	handler_wake(handler);
 	return 0;
@@ -176,17 +164,12 @@ baton_answer_begin(baton_request r, int status, const char *type)
 static void
 add_piece(struct handler *handler, const void *bytes, size_t n)
 {
-	struct handler_piece *p = mem_alloc(sizeof *p + n + 32);
+	struct handler_piece *p = mem_alloc(sizeof *p + n);
 
-	if (handler->chunked)
-		p->n = (size_t)snprintf(p->bytes, 32, "%zx\r\n", n);
-	memcpy(p->bytes + p->n, bytes, n);
-	p->n += n;
-	if (handler->chunked)
-		memcpy(p->bytes + p->n, "\r\n", 2);
-	p->n += handler->chunked ? 2 : 0;
+	p->n = n;
+	memcpy(p->bytes, bytes, n);
 	STAILQ_INSERT_TAIL(&handler->pieces, p, link);
-	handler->unsent += p->n;
+	handler->unsent += n;
 }
 
 int
@@ -219,12 +202,12 @@ baton_answer_end(baton_request r)
 		return status;
 	if (handler->state != HANDLER_STREAMING)
 		return BATON_INVALID;
-	if (handler->chunked && !handler->bare)
-		add_piece(handler, "", 0);
+	handler->ends = !handler->bare;
 	handler->state = HANDLER_ANSWERED;
 	handler_end(handler, BATON_ANSWERED);
-	if (handler->x->phase == PHASE_RESPONDER && STAILQ_EMPTY(&handler->pieces))
-		handler->x->phase = PHASE_ANSWER; /* nothing to say, but the end */
+	if (handler->x->phase == PHASE_RESPONDER && STAILQ_EMPTY(&handler->pieces) &&
+	    !handler->ends)
+		handler->x->phase = PHASE_ANSWER; /* nothing to say */
 	handler_wake(handler);
 	return 0;
 }

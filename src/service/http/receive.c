@@ -1,5 +1,6 @@
 #include "service/http/receive.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -121,41 +122,58 @@ receive_head(struct conn *c, struct exchange *x)
 	return true;
 }
 
-static bool
-read_chunked(struct conn *c, struct exchange *x)
+/* A body with a length: what is behind it is the next request. */
+static enum framing_taken
+take_length(struct exchange *x, size_t most, char *to, struct framing_part *part)
 {
-	char *at = x->in + x->from;
-	size_t used = 0, kept = 0;
-	enum chunked_result r = chunked_take(&x->chunked, at, x->to - x->from, &used,
-	                                     x->responder->body != NULL ? at : NULL, &kept);
+	if (most > x->body_left)
+		most = (size_t)x->body_left;
+	if (to != NULL && to != x->in + x->from)
+		memcpy(to, x->in + x->from, most);
+	x->from += most;
+	x->body_left -= most;
+	part->n = most;
+	return x->body_left == 0 ? FRAMING_WHOLE : FRAMING_MORE;
+}
 
+enum framing_taken
+receive_take(struct exchange *x, size_t most, char *to, struct framing_part *part)
+{
+	const char *at = x->in + x->from;
+	size_t used = 0;
+	enum chunked_result r;
+
+	*part = (struct framing_part){.n = 0};
+	if (most > x->to - x->from)
+		most = x->to - x->from;
+	if (!x->request.chunked)
+		return take_length(x, most, to, part);
+	r = chunked_take(&x->chunked, at, most, &used, to, &part->n);
 	x->from += used;
-	if (kept > 0 && x->chunked.total <= (uint64_t)http_of(c)->conf->max_body)
-		x->responder->body(x, at, kept);
+	part->trailers = at + used - x->chunked.trailed;
+	part->ntrailers = x->chunked.trailed;
 	if (r == CHUNKED_BAD)
-		respond_refuse(c, x, 400);
-	else if (x->chunked.total > (uint64_t)http_of(c)->conf->max_body)
-		refuse_body(c, x);
-	else if (r == CHUNKED_DONE)
-		respond(c, x);
-	return x->phase != PHASE_BODY;
+		return FRAMING_BAD;
+	if (x->chunked.total > (uint64_t)http_of(x->conn)->conf->max_body)
+		return FRAMING_TOO_LONG;
+	return r == CHUNKED_DONE ? FRAMING_WHOLE : FRAMING_MORE;
 }
 
 bool
 receive_body(struct conn *c, struct exchange *x)
 {
-	size_t n = x->to - x->from;
+	bool wanted = x->responder->body != NULL;
+	char *at = x->in + x->from;
+	struct framing_part part;
+	enum framing_taken taken = receive_take(x, SIZE_MAX, wanted ? at : NULL, &part);
 
-	if (x->request.chunked)
-		return read_chunked(c, x);
-	if (n > x->body_left)
-		n = (size_t)x->body_left;
-	if (x->responder->body != NULL)
-		x->responder->body(x, x->in + x->from, n);
-	x->from += n;
-	x->body_left -= n;
-	if (x->body_left > 0)
-		return false;
-	respond(c, x);
-	return true;
+	if (wanted && part.n > 0 && taken != FRAMING_TOO_LONG)
+		x->responder->body(x, at, part.n);
+	if (taken == FRAMING_BAD)
+		respond_refuse(c, x, 400);
+	else if (taken == FRAMING_TOO_LONG)
+		refuse_body(c, x);
+	else if (taken == FRAMING_WHOLE)
+		respond(c, x);
+	return x->phase != PHASE_BODY;
 }

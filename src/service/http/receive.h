@@ -10,6 +10,9 @@
 #define BATON_SERVICE_HTTP_RECEIVE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "service/http/framing.h"
 
 struct conn;
 struct exchange;
@@ -25,5 +28,9 @@ bool receive_head(struct conn *c, struct exchange *x);
 
 /* In PHASE_BODY; otherwise like receive_head. */
 bool receive_body(struct conn *c, struct exchange *x);
+
+/* As struct framing has it. */
+enum framing_taken receive_take(struct exchange *x, size_t most, char *to,
+                                struct framing_part *part);
 
 #endif

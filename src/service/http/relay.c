@@ -13,6 +13,7 @@
 #include "baton.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/relay_int.h"
 #include "service/http/respond.h"
 #include "service/head/connections.h"
@@ -102,7 +103,6 @@ static void
 finish(struct relay *r)
 {
 	struct exchange *x = r->x;
-	struct conn *c = x->conn;
 
 	if (!r->read_all) {
 		x->close = true;
@@ -111,8 +111,8 @@ finish(struct relay *r)
 	relay_leave_upstream(r, r->reply.keep_alive && !r->surplus && !r->deaf && r->read_all &&
 	                            unsent_is_empty(&r->up));
 	relay_leave(x);
-	timelist_leave(&c->timed);
-	conn_want_read(c);
+	timelist_leave(x->limit);
+	x->framing->give_back(x);
 	x->phase = PHASE_ANSWER;
 }
 
@@ -124,15 +124,15 @@ client_late(struct relay *r)
 	struct conn *c = x->conn;
 
 	if (!unsent_is_empty(&r->down)) {
-		conn_close(c, "did not take its answer in time");
+		x->framing->close(x, "did not take its answer in time");
 		return;
 	}
 	if (r->begun) {
-		conn_close(c, "its body did not come in time");
+		x->framing->close(x, "its body did not come in time");
 		return;
 	}
 	relay_leave(x);
-	conn_want_read(c);
+	x->framing->give_back(x);
 	respond_refuse(c, x, 408);
 }
 
@@ -141,7 +141,7 @@ static void
 act(struct relay *r)
 {
 	struct verdict v = r->verdict;
-	struct conn *c = r->x->conn;
+	struct exchange *x = r->x;
 
 	r->verdict = (struct verdict){.kind = GOES_ON};
 	switch (v.kind) {
@@ -157,10 +157,10 @@ act(struct relay *r)
 		relay_give_up(r, v.status, v.why);
 		break;
 	case BROKEN:
-		conn_close(c, v.why);
+		x->framing->close(x, v.why);
 		break;
 	case TUNNELED:
-		tunnel_enter(c, r->tunnel);
+		tunnel_enter(x->conn, r->tunnel);
 		break;
 	case SLOW:
 		client_late(r);
@@ -174,7 +174,6 @@ static void
 watch(struct relay *r)
 {
 	struct exchange *x = r->x;
-	struct conn *c = x->conn;
 	short near = 0, far = 0;
 
 	if (!unsent_is_empty(&r->down))
@@ -183,9 +182,9 @@ watch(struct relay *r)
 		far |= EV_READ;
 	if (!unsent_is_empty(&r->up))
 		far |= EV_WRITE;
-	else if (exchange_room(c, x) > 0)
+	else if (exchange_room(x->conn, x) > 0)
 		near |= EV_READ;
-	conn_want(c, near);
+	x->framing->want(x, near);
 	if (r->link != NULL)
 		link_want(r->link, far);
 }
@@ -199,7 +198,7 @@ settle(struct conn *c, struct exchange *x)
 	if (x->relay != NULL)
 		watch(x->relay);
 	else
-		http_of(c)->framing->go_on(c);
+		x->framing->go_on(c);
 }
 
 /* --- an upstream's connection --- */
@@ -391,14 +390,14 @@ relay(struct conn *c, struct exchange *x)
 
 	r->x = x;
 	x->relay = r;
-	r->read_all = x->body_left == 0 && !x->request.chunked;
+	r->read_all = !exchange_has_body(x);
 	r->expects = !r->read_all && x->request.expects_continue && !x->request.http10 &&
 	             x->from == x->to;
 	r->upgrade =
 	    r->read_all && !x->request.http10 && connections_upgrade(head, x->head_len);
 	x->phase = PHASE_RESPONDER;
 	timelist_leave(&x->total); /* until there is somebody to take its body */
-	timelist_leave(&c->timed);
+	timelist_leave(x->limit);
 	next_upstream(r);
 }
 
@@ -471,8 +470,8 @@ late(struct conn *c, struct exchange *x)
 static void
 hung_up(struct conn *c, struct exchange *x)
 {
-	(void)x;
-	conn_close(c, "the client hung up");
+	(void)c;
+	x->framing->close(x, "the client hung up");
 }
 
 static void

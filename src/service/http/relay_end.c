@@ -1,10 +1,9 @@
 /* relay_end: the ways in which a relay ends, and what the log hears of it. */
-#include <sys/socket.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/relay_int.h"
 #include "service/http/respond.h"
 #include "service/upstream/upstream.h"
@@ -65,31 +64,20 @@ relay_tell(struct relay *r, const char *why)
 	         conn_peer(c, peer, sizeof peer));
 }
 
-static void
-reset_at_close(const struct conn *c)
-{
-	static const struct linger hard = {.l_onoff = 1};
-
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-}
-
 void
 relay_give_up(struct relay *r, int status, const char *why)
 {
 	struct exchange *x = r->x;
 	struct conn *c = x->conn;
 	bool begun = r->begun || !unsent_is_empty(&r->down), read_all = r->read_all;
-	bool told = x->request.http10 || r->reply.body == UPSTREAM_BODY_TO_CLOSE;
 
 	relay_tell(r, why);
 	if (begun) {
-		if (told && !r->wrapped)
-			reset_at_close(c); /* or its end would look like the answer's */
-		conn_close(c, "its upstream broke off");
+		x->framing->break_off(x, "its upstream broke off");
 		return;
 	}
 	relay_leave(x);
-	conn_want_read(c);
+	x->framing->give_back(x);
 	if (read_all)
 		respond_status(c, x, status);
 	else

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "service/head/chunked.h"
+#include "service/http/piece.h"
 #include "service/http/unsent.h"
 #include "service/head/upstream_head.h"
 #include "worker/core/timelist.h"
@@ -74,8 +75,7 @@ struct relay {
 	bool passed;       /* a part of the body is on its way to the upstream */
 	bool read_all;     /* the whole request has come */
 	bool deaf;         /* the upstream takes no more of it */
-	bool wrapped;      /* the answer is put into chunks */
-	bool unwrapped;    /* or taken out of them */
+	bool unwrapped;    /* the answer is taken out of its chunks */
 	bool late;         /* the last connect took too long */
 	bool surplus;      /* the upstream has sent more than its answer */
 	struct unsent up, down;
@@ -87,21 +87,6 @@ struct relay {
 	struct chunked chunked;
 	uint64_t left;
 };
-
-/* What goes out in one write: head, a chunk (size, bytes, end), and the end of all of them
- * (size, trailers, empty line). */
-#define PIECES 7
-
-struct piece {
-	struct iovec iov[PIECES];
-	int n;
-	char size[24];
-};
-
-/* Bytes that follow; and as a chunk; and the end of all chunks, with n bytes of trailers. */
-void piece_add(struct piece *p, const void *bytes, size_t n);
-void piece_add_chunk(struct piece *p, const char *bytes, size_t n);
-void piece_add_end(struct piece *p, const char *trailers, size_t n);
 
 /* One verdict for a step: what comes after it does nothing more. */
 static inline void

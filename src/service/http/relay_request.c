@@ -4,44 +4,18 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "conf/conf.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/relay_int.h"
 #include "service/http/rewrite.h"
 #include "service/upstream/upstream.h"
 #include "worker/conn/conn.h"
 #include "worker/runtime/pool.h"
 #include "worker/sandbox/trust.h"
-
-void
-piece_add(struct piece *p, const void *bytes, size_t n)
-{
-	AN(n == 0 || p->n < PIECES);
-	if (n > 0)
-		p->iov[p->n++] = (struct iovec){(void *)(uintptr_t)bytes, n};
-}
-
-void
-piece_add_chunk(struct piece *p, const char *bytes, size_t n)
-{
-	if (n == 0)
-		return;
-	piece_add(p, p->size, (size_t)snprintf(p->size, sizeof p->size, "%zx\r\n", n));
-	piece_add(p, bytes, n);
-	piece_add(p, "\r\n", 2);
-}
-
-void
-piece_add_end(struct piece *p, const char *trailers, size_t n)
-{
-	piece_add(p, "0\r\n", 3);
-	piece_add(p, trailers, n);
-	piece_add(p, "\r\n", 2);
-}
 
 /* All of them are there, and the empty line behind them.  False: they are no fields. */
 static bool
@@ -54,50 +28,41 @@ end_chunks(struct relay *r, struct piece *p)
 	return n >= 0;
 }
 
-/* False: the body is bad, or too much. */
-static bool
-next_chunk(struct relay *r, struct piece *p)
+static const struct verdict *
+refusal(enum framing_taken taken)
 {
-	struct exchange *x = r->x;
-	char *at = x->in + x->from;
-	size_t used = 0, kept = 0;
-	enum chunked_result result =
-	    chunked_take(&x->chunked, at, x->to - x->from, &used, at, &kept);
-	bool much = x->chunked.total > (uint64_t)http_of(x->conn)->conf->max_body;
+	static const char why[] = "the client's body is not to be passed on";
+	static const struct verdict bad = {.kind = GIVEN_UP, .status = 400, .why = why};
+	static const struct verdict much = {.kind = GIVEN_UP, .status = 413, .why = why};
 
-	x->from += used;
-	if (x->chunked.trailed > 0)
-		unsent_add(&r->trailers, at + used - x->chunked.trailed, x->chunked.trailed);
-	piece_add_chunk(p, at, kept);
-	r->read_all = result == CHUNKED_DONE;
-	if (result == CHUNKED_BAD || much || (r->read_all && !end_chunks(r, p))) {
-		upstream_good(r->upstream); /* it is not to blame */
-		relay_judge(
-		    r, (struct verdict){.kind = GIVEN_UP,
-		                        .status = much ? 413 : 400,
-		                        .why = "the client's body is not to be passed on"});
-		return false;
-	}
-	return true;
+	return taken == FRAMING_TOO_LONG ? &much : &bad;
 }
 
+/* What has come of the body.  False: it is bad, or too much. */
 static bool
 next_body(struct relay *r, struct piece *p)
 {
 	struct exchange *x = r->x;
-	size_t n = x->to - x->from;
+	char *at = x->in + x->from;
+	enum framing_taken taken;
+	struct framing_part part;
 
 	if (r->read_all)
 		return true;
-	if (x->request.chunked)
-		return next_chunk(r, p);
-	if (n > x->body_left)
-		n = (size_t)x->body_left;
-	piece_add(p, x->in + x->from, n);
-	x->from += n;
-	x->body_left -= n;
-	r->read_all = x->body_left == 0;
-	return true;
+	taken = x->framing->take(x, SIZE_MAX, at, &part);
+	r->read_all = taken == FRAMING_WHOLE;
+	if (part.ntrailers > 0)
+		unsent_add(&r->trailers, part.trailers, part.ntrailers);
+	if (!x->request.chunked) {
+		piece_add(p, at, part.n);
+		return true;
+	}
+	piece_add_chunk(p, at, part.n);
+	if (taken == FRAMING_MORE || (r->read_all && end_chunks(r, p)))
+		return true;
+	upstream_good(r->upstream); /* it is not to blame */
+	relay_judge(r, *refusal(taken));
+	return false;
 }
 
 /* A limit runs for whoever has to act. */
@@ -105,28 +70,28 @@ void
 relay_start_limits(struct relay *r)
 {
 	struct exchange *x = r->x;
-	struct conn *c = x->conn;
+	struct http *h = http_of(x->conn);
 
 	if (r->expects && unsent_is_empty(&r->up)) {
-		timelist_join(http_of(c)->expect, &r->timed);
+		timelist_join(h->expect, &r->timed);
 		return;
 	}
 	if (r->read_all) {
 		timelist_leave(&x->total);
 		if (unsent_is_empty(&r->down))
-			timelist_leave(&c->timed);
+			timelist_leave(x->limit);
 	} else if (unsent_is_empty(&r->up)) {
-		timelist_join(http_of(c)->body, &c->timed);
+		timelist_join(h->body, x->limit);
 		if (x->total.list == NULL)
-			timelist_join(http_of(c)->total, &x->total);
+			timelist_join(h->total, &x->total);
 	} else {
 		timelist_leave(&x->total);
 		if (unsent_is_empty(&r->down))
-			timelist_leave(&c->timed);
+			timelist_leave(x->limit);
 		x->rate_ms = 0;
 	}
 	if (r->read_all || !unsent_is_empty(&r->up))
-		timelist_join(http_of(c)->answer, &r->timed);
+		timelist_join(h->answer, &r->timed);
 	else
 		timelist_leave(&r->timed);
 }

@@ -7,6 +7,7 @@
 
 #include "conf/conf.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/relay_int.h"
 #include "service/http/respond.h"
 #include "service/http/rewrite.h"
@@ -41,9 +42,9 @@ give_up(struct relay *r, const char *why)
 static void
 send_down(struct relay *r, struct piece *p)
 {
-	struct conn *c = r->x->conn;
+	struct exchange *x = r->x;
 	bool waits = !unsent_is_empty(&r->down); /* heads before the answer */
-	ssize_t n = p->n > 0 && !waits ? conn_write(c, p->iov, p->n, false) : 0;
+	ssize_t n = p->n > 0 && !waits ? x->framing->write(x, p->iov, p->n) : 0;
 
 	if (n == CONN_ERROR) {
 		relay_judge(r, broken);
@@ -51,7 +52,7 @@ send_down(struct relay *r, struct piece *p)
 	}
 	unsent_keep(&r->down, p->iov, p->n, n > 0 ? (size_t)n : 0);
 	if (!unsent_is_empty(&r->down)) {
-		timelist_join(http_of(c)->send, &c->timed);
+		timelist_join(http_of(x->conn)->send, x->limit);
 		timelist_leave(&r->timed); /* it is the client who is slow */
 	} else if (r->state == ANSWERED) {
 		relay_judge(r, finished);
@@ -61,9 +62,9 @@ send_down(struct relay *r, struct piece *p)
 void
 relay_flush_down(struct relay *r)
 {
-	struct conn *c = r->x->conn;
+	struct exchange *x = r->x;
 	struct iovec iov = unsent_rest(&r->down);
-	ssize_t n = conn_write(c, &iov, 1, false);
+	ssize_t n = x->framing->write(x, &iov, 1);
 
 	if (n == CONN_ERROR) {
 		relay_judge(r, broken);
@@ -71,7 +72,7 @@ relay_flush_down(struct relay *r)
 	}
 	if (n > 0) {
 		unsent_sent(&r->down, (size_t)n);
-		timelist_join(http_of(c)->send, &c->timed);
+		timelist_join(http_of(x->conn)->send, x->limit);
 	}
 	if (!unsent_is_empty(&r->down))
 		return;
@@ -79,7 +80,7 @@ relay_flush_down(struct relay *r)
 		relay_judge(r, finished);
 		return;
 	}
-	timelist_leave(&c->timed);
+	timelist_leave(x->limit);
 	relay_start_limits(r);
 }
 
@@ -101,18 +102,25 @@ pass_trailers(struct relay *r, struct piece *p)
 static bool
 pass_chunks(struct relay *r, char *bytes, size_t n, struct piece *p)
 {
+	const struct framing *framing = r->x->framing;
 	size_t used = 0, kept = 0;
 	enum chunked_result result =
 	    chunked_take(&r->chunked, bytes, n, &used, r->unwrapped ? bytes : NULL, &kept);
 
 	if (r->chunked.trailed > 0 && !r->unwrapped)
 		unsent_add(&r->ends, bytes + used - r->chunked.trailed, r->chunked.trailed);
-	piece_add(p, bytes, r->unwrapped ? kept : used - r->chunked.trailed);
+	if (r->unwrapped)
+		framing->pass_piece(r->x, p, bytes, kept);
+	else
+		piece_add(p, bytes, used - r->chunked.trailed);
 	r->surplus = used < n;
-	if (result == CHUNKED_DONE)
-		r->state = ANSWERED;
-	return result == CHUNKED_MORE ||
-	       (result == CHUNKED_DONE && (r->unwrapped || pass_trailers(r, p)));
+	if (result != CHUNKED_DONE)
+		return result == CHUNKED_MORE;
+	r->state = ANSWERED;
+	if (!r->unwrapped)
+		return pass_trailers(r, p);
+	framing->pass_last(r->x, p, NULL, 0);
+	return true;
 }
 
 /* False: the answer is broken. */
@@ -125,10 +133,8 @@ pass_body(struct relay *r, char *bytes, size_t n, struct piece *p)
 	case UPSTREAM_BODY_CHUNKED:
 		return n == 0 || pass_chunks(r, bytes, n, p);
 	case UPSTREAM_BODY_TO_CLOSE:
-		if (r->wrapped && n > 0)
-			piece_add_chunk(p, bytes, n);
-		else
-			piece_add(p, bytes, n);
+		if (n > 0)
+			r->x->framing->pass_piece(r->x, p, bytes, n);
 		return true;
 	case UPSTREAM_BODY_LENGTH:
 	case UPSTREAM_BODY_NONE:
@@ -158,20 +164,17 @@ static void
 begin_answer(struct relay *r, const char *head, size_t len, char *rest, size_t n)
 {
 	struct exchange *x = r->x;
-	struct http *h = http_of(x->conn);
 	struct piece p = {.n = 0};
-	bool to_close = r->reply.body == UPSTREAM_BODY_TO_CLOSE;
 	bool chunked = r->reply.body == UPSTREAM_BODY_CHUNKED;
-	struct rewrite_answer rules = {.via = h->conf->via, .date = respond_date(h)};
+	enum framing_body body = chunked || r->reply.body == UPSTREAM_BODY_TO_CLOSE
+	                             ? FRAMING_PIECES
+	                             : FRAMING_LENGTH;
 
-	r->unwrapped = chunked && x->request.http10;
-	r->wrapped = to_close && !x->request.http10;
-	if (r->unwrapped || (to_close && !r->wrapped) || !r->read_all)
+	r->unwrapped = chunked && !x->framing->passes_chunks(x);
+	if (!r->read_all)
 		x->close = true; /* whether the rest of the request comes, who knows */
-	rules.connection = respond_connection(x);
-	rules.chunked = (chunked || to_close) && !x->request.http10;
-	piece_add(&p, h->scratch,
-	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
+	piece_add(&p, http_of(x->conn)->scratch,
+	          x->framing->pass_head(x, head, len, &r->reply, body));
 	x->heads_out += p.n > 0 ? p.iov[0].iov_len : 0;
 	if (p.n == 0) {
 		refuse_answer(r, too_long);
@@ -204,10 +207,9 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 	struct tunnel_bytes down[TUNNEL_FIRST] = {
 	    {early.iov_base, early.iov_len}, {h->scratch, 0}, {rest, n}};
 	struct tunnel_bytes up = {x->in + x->from, x->to - x->from};
-	struct rewrite_answer rules = {.connection = RESPONSE_HEAD_KEEP};
 	int fd;
 
-	down[1].n = rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size);
+	down[1].n = x->framing->pass_head(x, head, len, &r->reply, FRAMING_NO_BODY);
 	if (down[1].n == 0) {
 		refuse_answer(r, too_long);
 		return;
@@ -225,11 +227,12 @@ begin_tunnel(struct relay *r, const char *head, size_t len, const char *rest, si
 void
 relay_continue(struct relay *r)
 {
+	const struct request_text *text = r->x->framing->go_ahead();
 	struct piece p = {.n = 0};
 
 	r->expects = false;
-	piece_add(&p, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-	r->x->heads_out += 25;
+	piece_add(&p, text->p, text->n);
+	r->x->heads_out += text->n;
 	relay_start_limits(r);
 	send_down(r, &p);
 }
@@ -240,8 +243,6 @@ static void
 pass_early(struct relay *r, const char *head, size_t len)
 {
 	struct exchange *x = r->x;
-	struct http *h = http_of(x->conn);
-	struct rewrite_answer rules = {.connection = RESPONSE_HEAD_KEEP};
 	struct piece p = {.n = 0};
 
 	if (r->reply.status == 100) {
@@ -253,8 +254,8 @@ pass_early(struct relay *r, const char *head, size_t len)
 		relay_start_limits(r); /* it is a sign of life (RFC 2518, 10.1) */
 	if (x->request.http10)
 		return;
-	piece_add(&p, h->scratch,
-	          rewrite_reply(&rules, head, len, &r->reply, h->scratch, h->scratch_size));
+	piece_add(&p, http_of(x->conn)->scratch,
+	          x->framing->pass_head(x, head, len, &r->reply, FRAMING_NO_BODY));
 	x->heads_out += p.n > 0 ? p.iov[0].iov_len : 0;
 	send_down(r, &p);
 }
@@ -398,8 +399,7 @@ ended(struct relay *r, int error)
 		                        .stale = baton_link_reused(r->link) && r->head.n == 0});
 	} else if (r->reply.body == UPSTREAM_BODY_TO_CLOSE && error == 0) {
 		r->state = ANSWERED;
-		if (r->wrapped)
-			piece_add_end(&p, NULL, 0);
+		r->x->framing->pass_last(r->x, &p, NULL, 0);
 		send_down(r, &p);
 	} else {
 		upstream_bad(r->upstream, false);

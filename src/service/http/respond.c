@@ -1,62 +1,27 @@
 #include "service/http/respond.h"
 
-#include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
+#include "base/log.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/responder.h"
 #include "service/http/response_head.h"
 #include "worker/conn/conn.h"
 #include "worker/core/self.h"
 
 /* The clock of a second: time() does not enter the kernel. */
-static void
-update_date(struct http *h)
+const char *
+respond_date(struct http *h)
 {
 	time_t now = time(NULL);
 
 	if (now == h->date_of)
-		return;
+		return h->date;
 	h->date_of = now;
 	response_head_date(now, h->date);
-	for (int i = 0; i < RESPONSE_HEAD_CONNECTIONS_N; i++)
-		if (h->canned[i].date != NULL)
-			memcpy(h->canned[i].date, h->date, RESPONSE_HEAD_DATE_LEN);
-}
-
-const char *
-respond_date(struct http *h)
-{
-	update_date(h);
 	return h->date;
-}
-
-/* The next request, sent ahead, that would be thrown away by a close. */
-static bool
-another_has_come(const struct exchange *x)
-{
-	if (x->from == x->to)
-		return conn_has_input(x->conn);
-	return head_length(x->in + x->from, x->to - x->from, 0) != 0;
-}
-
-enum response_head_connection
-respond_connection(struct exchange *x)
-{
-	const struct responder *by = x->responder;
-
-	if (by != NULL && by->amid_body != NULL && by->amid_body(x)) {
-		x->close = true;
-		x->last = false; /* the rest of the body still comes */
-	}
-	if (!x->close && (conn_ends_here(x->conn) || self_lame()) && !another_has_come(x))
-		x->close =
-		    true; /* who is told so now does not meet an end between two requests */
-	if (x->close)
-		return RESPONSE_HEAD_CLOSE;
-	return x->request.http10 ? RESPONSE_HEAD_KEEP_ALIVE : RESPONSE_HEAD_KEEP;
 }
 
 /* For the access log, which tells what was sent without it. */
@@ -70,8 +35,9 @@ count_head(struct exchange *x)
 		x->heads_out += (uint64_t)(end + 4 - x->out);
 }
 
-void
-respond_text(struct exchange *x, size_t len)
+/* len bytes of x->text are the answer, or its head. */
+static void
+send_text(struct exchange *x, size_t len)
 {
 	x->out = x->text;
 	x->out_len = len;
@@ -83,14 +49,60 @@ respond_text(struct exchange *x, size_t len)
 void
 respond_status(struct conn *c, struct exchange *x, int status)
 {
-	struct http *h = http_of(c);
-
-	update_date(h);
+	(void)c;
 	x->status = (uint16_t)status;
-	respond_text(x, response_head_error(exchange_text(x), status, h->date,
-	                                    respond_connection(x),
-	                                    x->request.method == METHOD_HEAD));
+	send_text(x, x->framing->error(x, status));
 }
+
+/* --- heads --- */
+
+size_t
+respond_head(struct exchange *x, int status, enum framing_body body)
+{
+	x->status = (uint16_t)status;
+	return x->framing->begin(x, status, body);
+}
+
+size_t
+respond_field(const struct exchange *x, size_t len, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	len = response_head_vheader(x->text, len, fmt, ap);
+	va_end(ap);
+	return len;
+}
+
+void
+respond_end(struct exchange *x, size_t len, enum framing_body body, uint64_t n)
+{
+	send_text(x, x->framing->end(x, len, body, n));
+}
+
+void
+respond_body(struct exchange *x, const char *bytes, size_t n)
+{
+	if (x->request.method == METHOD_HEAD)
+		return;
+	x->more = bytes;
+	x->more_len = n;
+}
+
+bool
+respond_copy(struct exchange *x, const void *bytes, size_t n)
+{
+	char *to = x->text + x->out_len;
+
+	AN(x->out == x->text);
+	if (n > RESPONSE_HEAD_MAX - x->out_len)
+		return false;
+	memcpy(to, bytes, n);
+	respond_body(x, to, n);
+	return true;
+}
+
+/* --- answers --- */
 
 void
 respond_refuse(struct conn *c, struct exchange *x, int status)
@@ -115,32 +127,18 @@ respond_at_end(struct conn *c, struct exchange *x)
 		respond_refuse(c, x, 501);
 		return;
 	}
-	len = respond_head(c, x, 204);
-	respond_text(x, response_head_end(x->text, len));
+	len = respond_head(x, 204, FRAMING_NO_BODY);
+	respond_end(x, len, FRAMING_NO_BODY, 0);
 }
 
 static void
-answer_text(struct conn *c, struct exchange *x, int status, const char *text)
+answer_text(struct exchange *x, int status, const char *text)
 {
-	size_t len = respond_head(c, x, status);
+	size_t len = respond_head(x, status, FRAMING_LENGTH);
 
-	len = response_head_header(
-	    x->text, len, "Content-Type: text/plain\r\nContent-Length: %zu\r\n", strlen(text));
-	respond_text(x, response_head_end(x->text, len));
-	if (x->request.method == METHOD_HEAD)
-		return;
-	x->more = text;
-	x->more_len = strlen(text);
-}
-
-size_t
-respond_head(struct conn *c, struct exchange *x, int status)
-{
-	struct http *h = http_of(c);
-
-	update_date(h);
-	x->status = (uint16_t)status;
-	return response_head_begin(exchange_text(x), status, h->date, respond_connection(x));
+	len = respond_field(x, len, "Content-Type: text/plain\r\n");
+	respond_end(x, len, FRAMING_LENGTH, strlen(text));
+	respond_body(x, text, strlen(text));
 }
 
 static bool
@@ -166,7 +164,7 @@ respond_health(struct conn *c, struct exchange *x, const char *path)
 
 	if (!is_health(http_of(c), path))
 		return false;
-	answer_text(c, x, down ? 503 : 200, down ? "stopping\n" : "ok\n");
+	answer_text(x, down ? 503 : 200, down ? "stopping\n" : "ok\n");
 	return true;
 }
 

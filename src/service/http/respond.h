@@ -10,8 +10,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "service/http/response_head.h"
+#include "service/http/framing.h"
 
 struct conn;
 struct exchange;
@@ -29,9 +30,6 @@ bool respond_is_ours(const struct conn *c, const struct exchange *x);
 /* If path, that of the request, decoded, is the one of health: answer.  Else false. */
 bool respond_health(struct conn *c, struct exchange *x, const char *path);
 
-/* How Connection reads in the answer that begins now; closes, where it says so. */
-enum response_head_connection respond_connection(struct exchange *x);
-
 /*
  * Answer with an error and end the connection: a fault after which the bytes that
  * follow mean nothing any more.
@@ -48,9 +46,19 @@ const char *respond_date(struct http *h);
 /* An answer that is its status; the connection may go on after it. */
 void respond_status(struct conn *c, struct exchange *x, int status);
 
-/* Begin a head in x->text: its length so far.  respond_text makes len bytes there the answer,
- * or its first part. */
-size_t respond_head(struct conn *c, struct exchange *x, int status);
-void respond_text(struct exchange *x, size_t len);
+/*
+ * An answer: its head begins (the length so far, which each of these takes and returns), gets
+ * fields, "Name: value\r\n", of which one that does not fit is left out, and ends; then x is
+ * in PHASE_ANSWER.  n: the body's length.
+ */
+size_t respond_head(struct exchange *x, int status, enum framing_body body);
+size_t respond_field(const struct exchange *x, size_t len, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void respond_end(struct exchange *x, size_t len, enum framing_body body, uint64_t n);
+
+/* Then its body: bytes that stay until they are sent; or a copy, if there is room for them
+ * behind the head: else false.  Nothing to HEAD. */
+void respond_body(struct exchange *x, const char *bytes, size_t n);
+bool respond_copy(struct exchange *x, const void *bytes, size_t n);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * responder: who answers a request, and what it hears of it.
  *
- * A service has one, a table for each kind: text, files, a module's handlers, upstreams.  Who
- * reads requests and writes answers is its framing, and knows nothing else of a responder.  In
- * PHASE_RESPONDER the request is with its responder, which leaves the exchange in PHASE_ANSWER
- * when there is something to send, and then says so (go_on).
+ * A service has one, a table for each kind: text, files, a module's handlers, upstreams.  What
+ * reads requests and writes answers is the framing (framing.h), below it.  In PHASE_RESPONDER
+ * the request is with its responder, which leaves the exchange in PHASE_ANSWER when there is
+ * something to send, and then says so (go_on).
  */
 #ifndef BATON_SERVICE_HTTP_RESPONDER_H
 #define BATON_SERVICE_HTTP_RESPONDER_H
@@ -14,12 +14,6 @@
 
 struct conn;
 struct exchange;
-
-/* What reads requests and writes answers: HTTP/1 is one. */
-struct framing {
-	/* Something was said about the request of c; from the loop's top level. */
-	void (*go_on)(struct conn *c);
-};
 
 /* What is not said to be needed may be NULL. */
 struct responder {

@@ -90,15 +90,22 @@ response_head_begin(char *buf, int status, const char *date, enum response_head_
 }
 
 size_t
+response_head_vheader(char *buf, size_t len, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(buf + len, RESPONSE_HEAD_MAX - len, fmt, ap);
+
+	return len + (size_t)n < RESPONSE_HEAD_MAX - 2 ? len + (size_t)n : len;
+}
+
+size_t
 response_head_header(char *buf, size_t len, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(buf + len, RESPONSE_HEAD_MAX - len, fmt, ap);
+	len = response_head_vheader(buf, len, fmt, ap);
 	va_end(ap);
-	return len + (size_t)n < RESPONSE_HEAD_MAX - 2 ? len + (size_t)n : len;
+	return len;
 }
 
 size_t

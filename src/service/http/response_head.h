@@ -5,6 +5,7 @@
 #ifndef BATON_SERVICE_HTTP_RESPONSE_HEAD_H
 #define BATON_SERVICE_HTTP_RESPONSE_HEAD_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,8 @@ size_t response_head_begin(char *buf, int status, const char *date,
                            enum response_head_connection c);
 size_t response_head_header(char *buf, size_t len, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+size_t response_head_vheader(char *buf, size_t len, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 size_t response_head_end(char *buf, size_t len);
 
 /* A whole error: head and a one-line body (left out for HEAD, 304 and the like). */

@@ -2,6 +2,7 @@
 
 #include "service/http/exchange.h"
 #include "service/http/file.h"
+#include "service/http/framing.h"
 #include "service/http/range.h"
 #include "service/http/respond.h"
 #include "service/http/response_head.h"
@@ -11,7 +12,7 @@
 /* Where a directory's name lacks its slash: the same target with one.  Of several
  * slashes at its start one is left, as "//name" would lead to another host. */
 static void
-answer_moved(struct conn *c, struct exchange *x)
+answer_moved(struct exchange *x)
 {
 	struct request_text t = x->request.target;
 	size_t path = 0, len;
@@ -20,10 +21,10 @@ answer_moved(struct conn *c, struct exchange *x)
 		t.p++;
 	while (path < t.n && t.p[path] != '?' && t.p[path] != '#')
 		path++;
-	len = respond_head(c, x, 301);
-	len = response_head_header(x->text, len, "Location: %.*s/%.*s\r\nContent-Length: 0\r\n",
-	                           (int)path, t.p, (int)(t.n - path), t.p + path);
-	respond_text(x, response_head_end(x->text, len));
+	len = respond_head(x, 301, FRAMING_LENGTH);
+	len = respond_field(x, len, "Location: %.*s/%.*s\r\n", (int)path, t.p,
+	                    (int)(t.n - path), t.p + path);
+	respond_end(x, len, FRAMING_LENGTH, 0);
 }
 
 static void
@@ -36,10 +37,11 @@ send_part(struct exchange *x, uint64_t first, uint64_t n)
 }
 
 static void
-answer_file(struct conn *c, struct exchange *x)
+answer_file(struct exchange *x)
 {
 	struct file *f = &x->file;
-	uint64_t first = 0, last = f->size - 1, n = f->size;
+	uint64_t first = 0, last = f->size - 1, n = 0;
+	enum framing_body body;
 	enum range_result range = RANGE_WHOLE;
 	char modified[RESPONSE_HEAD_DATE_LEN + 1];
 	int status = range_precondition(&x->request, f->etag, f->modified);
@@ -50,32 +52,24 @@ answer_file(struct conn *c, struct exchange *x)
 		range = range_parse(&x->request.range, f->size, &first, &last);
 	if (status == 0)
 		status = range == RANGE_PART ? 206 : range == RANGE_UNSATISFIABLE ? 416 : 200;
+	body = status == 304 ? FRAMING_NO_BODY : FRAMING_LENGTH;
 	response_head_date(f->modified, modified);
-	len = respond_head(c, x, status);
-	len = response_head_header(x->text, len,
-	                           "ETag: %s\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n",
-	                           f->etag, modified);
+	len = respond_head(x, status, body);
+	len = respond_field(x, len, "ETag: %s\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n",
+	                    f->etag, modified);
+	if (range == RANGE_PART)
+		len = respond_field(x, len, "Content-Range: bytes %llu-%llu/%llu\r\n",
+		                    (unsigned long long)first, (unsigned long long)last,
+		                    (unsigned long long)f->size);
+	else if (status == 416)
+		len = respond_field(x, len, "Content-Range: bytes */%llu\r\n",
+		                    (unsigned long long)f->size);
 	if (status == 200 || status == 206) {
-		if (range == RANGE_PART) {
-			n = last - first + 1;
-			len = response_head_header(
-			    x->text, len, "Content-Range: bytes %llu-%llu/%llu\r\n",
-			    (unsigned long long)first, (unsigned long long)last,
-			    (unsigned long long)f->size);
-		}
-		len = response_head_header(x->text, len,
-		                           "Content-Type: %s\r\nContent-Length: %llu\r\n",
-		                           f->type, (unsigned long long)n);
+		n = range == RANGE_PART ? last - first + 1 : f->size;
+		len = respond_field(x, len, "Content-Type: %s\r\n", f->type);
 		send_part(x, first, n);
-	} else if (status == 416) {
-		len = response_head_header(x->text, len,
-		                           "Content-Range: bytes */%llu\r\n"
-		                           "Content-Length: 0\r\n",
-		                           (unsigned long long)f->size);
-	} else if (status != 304) {
-		len = response_head_header(x->text, len, "Content-Length: 0\r\n");
 	}
-	respond_text(x, response_head_end(x->text, len));
+	respond_end(x, len, body, n);
 }
 
 static void
@@ -92,9 +86,9 @@ answer(struct conn *c, struct exchange *x)
 	if (status == 0)
 		status = file_open(h->root, path, h->conf->index, &x->file);
 	if (status == 0)
-		answer_file(c, x);
+		answer_file(x);
 	else if (status == 301)
-		answer_moved(c, x);
+		answer_moved(x);
 	else
 		respond_status(c, x, status);
 }

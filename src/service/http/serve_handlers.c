@@ -5,13 +5,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/handler_body.h"
 #include "service/http/handler_drain.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"
 #include "service/head/request.h"
 #include "service/http/respond.h"
-#include "service/http/response_head.h"
 #include "service/http/route.h"
 #include "worker/conn/conn.h"
 #include "worker/core/pace.h"
@@ -32,19 +32,19 @@ go_on(struct handler *handler)
 
 	if (handler->cut != NULL) {
 		if (handler->by_drain)
-			conn_cut(c, handler->cut);
+			x->framing->cut(x, handler->cut);
 		else
-			conn_close(c, handler->cut);
+			x->framing->close(x, handler->cut);
 		return;
 	}
 	if (c->writing)
 		return; /* it will come by itself */
 	if (x->phase == PHASE_RESPONDER)
 		handler_next_piece(handler);
-	if (x->phase != PHASE_RESPONDER && !c->watched && !c->is_opening)
-		conn_watch(c);
+	if (x->phase != PHASE_RESPONDER)
+		x->framing->hear(x, true);
 	if (c->life != CONN_CLOSED)
-		http_of(c)->framing->go_on(c);
+		x->framing->go_on(c);
 }
 
 /* Those that are there, as far as the time goes. */
@@ -107,12 +107,12 @@ waits(struct conn *c, struct exchange *x)
 		if (!handler_body_waits(handler))
 			return false;
 	} else {
-		timelist_leave(&c->timed);
+		timelist_leave(x->limit);
 	}
 	if (make_room(c, x) == 0)
-		conn_unwatch(c); /* the client has to wait */
-	else if (handler->streamed && !c->watched && !c->is_opening)
-		conn_watch(c);
+		x->framing->hear(x, false); /* the client has to wait */
+	else if (handler->streamed)
+		x->framing->hear(x, true);
 	return true;
 }
 
@@ -120,10 +120,10 @@ static void
 hung_up(struct conn *c, struct exchange *x)
 {
 	if (make_room(c, x) == 0) {
-		conn_unwatch(c);
+		x->framing->hear(x, false);
 		return;
 	}
-	conn_close(c, "the client hung up");
+	x->framing->close(x, "the client hung up");
 }
 
 static bool
@@ -183,14 +183,12 @@ refuse_method(struct handler *handler)
 	static const char body[] = "405 Method Not Allowed\n";
 	struct exchange *x = handler->x;
 	char allow[HANDLER_ALLOW_MAX];
-	size_t len = respond_head(x->conn, x, 405), n = sizeof body - 1;
+	size_t len = respond_head(x, 405, FRAMING_LENGTH);
 
-	len = response_head_header(
-	    x->text, len, "Allow: %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n",
-	    handler_allow(handler, allow, sizeof allow), n);
-	len = response_head_end(x->text, len);
-	memcpy(x->text + len, body, n);
-	respond_text(x, len + (x->request.method == METHOD_HEAD ? 0 : n));
+	len = respond_field(x, len, "Allow: %s\r\nContent-Type: text/plain\r\n",
+	                    handler_allow(handler, allow, sizeof allow));
+	respond_end(x, len, FRAMING_LENGTH, sizeof body - 1);
+	respond_body(x, body, sizeof body - 1);
 }
 
 static int
@@ -214,7 +212,7 @@ begin(struct conn *c, struct exchange *x)
 {
 	struct handler *handler;
 
-	if (x->body_left == 0 && !x->request.chunked) {
+	if (!exchange_has_body(x)) {
 		respond(c, x);
 		return;
 	}
@@ -309,7 +307,7 @@ serve_handlers_leave(baton_request r, bool *chunked)
 	    handler->x->phase != PHASE_RESPONDER)
 		return NULL;
 	c = handler->x->conn;
-	*chunked = handler->chunked;
+	*chunked = handler->x->framing->passes_chunks(handler->x);
 	exchange_give_back(c);
 	return c;
 }
