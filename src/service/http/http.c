@@ -22,8 +22,6 @@
 
 /* --- start and stop --- */
 
-static const struct service_type relay_service;
-
 /* A module's is the default of a stream unless it is set. */
 static uint64_t
 idle_limit(const struct conf_service *conf)
@@ -113,7 +111,6 @@ start(struct service *service, char **cause)
 	if (conf->nupstream > 0) {
 		relay_start(h, service->base);
 		h->responder = &relay_responder;
-		service->type = &relay_service;
 	}
 	return 0;
 }
@@ -156,21 +153,6 @@ patience(const struct conn *c)
 	return (uint64_t)longest;
 }
 
-static const struct service_type relay_service = {
-    .name = "http",
-    .logs_requests = true,
-    .stop = stop,
-    .open = http1_open,
-    .ready = http1_ready,
-    .drain = http1_drain,
-    .let_go = http1_let_go,
-    .freeze = http_freeze,
-    .thaw = http_thaw,
-    .resume = http1_resume,
-    .patience = patience,
-    .release = exchange_give_back,
-};
-
 static unsigned
 needs(const struct conf_service *conf)
 {
@@ -185,8 +167,7 @@ const struct service_type http_service = {
     .start = start,
     .stop = stop,
     .open = http1_open,
-    .readable = http1_readable,
-    .writable = http1_go_on,
+    .ready = http1_ready,
     .drain = http1_drain,
     .let_go = http1_let_go,
     .freeze = http_freeze,
