@@ -16,7 +16,7 @@
 #include "master/core/env.h"
 #include "master/listen/listener.h"
 #include "master/state/fdlist.h"
-#include "master/workers/generation.h"
+#include "master/workers/generation_int.h"
 #include "master/workers/logpipe.h"
 #include "master/workers/slot_int.h"
 #include "wire/chan.h"
@@ -52,6 +52,7 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 static bool
 watch(struct worker *w)
 {
+	AN(w->pidfd < 0 && w->gone == NULL);
 	w->pidfd = process_open(w->pid, stats_page_start_time(env.stats, w->page),
 	                        w->chan != NULL && chan_is_alive(w->chan));
 	if (w->pidfd < 0)
@@ -66,6 +67,7 @@ watch(struct worker *w)
 static bool
 adopt(struct worker *w)
 {
+	AN(env.adopts);
 	w->ready |= w->page->state != STATS_STARTING;
 	if (!w->leaving &&
 	    (w->page->state == STATS_DRAINING || w->page->state == STATS_CUTTING)) {
@@ -151,6 +153,7 @@ slot_restore(struct generation *gen, const json_t *j)
 	fd = fdlist_get(json_object_get(j, "log"));
 	if (fd >= 0)
 		w->log = logpipe_again(fd, w->birth);
+	generation_grow_slots(gen, w->slot + 1); /* it may leave a slot that is not wanted */
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	if (env.adopts ? !adopt(w) : adopted && !watch(w)) {
 		slot_buried(w, SPAWN_UNKNOWN);

@@ -76,6 +76,7 @@ pair(struct worker *giver, struct worker *taker)
 	struct msg_peer to_giver = {.birth = taker->birth, .generation = taker->gen->id};
 	int end[2], result;
 
+	AN(giver != taker && giver->leaving && !taker->leaving);
 	if (chan_pair(end) < 0)
 		return -1;
 	result = chan_send(taker->chan, MSG_PEER, taker->birth, &to_taker, sizeof to_taker,
@@ -106,6 +107,7 @@ aim(struct worker *giver, const struct takers *takers)
 	uint64_t *birth = mem_alloc((takers->n + 1) * sizeof *birth);
 	size_t n = 0;
 
+	AN(giver->chan != NULL && giver->slot < giver->gen->nslots);
 	for (size_t i = 0; i < takers->n; i++)
 		if (is_for(giver, i, takers->n))
 			birth[n++] = takers->worker[i]->birth;
@@ -128,6 +130,7 @@ aim(struct worker *giver, const struct takers *takers)
 		}
 		birth[n++] = taker->birth;
 	}
+	AN(n <= takers->n);
 	free(giver->aims);
 	giver->aims = birth;
 	giver->naims = n;
