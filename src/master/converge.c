@@ -192,51 +192,65 @@ perform(const struct facts *f, const struct policy_action *a)
 	struct generation *g = f->n > 0 ? f->gen[a->gen] : NULL;
 	struct worker *w;
 
+	AN(f->n == 0 || a->gen < f->n);
 	switch (a->verb) {
 	case POLICY_SPAWN:
+		AN(g->image == env.image && a->index < g->want);
 		spawn(g, (uint32_t)a->index);
 		return false;
 	case POLICY_PROMOTE:
+		AN(g == change_new() && g->state == GEN_STARTING);
 		change_promote(g);
 		return true;
 	case POLICY_FAIL_DIED:
+		AN(g == change_new() && g->died && g->cause != NULL);
 		change_fail(g, g->cause);
 		return true;
 	case POLICY_FAIL_TIMEOUT:
+		AN(g == change_new() && g->state == GEN_STARTING);
 		timed_out(g);
 		return true;
 	case POLICY_COMMIT:
+		AN(g == change_new() && g->state == GEN_ACTIVE);
 		change_commit(g);
 		return true;
 	case POLICY_LEAVE:
 		w = f->worker[a->gen][a->index];
+		AN(w->gen == g && !w->leaving);
 		slot_drain(w, clock_ms() + (uint64_t)g->conf->drain.deadline,
 		           MSG_DRAIN_SUCCESSOR);
 		return false;
 	case POLICY_KILL:
 		w = f->worker[a->gen][a->index];
+		AN(w->gen == g);
 		slot_kill(w, why_killed(w));
 		stop_note_kill();
 		return false;
 	case POLICY_CUT:
+		AN(g->state == GEN_DRAINING || g->state == GEN_FAILED);
 		generation_cut(g);
 		return false;
 	case POLICY_BEGIN:
+		AN(change_waiting() && env.stop == STOP_NO);
 		change_begin();
 		return true;
 	case POLICY_ORDER:
 		generation_order(g);
 		return false;
 	case POLICY_RETIRE:
+		AN(TAILQ_EMPTY(&g->workers) && !stop_keeps(g->id));
 		generation_free(g, change_generation_gone);
 		return true;
 	case POLICY_STOP_FILTER:
+		AN(env.stop == STOP_LAME);
 		stop_filter();
 		return true;
 	case POLICY_STOP_DRAIN:
+		AN(env.stop == STOP_FILTER);
 		stop_drain();
 		return true;
 	case POLICY_EXIT:
+		AN(env.stop >= STOP_DRAIN);
 		event_base_loopbreak(env.base);
 		return true;
 	}
@@ -306,6 +320,7 @@ on_converge(evutil_socket_t fd, short what, void *arg)
 void
 converge_start(void)
 {
+	AN(cv.now == NULL);
 	cv.now = event_new(env.base, -1, 0, on_converge, NULL);
 	cv.wake = evtimer_new(env.base, on_converge, NULL);
 	if (cv.now == NULL || cv.wake == NULL)

@@ -50,6 +50,7 @@ cut_target(uint64_t now)
 {
 	uint64_t gone = now - dr.cut_since + CUT_TICK_MS;
 
+	AN(dr.cutting && now >= dr.cut_since);
 	if (gone >= dr.order.cut_over_ms)
 		return UINT64_MAX;
 	return dr.cut_total * gone / dr.order.cut_over_ms;
@@ -77,6 +78,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 begin_cutting(void)
 {
+	AN(self.drains && !dr.cutting);
+	AN(waitgroup_count() >= waitgroup_tasks());
 	dr.cut_total = waitgroup_count() - waitgroup_tasks();
 	log_warn("deadline: %llu connections are left; those that don't end by themselves are "
 	         "cut over %u ms",
@@ -110,6 +113,7 @@ on_settled(bool done)
 static void
 on_swept(void)
 {
+	AN(self.drains);
 	self_tell(MSG_SWEPT, NULL, 0);
 	if (!dr.cutting)
 		waitgroup_wait(dr.order.deadline_ms, on_settled);
@@ -162,6 +166,7 @@ drain_resume(void)
 	accept_unsweep();
 	give_call_off();
 	runtime_undrain();
+	AN(!accept_sweeping());
 	set_state(STATS_PAUSED);
 }
 

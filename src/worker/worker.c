@@ -151,6 +151,7 @@ orphaned(void)
 	                          .cut_over_ms = (uint32_t)self.heritage->conf->drain.cut_over,
 	                          .flags = MSG_DRAIN_SWEEP};
 
+	AN(self.chan != NULL);
 	if (w.piped)
 		log_set_fd(STDERR_FILENO, log_form());
 	log_warn("the master is gone: drain and leave");
@@ -296,6 +297,7 @@ start_services(char **cause)
 
 		s->conf = &conf->service[i];
 		s->type = service_type_find(s->conf->type);
+		AN(s->type != NULL);
 		s->base = self.base;
 		if (s->type->start == NULL || s->type->start(s, &why) == 0)
 			continue;

@@ -119,7 +119,7 @@ def keys_of_page():
 
 @case
 def every_key_is_on_the_page():
-    text = read(SOURCE, "src", "conf", "keys.c")
+    text = read(SOURCE, "src", "conf", "keys_table.c")
     rows = re.findall(r"^\t\{ IN_(\w+)\((\w+)\)", text, re.M)
     rows += re.findall(r'\.section = CONF_(\w+), \.name = "(\w+)"', text)
     listed = run(KEYS, "--list").stdout.splitlines()
@@ -150,7 +150,7 @@ def every_key_has_range_and_default():
 @case
 def what_every_type_takes_is_on_the_page():
     """As the parser sees it: a key that it knows for a type stands in that type's part."""
-    source = read(SOURCE, "src", "conf", "keys.c")
+    source = read(SOURCE, "src", "conf", "keys_table.c")
     types = re.search(r"keys_service_types\[\] = \{(.*?)NULL", source, re.S).group(1)
     for name in re.findall(r'"(\w+)"', types):
         text = re.search(rf"^\.Ss Keys of type {name}\n((?:(?!\.S[sh]).*\n)*)", page("server.ini.5"), re.M)

@@ -57,6 +57,7 @@ START_TEST(every_one_that_may_serve_gets_them)
 {
 	struct generation *paused = of(2), *active = of(2), *draining = of(2);
 
+	generation_activate(paused);
 	generation_pause(paused);
 	generation_activate(active);
 	generation_drain(draining);

@@ -138,6 +138,7 @@ END_TEST
 START_TEST(nothing_goes_to_one_on_probation)
 {
 	two(1, 1, "");
+	generation_activate(old);
 	generation_pause(old);
 	crew_join(old, 2, 1, true);
 	run();

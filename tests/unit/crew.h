@@ -124,7 +124,7 @@ crew_tear_down(void)
 #define SHARED "address = 127.0.0.1:0\nreuseport = no\n"
 
 /* A generation for a file with such lines of a "listen", and more sections. */
-static struct generation *
+static __attribute__((unused)) struct generation *
 crew_generation(const char *listen, uint32_t slots, const char *more)
 {
 	struct conf_errors errors = {0};

@@ -41,6 +41,7 @@ change_generation_gone(const struct generation *g)
 int
 change_first(struct conf *conf, char **cause)
 {
+	AN(change_run.phase == PHASE_IDLE && generation_active() == NULL);
 	change_run.kind = CHANGE_START;
 	timing_begin(TIMING_START);
 	if (change_begin_generation(conf, cause) < 0)
@@ -54,6 +55,7 @@ change_promote(struct generation *g)
 	char *cause = NULL;
 
 	AN(g == change_run.gen && change_run.phase == PHASE_STARTING);
+	AN(g->state == GEN_STARTING && change_run.old != g);
 	FAULT("promote");
 	if (listener_open(g, &cause) < 0) {
 		change_fail(g, cause);
@@ -99,6 +101,7 @@ change_commit(struct generation *g)
 	char *text;
 
 	AN(g == change_run.gen && change_run.phase == PHASE_PROBATION);
+	AN(g->state == GEN_ACTIVE && (old == NULL || old->state == GEN_PAUSED));
 	FAULT("commit");
 	upgrade_commit();
 	log_echo_errors(false); /* whoever started it has an answer */
@@ -142,6 +145,7 @@ roll_back(const char *reason)
 {
 	struct generation *failed = change_run.gen, *old = change_run.old;
 
+	AN(change_run.phase != PHASE_IDLE);
 	if (change_run.kind == CHANGE_UPGRADE) {
 		change_back(reason);
 		log_fatal("the old binary cannot be executed again; reason of the rollback: %s",
@@ -178,6 +182,7 @@ static int
 take_over(struct generation *old, struct generation *active, const struct requester *by,
           char **cause)
 {
+	AN(old->state == GEN_DRAINING && active->state == GEN_ACTIVE);
 	if (generation_acquire(old, cause) < 0)
 		return -1;
 	scale_undo_change();
@@ -240,6 +245,7 @@ change_abort(const struct requester *by, char **cause)
 static void
 stay_in_this_image(void)
 {
+	AN(change_run.gen != NULL);
 	upgrade_commit();
 	if (change_run.old->state == GEN_PAUSED)
 		generation_resume(change_run.old);

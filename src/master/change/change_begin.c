@@ -86,6 +86,7 @@ change_start_next(void)
 {
 	if (!waiters_any(WAITERS_NEXT) || env.stop != STOP_NO)
 		return;
+	AN(change_run.phase == PHASE_IDLE);
 	waiters_take_next();
 	free(change_run.binary);
 	change_run.binary = change_run.next_binary;
@@ -140,6 +141,7 @@ change_begin_generation(struct conf *conf, char **cause)
 	struct generation_use *use;
 	size_t nuse;
 
+	AN(change_run.gen == NULL && change_run.old == NULL);
 	if (privileges_of(conf, &unused, cause) < 0 || settings_try(conf, cause) < 0 ||
 	    settings_open_log(conf, cause) < 0) {
 		conf_free(&conf);
@@ -169,6 +171,7 @@ begin_reloaded(void)
 	struct conf *conf = conf_parse(env.conf_path, change_run.text, change_run.len, &errors);
 	char *cause = NULL;
 
+	AN(change_run.text != NULL);
 	if (conf == NULL) {
 		char *all = conf_errors_join(&errors);
 
@@ -209,6 +212,7 @@ execute_upgrade(void)
 	    (uint64_t)(limits->start_timeout + limits->probation) + UPGRADE_MARGIN_MS;
 	char *cause = NULL;
 
+	AN(change_run.binary != NULL);
 	FAULT("upgrade-exec");
 	if (grow_ahead(&cause) == 0)
 		upgrade_exec(change_run.binary, limit, &cause);
@@ -220,6 +224,7 @@ static void
 preflight_done(void *arg, bool yes, const char *text)
 {
 	(void)arg;
+	AN(change_run.phase == PHASE_PREFLIGHT && change_run.preflight != NULL);
 	change_run.preflight = NULL;
 	FAULT("preflight-done");
 	if (!yes) {
@@ -313,6 +318,8 @@ begin_upgrade(void)
 static void
 run(enum change_kind kind)
 {
+	AN(change_run.phase == PHASE_IDLE && change_run.preflight == NULL);
+	AN(env.stop == STOP_NO && kind != CHANGE_START);
 	change_run.kind = kind;
 	change_enter(PHASE_PREFLIGHT);
 	timing_begin(TIMING_CHECK);

@@ -60,6 +60,7 @@ apply(uint32_t workers, char **cause)
 {
 	struct generation *g;
 
+	AN(workers > 0 && workers <= WORKERS_MAX);
 	if (env.stop != STOP_NO)
 		return cause_set(cause, "baton is stopping");
 	TAILQ_FOREACH (g, generation_all(), link)
@@ -105,6 +106,7 @@ scale_wait(uint32_t workers, struct control_client *client)
 	const struct generation *g = generation_active(); /* NULL: the first start */
 	struct waiter *w = mem_alloc(sizeof *w);
 
+	AN(client != NULL);
 	w->client = client;
 	control_owe(client, client_gone, w);
 	w->workers = workers;
@@ -212,6 +214,7 @@ finish(struct waiter *w, bool done, const struct generation *g)
 	struct control_client *client = w->client;
 	uint32_t n = w->workers;
 
+	AN(!done || g != NULL);
 	TAILQ_REMOVE(&all, w, link);
 	free(w);
 	if (done)

@@ -37,6 +37,7 @@ stop_note_kill(void)
 static void
 set_stop(enum policy_stop to)
 {
+	AN(to > env.stop || to == STOP_NOW);
 	env.stop = to;
 	env.stop_since_ms = clock_ms();
 }

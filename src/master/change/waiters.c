@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "master/control/control.h"
 #include "master/control/requester.h"
@@ -35,6 +36,7 @@ client_gone(void *owed)
 {
 	struct waiter *r = owed;
 
+	AN(r->client != NULL);
 	r->client = NULL;
 }
 
@@ -51,6 +53,7 @@ add(enum waiters_list which, const struct requester *by, bool wait)
 {
 	struct waiter *r = mem_alloc(sizeof *r);
 
+	AN(which < WAITERS_N);
 	r->by = *by;
 	owe(r, by->client);
 	r->wait = wait;
@@ -104,6 +107,7 @@ waiters_any(enum waiters_list which)
 void
 waiters_take_next(void)
 {
+	AN(TAILQ_EMPTY(&lists[WAITERS_NOW]));
 	TAILQ_CONCAT(&lists[WAITERS_NOW], &lists[WAITERS_NEXT], link);
 }
 
@@ -146,6 +150,7 @@ answer_waited(struct waiter *r)
 	uint64_t cut = r->cut;
 	uint32_t gen = r->gen;
 
+	AN(r->wait && !older_lives(gen));
 	TAILQ_REMOVE(&lists[WAITERS_WAITING], r, link);
 	free(r);
 	if (client == NULL)

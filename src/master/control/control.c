@@ -74,6 +74,7 @@ client_free(struct control_client *c)
 {
 	if (c->gone != NULL)
 		c->gone(c->owed);
+	AN(ct.n > 0);
 	TAILQ_REMOVE(&ct.clients, c, link);
 	ct.n--;
 	event_free(c->limit);
@@ -149,6 +150,7 @@ control_answer(struct control_client *c, int exit_code, json_t *data, const char
 	va_list ap;
 	json_t *line;
 
+	AN(!c->closing);
 	va_start(ap, fmt);
 	line = last_line(exit_code, fmt, ap);
 	va_end(ap);
@@ -166,6 +168,7 @@ control_answer_bytes(struct control_client *c, int exit_code, struct evbuffer *d
 	json_t *line;
 	char *head;
 
+	AN(!c->closing);
 	va_start(ap, fmt);
 	line = last_line(exit_code, fmt, ap);
 	va_end(ap);
@@ -229,6 +232,7 @@ count_waiting(void)
 static void
 run(struct control_client *c, const char *line)
 {
+	AN(!c->asked && !c->closing);
 	c->asked = true;
 	c->line = mem_strdup(line);
 	evtimer_del(c->limit);
@@ -330,6 +334,7 @@ control_client_new(int fd, uint32_t id)
 {
 	struct control_client *c = mem_alloc(sizeof *c);
 
+	AN(fd >= 0);
 	c->id = id;
 	c->bev = bufferevent_socket_new(env.base, fd, BEV_OPT_CLOSE_ON_FREE);
 	c->limit = evtimer_new(env.base, on_limit, c);

@@ -181,6 +181,7 @@ grow(struct listener *l, const struct conf_listen *conf, bool listening, uint32_
 		fd_keepalive(fd[bound++], conf->keepalive);
 	while (bound == n && used < n && (!listening || listen(fd[used], backlog) == 0))
 		listener_add_socket(l, fd[used++]);
+	AN(used <= bound && bound <= n);
 	if (used < n)
 		cause_set(cause, "cannot add a socket for %s: %s", l->bound, strerror(errno));
 	for (size_t i = used; i < bound; i++)
@@ -216,6 +217,7 @@ acquire_one(const struct conf_listen *conf, const struct conf_addr *a, uint32_t 
 	free(id);
 	if (l == NULL)
 		return -1;
+	AN(l->nsock > 0 && l->bound != NULL);
 	l->backlog = (int)conf->backlog;
 	l->keepalive = conf->keepalive;
 	l->coming |= step->opened || l->retired;
@@ -238,6 +240,7 @@ undo(struct step *step, size_t n)
 	while (n-- > 0) {
 		struct listener *l = step[n].l;
 
+		AN(!(step[n].opened && step[n].unretired));
 		if (step[n].unretired) {
 			l->retired = true;
 			l->coming = false;
@@ -276,6 +279,7 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
 		mem_free(&list);
 		n = 0;
 	}
+	AN((result < 0) == (list == NULL) || conf->nlisten == 0);
 	free(steps);
 	*use = list;
 	*nuse = n;
@@ -285,6 +289,7 @@ listener_acquire(const struct conf *conf, uint32_t slots, struct generation_use 
 static int
 let_in(struct listener *l, char **cause)
 {
+	AN(l->coming && !l->retired);
 	for (size_t i = 0; i < l->nsock && l->kind != CONF_ADDR_SYSTEMD; i++) {
 		fd_keepalive(l->sock[i].fd, l->keepalive);
 		if (listen(l->sock[i].fd, l->backlog) < 0)

@@ -124,6 +124,7 @@ listener_first(void)
 void
 listener_add_socket(struct listener *l, int fd)
 {
+	AN(fd >= 0);
 	l->sock = mem_grow(l->sock, l->nsock, sizeof *l->sock);
 	l->sock[l->nsock++] = (struct lsocket){.id = ++last_id, .fd = fd};
 	fdstore_put("socket", last_id, fd);
@@ -151,6 +152,7 @@ listener_last_id(void)
 void
 listener_replace_socket(struct listener *l, size_t i, int fd)
 {
+	AN(i < l->nsock && fd >= 0);
 	close_socket(&l->sock[i]);
 	l->sock[i] = (struct lsocket){.id = ++last_id, .fd = fd};
 	fdstore_put("socket", last_id, fd);
@@ -308,6 +310,7 @@ listener_apply(const struct generation *g)
 		const struct conf_listen *cl = &g->conf->listen[g->use[i].listen_ix];
 		struct listener *l = g->use[i].listener;
 
+		AN(!l->retired && !l->coming);
 		l->backlog = (int)cl->backlog;
 		l->keepalive = cl->keepalive;
 		for (size_t k = 0; k < l->nsock; k++) {

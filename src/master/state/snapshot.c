@@ -42,6 +42,7 @@ snapshot_start(int fd)
 {
 	struct word w;
 
+	AN(sn.fd < 0);
 	if (!fdstore_exists())
 		return;
 	sn.fd = fd >= 0 ? fd : memfd_create("baton-snapshot", MFD_CLOEXEC);
@@ -83,6 +84,7 @@ keep(char *text)
 {
 	struct word w = {.magic = MAGIC, .n = sn.n + 1, .len = strlen(text)};
 
+	AN(place_of(w.n) != place_of(sn.n)); /* the one before is whole until then */
 	if (!put(text, w.len, place_of(w.n)) || !put((const char *)&w, sizeof w, 0)) {
 		log_warn("the snapshot of the state cannot be written: %s", strerror(errno));
 		free(text);

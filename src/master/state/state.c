@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "master/core/env.h"
 #include "master/state/fdlist.h"
@@ -38,6 +39,7 @@ records(struct fdlist *fds)
 {
 	json_t *list = json_array();
 
+	AN(parts != NULL);
 	for (const struct part *p = parts; p->tag != NULL; p++)
 		if (json_array_append_new(list, record(p->tag, p->save(fds))) < 0) {
 			json_decref(list);
@@ -160,6 +162,7 @@ state_check(const json_t *state, char **cause)
 static int
 restore(const json_t *state, bool late, char **cause)
 {
+	AN(parts != NULL && state != NULL);
 	for (const struct part *p = parts; p->tag != NULL; p++)
 		if (p->late == late && p->restore(state_record(state, p->tag), cause) < 0)
 			return -1;

@@ -111,6 +111,7 @@ upgrade_commit(void)
 	set_alarm(0);
 	if (wayback.armed)
 		wayback_disarm();
+	AN(!wayback.armed);
 	fd_close(&wayback.state);
 }
 
@@ -177,6 +178,7 @@ close_unclaimed(void)
 int
 upgrade_read(char **cause)
 {
+	AN(up.given == NULL && wayback.state >= 0);
 	up.given = state_read(wayback.state, cause);
 	if (up.given == NULL)
 		return -1;
@@ -203,8 +205,10 @@ keep_for_the_way_back(void)
 int
 upgrade_restore(char **cause)
 {
-	int result = state_restore(up.given, cause);
+	int result;
 
+	AN(up.given != NULL);
+	result = state_restore(up.given, cause);
 	up.old_image = env.image;
 	env.image += wayback.armed ? 1 : 0;
 	if (result == 0)
@@ -241,6 +245,7 @@ upgrade_exec(const char *binary, uint64_t limit_ms, char **cause)
 	char entry[64], **envp;
 	sigset_t mask;
 
+	AN(!wayback.armed); /* one is not committed yet */
 	if (old < 0)
 		cause_set(cause, "cannot keep the old binary open: %s",
 		          access("/proc/self/exe", F_OK) < 0 ? "/proc is not there"

@@ -94,6 +94,7 @@ wayback_arm(void)
 	struct sigaction sa = {.sa_handler = on_fatal_signal, .sa_flags = SA_ONSTACK};
 	sigset_t set;
 
+	AN(!wayback.armed && wayback.old >= 0);
 	wayback.pid = getpid();
 	wayback.armed = true;
 	sigaltstack(&ss, NULL);

@@ -23,6 +23,7 @@ struct wish {
 static void
 wish_add(struct wish *w, uint32_t id, uint32_t listen_ix, int fd)
 {
+	AN(fd >= 0);
 	w->sock = mem_grow(w->sock, w->n, sizeof *w->sock);
 	w->fd = mem_grow(w->fd, w->n, sizeof *w->fd);
 	w->sock[w->n] = (struct msg_socket){.id = id, .listener = listen_ix};
@@ -47,6 +48,7 @@ wish_listener(struct wish *wish, size_t n, const struct generation *g,
 	bool shared = l->kind != CONF_ADDR_TCP || !g->conf->listen[u->listen_ix].reuseport;
 	bool bar = shared && !all_are_barred(wish, n);
 
+	AN(n > 0 && u->listen_ix < g->conf->nlisten);
 	for (size_t k = 0; k < l->nsock; k++) {
 		struct wish *to = &wish[k % n];
 
@@ -89,6 +91,7 @@ tell_wish(const struct wish *w)
 {
 	struct worker *worker = w->worker;
 
+	AN(slot_able(worker));
 	if (same_as_held(w))
 		return;
 	for (size_t i = 0; i < w->n; i++)
@@ -124,6 +127,7 @@ assign_generation(const struct generation *g, const struct generation *active)
 	struct worker *w;
 	size_t n = 0;
 
+	AN(g->state == GEN_ACTIVE || g->state == GEN_PAUSED);
 	TAILQ_FOREACH (w, &g->workers, link) {
 		if (!slot_able(w))
 			continue;

@@ -20,9 +20,30 @@ generation_all(void)
 	return &all;
 }
 
+/* What may follow what. */
+static bool
+may_become(enum gen_state from, enum gen_state to)
+{
+	switch (to) {
+	case GEN_ACTIVE:
+		return from != GEN_FAILED && from != GEN_GONE;
+	case GEN_PAUSED:
+		return from == GEN_ACTIVE;
+	case GEN_DRAINING:
+		return from != GEN_FAILED && from != GEN_GONE;
+	case GEN_FAILED:
+		return from != GEN_GONE;
+	case GEN_STARTING:
+	case GEN_GONE:
+		break;
+	}
+	return false;
+}
+
 static void
 set_state(struct generation *g, enum gen_state state)
 {
+	AN(may_become(g->state, state));
 	if (g->state != state)
 		log_event(EVENT_GENERATION_STATE,
 		          EVENT_FIELDS(EVENT_NUMBER("GENERATION", g->id),
@@ -39,6 +60,7 @@ generation_grow_slots(struct generation *g, uint32_t n)
 {
 	if (n <= g->nslots)
 		return;
+	AN((g->slot == NULL) == (g->nslots == 0));
 	g->slot = mem_realloc(g->slot, n * sizeof *g->slot);
 	memset(g->slot + g->nslots, 0, (n - g->nslots) * sizeof *g->slot);
 	g->nslots = n;
@@ -60,6 +82,7 @@ generation_new(struct conf *conf, uint32_t want)
 {
 	struct generation *g = generation_make(stats_next_generation(env.stats));
 
+	AN(conf != NULL && want > 0);
 	g->conf = conf;
 	g->image = env.image;
 	g->version = mem_strdup(env.program->version);
@@ -178,6 +201,7 @@ drain_workers(struct generation *g, uint32_t flags)
 	uint64_t by = deadline(g);
 	struct worker *w;
 
+	AN(by > 0);
 	TAILQ_FOREACH (w, &g->workers, link) {
 		if ((flags & MSG_DRAIN_SUCCESSOR) && !w->unsure)
 			leave_queues(w);
@@ -267,6 +291,7 @@ generation_acquire(struct generation *g, char **cause)
 	struct generation_use *use;
 	size_t nuse;
 
+	AN(g->want > 0);
 	if (listener_acquire(g->conf, g->want, &use, &nuse, cause) < 0)
 		return -1;
 	free(g->use);
@@ -293,6 +318,7 @@ generation_resume(struct generation *g)
 {
 	struct worker *w;
 
+	AN(g->state == GEN_PAUSED || g->state == GEN_DRAINING);
 	TAILQ_FOREACH (w, &g->workers, link)
 		if (w->leaving && !w->killed && w->slot < g->want && !has_successor(w))
 			slot_resume(w);
@@ -316,6 +342,7 @@ generation_cut(struct generation *g)
 void
 generation_scale(struct generation *g, uint32_t want)
 {
+	AN(want > 0 && g->state != GEN_FAILED);
 	log_info("generation %u: %u -> %u workers", g->id, g->want, want);
 	generation_grow_slots(g, want);
 	g->want = want;
@@ -326,6 +353,7 @@ generation_note_death(struct generation *g, uint32_t slot, uint64_t lived_ms, co
 {
 	struct policy_slot *s;
 
+	AN(cause != NULL);
 	g->died = true;
 	cause_set(&g->cause, "%s", cause);
 	if (slot >= g->nslots)

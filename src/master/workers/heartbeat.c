@@ -59,6 +59,7 @@ look(struct worker *w)
 	         limit = (uint64_t)w->gen->conf->server.worker_stall;
 	uint64_t silent_ms;
 
+	AN(w->ready);
 	if (beat != w->beat || beat == 0) {
 		w->beat = beat;
 		w->silent = 0;

@@ -128,7 +128,9 @@ bind_again(struct listener *l, char **cause)
 
 	if (use == NULL)
 		return cause_set(cause, "nobody serves it");
+	AN(use->listen_ix < g->conf->nlisten);
 	conf = &g->conf->listen[use->listen_ix];
+	AN(use->addr_ix < conf->naddr);
 	a = &conf->addr[use->addr_ix];
 	if (l->kind == CONF_ADDR_UNIX) {
 		fd = address_bind_unix(a, conf, &l->own, cause);
@@ -155,6 +157,7 @@ mend(struct listener *l, size_t i)
 	int old = l->sock[i].fd, fd;
 	char *cause = NULL;
 
+	AN(i < l->nsock && !l->retired);
 	blame(l, l->sock[i].id);
 	if (l->kind == CONF_ADDR_SYSTEMD) {
 		if (listen(old, l->backlog) < 0 || is_shut(old))

@@ -99,6 +99,7 @@ retire_close_swept(void)
 			continue;
 		log_event(EVENT_LISTENER_CLOSED, EVENT_FIELDS(EVENT_TEXT("ADDRESS", l->bound)),
 		          "listener %s is closed", l->bound);
+		AN(!l->coming);
 		forget_uses(l);
 		listener_destroy(l);
 	}

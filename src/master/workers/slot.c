@@ -107,6 +107,7 @@ fork_worker(struct heritage *h, struct generation *gen, char **cause)
 void
 slot_listen(struct worker *w, int fd)
 {
+	AN(w->chan == NULL && fd >= 0);
 	w->chan = chan_new(env.base, fd, on_message, w);
 	w->credit = CREDIT_MAX;
 	w->credit_ms = clock_ms();
@@ -136,6 +137,8 @@ slot_spawn(struct generation *gen, uint32_t slot, char **cause)
 	int end[2], log[2];
 	pid_t pid;
 
+	AN(gen->image == env.image && slot < gen->want);
+	AN(gen->state == GEN_STARTING || gen->state == GEN_ACTIVE);
 	FAULT("spawn");
 	if (make_ways(end, log, cause) < 0)
 		return NULL;
@@ -191,6 +194,7 @@ slot_drain(struct worker *w, uint64_t deadline_ms, uint32_t flags)
 	                          .cut_over_ms = (uint32_t)limits->cut_over,
 	                          .flags = flags};
 
+	AN(deadline_ms > 0);
 	w->leaving = true;
 	w->deadline_ms = deadline_ms;
 	slot_tell(w, MSG_DRAIN, &order, sizeof order);
@@ -203,6 +207,7 @@ slot_drain(struct worker *w, uint64_t deadline_ms, uint32_t flags)
 void
 slot_resume(struct worker *w)
 {
+	AN(w->leaving && !w->killed);
 	w->leaving = false;
 	w->unsure = w->successors_unsure = true;
 	slot_tell(w, MSG_RESUME, NULL, 0);
@@ -384,6 +389,7 @@ slot_buried(struct worker *w, int status)
 	char *cause = NULL;
 	uint64_t lost;
 
+	AN(g != NULL && w->page != NULL);
 	if (w->chan != NULL)
 		chan_read_rest(w->chan); /* its last words may still be there */
 	logpipe_end(&w->log);
@@ -421,6 +427,7 @@ slot_had(const struct worker *w, uint32_t id)
 void
 slot_gets(struct worker *w, uint32_t id)
 {
+	AN(id > 0);
 	if (slot_had(w, id))
 		return;
 	w->had = mem_grow(w->had, w->nhad, sizeof *w->had);

@@ -87,6 +87,7 @@ drop(struct socket *s)
 {
 	s->wanted = s->sweeping = false;
 	converge(s);
+	AN(ac.n > 0 && ac.npaused >= s->paused);
 	ac.npaused -= s->paused;
 	TAILQ_REMOVE(&ac.sockets, s, link);
 	ac.n--;
@@ -100,6 +101,7 @@ finish_sweep(void)
 	void (*swept)(void) = ac.swept;
 	struct socket *s;
 
+	AN((ac.n == 0) == TAILQ_EMPTY(&ac.sockets));
 	if (swept == NULL)
 		return;
 	TAILQ_FOREACH (s, &ac.sockets, link)
@@ -148,6 +150,7 @@ pause_socket(struct socket *s)
 static void
 unpause(struct socket *s)
 {
+	AN(s->paused && ac.npaused > 0);
 	s->paused = false;
 	ac.npaused--;
 	converge(s);
@@ -426,6 +429,7 @@ accept_sweep(void (*done)(void))
 {
 	struct socket *s;
 
+	AN(done != NULL);
 	ac.swept = done;
 	TAILQ_FOREACH (s, &ac.sockets, link) {
 		s->sweeping = true;

@@ -147,6 +147,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 static void
 look_first(struct conn *c)
 {
+	AN(c->is_opening && !conn_is_away(c));
 	pace_count();
 	c->is_opening = false;
 	conn_doing(c->id, c->listener);
@@ -211,6 +212,7 @@ on_queue(evutil_socket_t fd, short what, void *arg)
 void
 conn_watch(struct conn *c)
 {
+	AN(c->life != CONN_CLOSED && c->fd >= 0);
 	c->watched = true;
 	if ((c->ev.ev_events & (EV_READ | EV_WRITE)) != 0 && event_add(&c->ev, NULL) < 0)
 		conn_close(c, "cannot be watched");
@@ -231,7 +233,7 @@ conn_unwatch(struct conn *c)
 void
 conn_rest(struct conn *c)
 {
-	AN(!c->is_opening);
+	AN(!c->is_opening && c->life == CONN_LIVES);
 	conn_place_leave(c);
 	conn_unwatch(c);
 }
@@ -268,6 +270,7 @@ conn_open(int fd, uint32_t listener)
 {
 	struct conn *c = conn_new(fd, listener, on_event);
 
+	AN(c->service != NULL);
 	c->opened_ms = c->since_ms = clock_tick_ms();
 	c->state = CONN_NEW;
 	waitgroup_add(CONN_NEW);
@@ -291,6 +294,7 @@ conn_adopt(int fd, uint32_t listener, const struct handoff_record *r)
 	struct conn *c = conn_new(fd, listener, on_event);
 	uint64_t now = clock_tick_ms();
 
+	AN(c->service != NULL);
 	conn_enter(c, CONN_HELD);
 	c->state = (uint8_t)r->state;
 	c->opened_ms = now > r->age_ms ? now - r->age_ms : 0;

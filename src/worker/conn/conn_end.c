@@ -218,6 +218,7 @@ conn_refuse(struct conn *c, const char *why)
 void
 conn_let_go(struct conn *c)
 {
+	AN(c->life == CONN_LIVES && c->shared);
 	stats_add(self_page(), STATS_HANDED_OFF, 1);
 	c->elsewhere = true;
 	end(c, "handed off");
@@ -226,6 +227,7 @@ conn_let_go(struct conn *c)
 void
 conn_drop(struct conn *c)
 {
+	AN(c->life == CONN_LIVES || c->life == CONN_HELD);
 	c->elsewhere = true;
 	end(c, "stays with another worker");
 }

@@ -90,6 +90,7 @@ conn_set_state(struct conn *c, enum conn_state state)
 void
 conn_place_open(struct conn *c)
 {
+	AN(c->is_opening && c->life != CONN_CLOSED);
 	take_place(c, &cp.opening, CONN_OPENS);
 	c->timed.excused = true;
 }
@@ -107,6 +108,7 @@ static bool
 leave_for_others(struct conn *c)
 {
 	conn_doing(c->id, c->listener);
+	AN(c->life == CONN_LIVES && !c->makes_room);
 	c->makes_room = true;
 	cp.nleaving++;
 	c->service->type->let_go(c, "there is no room for others");

@@ -66,6 +66,7 @@ hold_spares(void)
 void
 reserve_take(uint32_t listener)
 {
+	AN(!reserve_has(listener) || rs.unused > 0);
 	if (reserve_has(listener))
 		rs.unused--;
 	rs.held[listener]++;
@@ -79,6 +80,7 @@ reserve_give_back(uint32_t listener)
 	rs.held[listener]--;
 	if (reserve_has(listener))
 		rs.unused++;
+	AN(rs.unused <= rs.granted);
 	hold_spares();
 }
 

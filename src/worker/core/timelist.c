@@ -94,6 +94,7 @@ timelist_join(struct timelist *list, struct timed *t)
 	if (list->limit_ms == 0)
 		return;
 	now = clock_tick_ms();
+	AN(t->list == NULL);
 	t->list = list;
 	t->expires_ms = MS_63(now + list->limit_ms);
 	TAILQ_INSERT_TAIL(&list->members, t, link);

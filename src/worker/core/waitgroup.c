@@ -45,6 +45,7 @@ tell(bool done)
 {
 	waitgroup_fn *fn = wg.fn;
 
+	AN(!done || wg.count == 0);
 	waitgroup_unwait();
 	fn(done);
 }
@@ -80,6 +81,7 @@ waitgroup_add(enum conn_state state)
 void
 waitgroup_move(enum conn_state from, enum conn_state to)
 {
+	AN(from != to);
 	cell_add(to, 1); /* first: the sum never drops below the truth */
 	cell_add(from, -1);
 }
@@ -100,6 +102,7 @@ waitgroup_add_task(void)
 {
 	waitgroup_add(CONN_BUSY);
 	wg.tasks++;
+	AN(wg.tasks <= wg.count);
 	wg.page->tasks = wg.tasks;
 }
 

@@ -85,6 +85,7 @@ offer(struct conn *c)
 	struct offer *o;
 	size_t bytes;
 
+	AN(c->life == CONN_LIVES && !c->is_opening);
 	if (t == NULL)
 		return NO_TAKER;
 	bytes = taker_record(c, t->version, &r, record, sizeof record);
@@ -199,6 +200,7 @@ take_back(const struct offer *o)
 {
 	struct conn *c = o->conn;
 
+	AN(c->life == CONN_MOVES);
 	conn_enter(c, CONN_LIVES);
 	gv.again = true;
 	count_moving(-1);
@@ -211,6 +213,7 @@ let_go(struct offer *o)
 {
 	struct conn *c = o->conn;
 
+	AN(c->life == CONN_MOVES && c->shared);
 	FAULT("give-acked");
 	o->conn = NULL;
 	conn_enter(c, CONN_LIVES);

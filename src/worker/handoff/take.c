@@ -104,6 +104,7 @@ hold(struct giver *g, uint64_t id, struct conn *c, const struct handoff_record *
 {
 	struct held *h = mem_alloc(sizeof *h);
 
+	AN(c->life == CONN_HELD && g->nheld < HELD_MAX);
 	h->id = id;
 	h->conn = c;
 	h->state = HANDOFF_NONE;
@@ -176,6 +177,7 @@ on_prepare(struct giver *g, struct msg *m)
 static void
 begin(struct conn *c, struct timelist *limit, uint64_t left_ms)
 {
+	AN(c->life == CONN_HELD && c->from_birth != 0);
 	FAULT("take-begin");
 	fd_unlinger(c->fd);
 	conn_enter(c, CONN_LIVES);
@@ -198,6 +200,7 @@ step(struct giver *g, struct held *h, enum handoff_event event)
 
 	if (action == HANDOFF_IGNORE)
 		return;
+	AN(g->nheld > 0);
 	TAILQ_REMOVE(&g->held, h, link);
 	g->nheld--;
 	free(h);

@@ -72,6 +72,7 @@ taker_offer(struct taker *t, struct conn *c, size_t bytes)
 {
 	struct offer *o = mem_alloc(sizeof *o);
 
+	AN(t->n < WINDOW && bytes > 0);
 	o->id = ++last_id;
 	o->conn = c;
 	o->state = HANDOFF_HERE;
@@ -88,6 +89,7 @@ taker_offer(struct taker *t, struct conn *c, size_t bytes)
 void
 taker_forget_offer(struct taker *t, struct offer *o)
 {
+	AN(t->n > 0 && t->bytes >= o->bytes);
 	TAILQ_REMOVE(&t->offers, o, link);
 	t->n--;
 	t->bytes -= o->bytes;

@@ -103,6 +103,7 @@ baton_background_end(struct baton_background **bg)
 	*bg = NULL;
 	if (b == NULL)
 		return;
+	AN(bk.n > 0);
 	TAILQ_REMOVE(&bk.all, b, link);
 	bk.n--;
 	if (!b->abandoned)

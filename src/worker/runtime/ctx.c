@@ -138,6 +138,7 @@ destroy(struct baton_ctx *ctx)
 {
 	struct baton_ctx *parent = ctx->parent;
 
+	AN(ctx->holds == 0 && LIST_EMPTY(&ctx->children));
 	while (ctx->watches != NULL)
 		baton_ctx_unwatch(ctx->watches);
 	if (ctx->timed)
@@ -242,6 +243,7 @@ baton_ctx_unwatch(struct baton_watch *watch)
 	ON_LOOP();
 	if (watch->prev == NULL)
 		return;
+	AN(*watch->prev == watch);
 	*watch->prev = watch->next;
 	if (watch->next != NULL)
 		watch->next->prev = watch->prev;

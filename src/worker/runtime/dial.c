@@ -15,6 +15,7 @@
 #include <event2/event_struct.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "baton.h"
 #include "worker/runtime/loop.h"
@@ -167,6 +168,7 @@ static void try_next(struct dial *d);
 static void
 failed(struct dial *d, struct attempt *a, int error)
 {
+	AN(d->failed < d->tried);
 	fd_close(&a->fd);
 	d->failed++;
 	d->why = strerrordesc_np(error);
@@ -218,6 +220,7 @@ try_next(struct dial *d)
 {
 	struct attempt *a = &d->attempt[d->tried];
 
+	AN(d->tried < d->n && d->n <= ADDRS_MAX);
 	a->dial = d;
 	a->fd = -1;
 	if (!begin(a, &d->addr[d->tried++])) {

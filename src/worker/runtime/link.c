@@ -31,6 +31,7 @@ link_new(struct pool_target *target, int fd)
 void
 link_close(struct baton_link *l)
 {
+	AN(l->target->open > 0 && !l->waits);
 	l->target->open--;
 	if (l->attached)
 		event_del(&l->ev);

@@ -83,6 +83,7 @@ next_job(void)
 		return NULL;
 	j = STAILQ_FIRST(&of.queue);
 	STAILQ_REMOVE_HEAD(&of.queue, link);
+	AN(j->state == QUEUED && of.queued > 0);
 	of.queued--;
 	of.running++;
 	j->state = RUNNING;
@@ -111,6 +112,7 @@ thread_main(void *arg)
 		origin_leave(before);
 		mine = NULL;
 		pthread_mutex_lock(&lock);
+		AN(j->state == RUNNING && of.running > 0);
 		j->result = result;
 		j->state = ENDED;
 		of.running--;
@@ -159,6 +161,7 @@ tell_done(struct job *j, int status)
 {
 	struct origin before = origin_enter(j->origin);
 
+	AN(!j->done);
 	j->done = true;
 	baton_ctx_unwatch(&j->watch);
 	if (j->task.done != NULL)
@@ -171,6 +174,7 @@ release(struct job *j)
 {
 	struct origin before = origin_enter(j->origin);
 
+	AN(j->done && !j->posted);
 	TAILQ_REMOVE(&of.all, j, all);
 	of.ndone++;
 	if (!j->abandoned)
@@ -204,6 +208,7 @@ settle_cancelled(void *arg)
 {
 	struct job *j = arg;
 
+	AN(j->posted);
 	j->posted = false;
 	if (!j->done)
 		tell_done(j, baton_ctx_cause(j->ctx));

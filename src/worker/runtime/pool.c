@@ -58,6 +58,7 @@ serve(struct waiter *w, int status, struct baton_link *link)
 		w->queued = false;
 	}
 	baton_ctx_unwatch(&w->watch);
+	AN(w->given == NULL && (status == 0) == (link != NULL));
 	w->status = status;
 	w->given = link;
 	if (link != NULL) {
@@ -83,6 +84,7 @@ pool_take_at(struct pool_target *t, const char *place)
 	while ((l = TAILQ_FIRST(&t->idle)) != NULL) {
 		bool dead = link_is_dead(l);
 
+		AN(l->idle && t->nidle > 0);
 		TAILQ_REMOVE(&t->idle, l, link);
 		t->nidle--;
 		l->idle = false;
@@ -135,6 +137,7 @@ on_dialled(void *arg, int fd, int status, const char *why)
 	struct baton_link *l;
 	struct waiter *w = TAILQ_FIRST(&t->waiting);
 
+	AN(t->ndialling > 0 && t->open > 0);
 	LIST_REMOVE(d, link);
 	free(d);
 	t->ndialling--;
@@ -204,6 +207,7 @@ keep_or_give(struct baton_link *l)
 		link_close(l);
 		return;
 	}
+	AN(!l->idle && l->fd >= 0);
 	l->idle_since_ms = clock_ms();
 	l->idle = true;
 	TAILQ_INSERT_HEAD(&t->idle, l, link);

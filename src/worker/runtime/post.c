@@ -94,6 +94,7 @@ baton_post(void (*fn)(void *arg), void *arg)
 {
 	struct posted *p = mem_alloc(sizeof *p);
 
+	AN(fn != NULL);
 	p->fn = fn;
 	p->arg = arg;
 	p->origin = origin_now();
