@@ -185,6 +185,58 @@ why_killed(const struct worker *w)
 	return w->leaving ? "it has not left by its deadline" : "it is not ready in time";
 }
 
+/* What must be so for each verb. */
+static void
+assert_action(const struct facts *f, const struct policy_action *a)
+{
+	const struct generation *g = f->n > 0 ? f->gen[a->gen] : NULL;
+	const struct worker *w = NULL;
+
+	AN(f->n == 0 || a->gen < f->n);
+	if (a->verb == POLICY_LEAVE || a->verb == POLICY_KILL)
+		w = f->worker[a->gen][a->index];
+	switch (a->verb) {
+	case POLICY_SPAWN:
+		AN(g->image == env.image && a->index < g->want);
+		break;
+	case POLICY_PROMOTE:
+	case POLICY_FAIL_TIMEOUT:
+		AN(g == change_new() && g->state == GEN_STARTING);
+		break;
+	case POLICY_FAIL_DIED:
+		AN(g == change_new() && g->died && g->cause != NULL);
+		break;
+	case POLICY_COMMIT:
+		AN(g == change_new() && g->state == GEN_ACTIVE);
+		break;
+	case POLICY_LEAVE:
+		AN(w->gen == g && !w->leaving);
+		break;
+	case POLICY_KILL:
+		AN(w->gen == g);
+		break;
+	case POLICY_CUT:
+	case POLICY_ORDER:
+		AN(g->state == GEN_DRAINING || g->state == GEN_FAILED);
+		break;
+	case POLICY_BEGIN:
+		AN(change_waiting() && env.stop == STOP_NO);
+		break;
+	case POLICY_RETIRE:
+		AN(TAILQ_EMPTY(&g->workers) && !stop_keeps(g->id));
+		break;
+	case POLICY_STOP_FILTER:
+		AN(env.stop == STOP_LAME);
+		break;
+	case POLICY_STOP_DRAIN:
+		AN(env.stop == STOP_FILTER);
+		break;
+	case POLICY_EXIT:
+		AN(env.stop >= STOP_DRAIN);
+		break;
+	}
+}
+
 /* True: the facts were freed under the plan, it is void. */
 static bool
 perform(const struct facts *f, const struct policy_action *a)
@@ -192,65 +244,52 @@ perform(const struct facts *f, const struct policy_action *a)
 	struct generation *g = f->n > 0 ? f->gen[a->gen] : NULL;
 	struct worker *w;
 
-	AN(f->n == 0 || a->gen < f->n);
+	assert_action(f, a);
 	switch (a->verb) {
 	case POLICY_SPAWN:
-		AN(g->image == env.image && a->index < g->want);
 		spawn(g, (uint32_t)a->index);
 		return false;
 	case POLICY_PROMOTE:
-		AN(g == change_new() && g->state == GEN_STARTING);
 		change_promote(g);
 		return true;
 	case POLICY_FAIL_DIED:
-		AN(g == change_new() && g->died && g->cause != NULL);
 		change_fail(g, g->cause);
 		return true;
 	case POLICY_FAIL_TIMEOUT:
-		AN(g == change_new() && g->state == GEN_STARTING);
 		timed_out(g);
 		return true;
 	case POLICY_COMMIT:
-		AN(g == change_new() && g->state == GEN_ACTIVE);
 		change_commit(g);
 		return true;
 	case POLICY_LEAVE:
 		w = f->worker[a->gen][a->index];
-		AN(w->gen == g && !w->leaving);
 		slot_drain(w, clock_ms() + (uint64_t)g->conf->drain.deadline,
 		           MSG_DRAIN_SUCCESSOR);
 		return false;
 	case POLICY_KILL:
 		w = f->worker[a->gen][a->index];
-		AN(w->gen == g);
 		slot_kill(w, why_killed(w));
 		stop_note_kill();
 		return false;
 	case POLICY_CUT:
-		AN(g->state == GEN_DRAINING || g->state == GEN_FAILED);
 		generation_cut(g);
 		return false;
 	case POLICY_BEGIN:
-		AN(change_waiting() && env.stop == STOP_NO);
 		change_begin();
 		return true;
 	case POLICY_ORDER:
 		generation_order(g);
 		return false;
 	case POLICY_RETIRE:
-		AN(TAILQ_EMPTY(&g->workers) && !stop_keeps(g->id));
 		generation_free(g, change_generation_gone);
 		return true;
 	case POLICY_STOP_FILTER:
-		AN(env.stop == STOP_LAME);
 		stop_filter();
 		return true;
 	case POLICY_STOP_DRAIN:
-		AN(env.stop == STOP_FILTER);
 		stop_drain();
 		return true;
 	case POLICY_EXIT:
-		AN(env.stop >= STOP_DRAIN);
 		event_base_loopbreak(env.base);
 		return true;
 	}

@@ -25,6 +25,9 @@ BELOW = {
     "ctl": ("base", "wire"),
 }
 
+LINES_MAX, FUNCTION_MAX, PARAMETERS_MAX = 500, 60, 6
+TABLES = ("conf/keys_table", "service/admin/page")
+
 
 def sources():
     """Each source without its ending, relative to src: "master/slot"."""
@@ -97,11 +100,33 @@ def calls_up(edges):
                 yield f"src/{a}.c calls up: {', '.join(sorted(used))} of src/{b}.c"
 
 
+def functions(text):
+    """Name, parameters and lines of each; a pointer to a function is one parameter."""
+    for m in re.finditer(r"^(\w+)\(([^{;]*?)\)\n\{\n(.*?)^\}$", text, re.S | re.M):
+        parameters = m.group(2)
+        while re.search(r"\([^()]*\)", parameters):
+            parameters = re.sub(r"\([^()]*\)", "", parameters)
+        yield m.group(1), parameters.count(",") + 1, m.group(3).count("\n")
+
+
+def sizes(name, text):
+    if name in TABLES:
+        return
+    if text.count("\n") > LINES_MAX:
+        yield f"src/{name}.c has more than {LINES_MAX} lines"
+    for function, parameters, lines in functions(text):
+        if lines > FUNCTION_MAX:
+            yield f"src/{name}.c: {function} has more than {FUNCTION_MAX} lines"
+        if parameters > PARAMETERS_MAX:
+            yield f"src/{name}.c: {function} has more than {PARAMETERS_MAX} parameters"
+
+
 def style():
     for name in sources():
         path = os.path.join(SOURCE, "src", name)
         with open(path + ".c", encoding="utf-8") as f:
             text = f.read()
+        yield from sizes(name, text)
         first = re.search(r'^# *include (.*)$', text, re.M)
         if os.path.exists(path + ".h") and (not first or first.group(1) != f'"{name}.h"'):
             yield f"src/{name}.c does not include its own header first"

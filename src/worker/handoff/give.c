@@ -200,7 +200,6 @@ take_back(const struct offer *o)
 {
 	struct conn *c = o->conn;
 
-	AN(c->life == CONN_MOVES);
 	conn_enter(c, CONN_LIVES);
 	gv.again = true;
 	count_moving(-1);
@@ -213,7 +212,7 @@ let_go(struct offer *o)
 {
 	struct conn *c = o->conn;
 
-	AN(c->life == CONN_MOVES && c->shared);
+	AN(c->life == CONN_MOVES);
 	FAULT("give-acked");
 	o->conn = NULL;
 	conn_enter(c, CONN_LIVES);
@@ -441,19 +440,13 @@ give_call_off(void)
 void
 give_ended(struct conn *c)
 {
-	struct taker *t;
-	struct offer *o;
-
 	if (gv.next == c)
 		gv.next = TAILQ_NEXT(c, all);
 	if (c->life != CONN_MOVES)
 		return;
 	conn_enter(c, CONN_LIVES);
 	count_moving(-1);
-	TAILQ_FOREACH (t, takers_all(), link)
-		TAILQ_FOREACH (o, &t->offers, link)
-			if (o->conn == c)
-				o->conn = NULL;
+	takers_forget_conn(c);
 }
 
 static void

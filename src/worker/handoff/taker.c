@@ -244,3 +244,15 @@ taker_call_back(struct taker *t, uint64_t id[WINDOW])
 	AN(n == t->n);
 	return n;
 }
+
+void
+takers_forget_conn(const struct conn *c)
+{
+	struct taker *t;
+	struct offer *o;
+
+	TAILQ_FOREACH (t, &takers, link)
+		TAILQ_FOREACH (o, &t->offers, link)
+			if (o->conn == c)
+				o->conn = NULL;
+}

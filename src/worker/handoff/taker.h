@@ -102,6 +102,9 @@ bool takers_understand(void);
 /* What it was offered is called back: the numbers, and how many. */
 size_t taker_call_back(struct taker *t, uint64_t id[WINDOW]);
 
+/* It has ended while it was offered: what is decided of it means nothing any more. */
+void takers_forget_conn(const struct conn *c);
+
 /* Once for each reason. */
 void taker_log_refusal(struct taker *t, unsigned refusal);
 
