@@ -13,6 +13,7 @@
 #include "master/state/fdstore.h"
 #include "master/state/jsontext.h"
 #include "master/state/pidfile.h"
+#include "master/state/record.h"
 #include "master/state/snapshot.h"
 #include "master/state/state.h"
 #include "master/verbs/listing.h"
@@ -22,18 +23,27 @@
 
 /* --- the master itself --- */
 
+/* scale: number of workers by that verb; stop: enum policy_stop. */
+static const struct record_field master_fields[] = {RECORD(env, image),
+                                                    RECORD(env, scale),
+                                                    RECORD(env, stop),
+                                                    RECORD(env, stop_since_ms),
+                                                    RECORD(env, cut_at_stop),
+                                                    RECORD(env, started_ms),
+                                                    {.name = NULL}};
+
 static json_t *
 save_master(struct fdlist *fds)
 {
-	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-	                 "image", (int)env.image, "scale", (int)env.scale, "stop",
-	                 (int)env.stop, "stop_since_ms", (json_int_t)env.stop_since_ms,
-	                 "cut_at_stop", (json_int_t)env.cut_at_stop, "started_ms",
-	                 (json_int_t)env.started_ms, "exe_path", jsontext_text(env.exe_path),
-	                 "conf_path", jsontext_text(env.conf_path), "stats",
-	                 fdlist_put(fds, stats_fd(env.stats)), "figures",
-	                 fdlist_put(fds, stats_figures_fd(env.stats)), "pid_file",
-	                 pidfile_save(), "snapshot", snapshot_save(fds));
+	json_t *j = record_save(master_fields, &env);
+
+	json_object_set_new(j, "exe_path", jsontext_text(env.exe_path));
+	json_object_set_new(j, "conf_path", jsontext_text(env.conf_path));
+	json_object_set_new(j, "stats", fdlist_put(fds, stats_fd(env.stats)));
+	json_object_set_new(j, "figures", fdlist_put(fds, stats_figures_fd(env.stats)));
+	json_object_set_new(j, "pid_file", pidfile_save());
+	json_object_set_new(j, "snapshot", snapshot_save(fds));
+	return j;
 }
 
 /* A process that adopts was started by paths of its own.  saved NULL: of a build that did not
@@ -52,22 +62,14 @@ restore_path(char **path, char *saved)
 static int
 restore_master(const json_t *j, char **cause)
 {
-	int image, scale, stop, fd = fdlist_get(json_object_get(j, "stats"));
+	int fd = fdlist_get(json_object_get(j, "stats"));
 	int figures = fdlist_get(json_object_get(j, "figures"));
-	json_int_t since, cut, started;
-	char *exe;
+	char *exe = jsontext_read_text(json_object_get(j, "exe_path"));
 
-	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:i, s:i, s:I, s:I, s:I}", "image",
-	                &image, "scale", &scale, "stop", &stop, "stop_since_ms", &since,
-	                "cut_at_stop", &cut, "started_ms", &started) < 0 ||
-	    (exe = jsontext_read_text(json_object_get(j, "exe_path"))) == NULL)
+	if (exe == NULL || record_restore(master_fields, j, &env) < 0) {
+		free(exe);
 		return cause_set(cause, "the record of the master is damaged");
-	env.image = (uint32_t)image;
-	env.scale = (uint32_t)scale;
-	env.stop = (enum policy_stop)stop;
-	env.stop_since_ms = (uint64_t)since;
-	env.cut_at_stop = (uint64_t)cut;
-	env.started_ms = (uint64_t)started;
+	}
 	restore_path(&env.exe_path, exe);
 	restore_path(&env.conf_path, jsontext_read_text(json_object_get(j, "conf_path")));
 	pidfile_restore(json_object_get(j, "pid_file"));

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "master/control/control.h"
 #include "master/control/requester.h"
+#include "master/state/record.h"
 #include "master/workers/generation.h"
 #include "wire/stats.h"
 
@@ -235,6 +236,21 @@ waiters_committed(uint32_t gen, const char *text)
 
 static const char *const list_names[WAITERS_N] = {"now", "next", "waiting"};
 
+static const struct record_field fields[] = {
+    RECORD(waiter, wait), RECORD(waiter, gen), RECORD(waiter, cut), {.name = NULL}};
+
+static json_t *
+save_one(const struct waiter *r)
+{
+	json_t *j = record_save(fields, r);
+	uint32_t client = r->client != NULL ? control_id(r->client) : 0;
+
+	json_object_set_new(j, "client", json_integer(client));
+	json_object_set_new(j, "abort", json_boolean(r->by.abort));
+	json_object_set_new(j, "by", requester_json(&r->by));
+	return j;
+}
+
 static json_t *
 save_requests(const struct waiter_list *list)
 {
@@ -242,12 +258,26 @@ save_requests(const struct waiter_list *list)
 	const struct waiter *r;
 
 	TAILQ_FOREACH (r, list, link)
-		json_array_append_new(
-		    j, json_pack("{s:i, s:b, s:b, s:i, s:I, s:o}", "client",
-		                 r->client != NULL ? (int)control_id(r->client) : 0, "wait",
-		                 r->wait, "abort", r->by.abort, "gen", (int)r->gen, "cut",
-		                 (json_int_t)r->cut, "by", requester_json(&r->by)));
+		json_array_append_new(j, save_one(r));
 	return j;
+}
+
+static void
+restore_one(enum waiters_list which, const json_t *j)
+{
+	const json_t *client = json_object_get(j, "client"),
+	             *abort = json_object_get(j, "abort");
+	struct requester by = requester_read(json_object_get(j, "by"));
+	struct waiter told = {.wait = false}, *r;
+
+	if (!json_is_integer(client) || !json_is_boolean(abort) ||
+	    record_restore(fields, j, &told) < 0)
+		return;
+	by.client = control_find((uint32_t)json_integer_value(client));
+	by.abort = json_is_true(abort);
+	r = add(which, &by, told.wait);
+	r->gen = told.gen;
+	r->cut = told.cut;
 }
 
 static void
@@ -256,21 +286,8 @@ restore_requests(enum waiters_list which, const json_t *j)
 	size_t i;
 	json_t *one;
 
-	json_array_foreach ((json_t *)(uintptr_t)j, i, one) {
-		int client, wait, abort, gen;
-		json_int_t cut;
-		struct waiter *r;
-		struct requester by = requester_read(json_object_get(one, "by"));
-
-		if (json_unpack(one, "{s:i, s:b, s:b, s:i, s:I}", "client", &client, "wait",
-		                &wait, "abort", &abort, "gen", &gen, "cut", &cut) < 0)
-			continue;
-		by.client = control_find((uint32_t)client);
-		by.abort = abort;
-		r = add(which, &by, wait);
-		r->gen = (uint32_t)gen;
-		r->cut = (uint64_t)cut;
-	}
+	json_array_foreach ((json_t *)(uintptr_t)j, i, one)
+		restore_one(which, one);
 }
 
 json_t *

@@ -13,6 +13,7 @@
 #include "master/control/socketfile.h"
 #include "master/state/fdlist.h"
 #include "master/state/jsontext.h"
+#include "master/state/record.h"
 
 static json_t *
 save_buffer(struct evbuffer *buffer)
@@ -22,14 +23,22 @@ save_buffer(struct evbuffer *buffer)
 	return jsontext_bytes(evbuffer_pullup(buffer, -1), len);
 }
 
+static const struct record_field fields[] = {RECORD(control_client, id),
+                                             RECORD(control_client, asked),
+                                             RECORD(control_client, stop),
+                                             RECORD(control_client, closing),
+                                             {.name = NULL}};
+
 static json_t *
 save_client(const struct control_client *c, struct fdlist *fds)
 {
-	return json_pack("{s:i, s:o, s:b, s:b, s:b, s:o, s:o, s:o}", "id", (int)c->id, "socket",
-	                 fdlist_put(fds, bufferevent_getfd(c->bev)), "asked", c->asked, "stop",
-	                 c->stop, "closing", c->closing, "line", jsontext_text(c->line),
-	                 "input", save_buffer(bufferevent_get_input(c->bev)), "output",
-	                 save_buffer(bufferevent_get_output(c->bev)));
+	json_t *j = record_save(fields, c);
+
+	json_object_set_new(j, "socket", fdlist_put(fds, bufferevent_getfd(c->bev)));
+	json_object_set_new(j, "line", jsontext_text(c->line));
+	json_object_set_new(j, "input", save_buffer(bufferevent_get_input(c->bev)));
+	json_object_set_new(j, "output", save_buffer(bufferevent_get_output(c->bev)));
+	return j;
 }
 
 json_t *
@@ -72,17 +81,16 @@ restore_buffers(struct control_client *c, const json_t *j)
 static void
 restore_client(const json_t *j)
 {
-	int id, asked, stop, closing, fd = fdlist_get(json_object_get(j, "socket"));
-	struct control_client *c;
+	struct control_client told = {.id = 0}, *c;
+	int fd = fdlist_get(json_object_get(j, "socket"));
 
-	if (fd < 0 || json_unpack((json_t *)(uintptr_t)j, "{s:i, s:b, s:b, s:b}", "id", &id,
-	                          "asked", &asked, "stop", &stop, "closing", &closing) < 0)
+	if (fd < 0 || record_restore(fields, j, &told) < 0)
 		return;
-	c = control_client_new(fd, (uint32_t)id);
+	c = control_client_new(fd, told.id);
 	c->line = jsontext_read_text(json_object_get(j, "line"));
-	c->asked = asked;
-	c->stop = stop;
-	c->closing = closing;
+	c->asked = told.asked;
+	c->stop = told.stop;
+	c->closing = told.closing;
 	c->waits = c->line != NULL && ct.rules->waits(c->line);
 	restore_buffers(c, j);
 	if (c->asked && !c->closing)

@@ -15,28 +15,47 @@
 #include "master/listen/address.h"
 #include "master/state/fdlist.h"
 #include "master/state/jsontext.h"
+#include "master/state/record.h"
+
+static const struct record_field fields[] = {RECORD(listener, id),
+                                             RECORD(listener, retired),
+                                             RECORD(listener, filtered),
+                                             {.name = NULL}};
+
+static json_t *
+save_sockets(const struct listener *l, struct fdlist *fds)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < l->nsock; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:i, s:o}", "id", (int)l->sock[i].id,
+		                                "socket", fdlist_put(fds, l->sock[i].fd)));
+	return list;
+}
+
+static json_t *
+save_one(const struct listener *l, struct fdlist *fds)
+{
+	json_t *j = record_save(fields, l);
+
+	json_object_set_new(j, "text", jsontext_text(l->text));
+	json_object_set_new(j, "bound", jsontext_text(l->bound));
+	json_object_set_new(j, "kind", json_integer(l->kind));
+	json_object_set_new(j, "inode", json_integer((json_int_t)l->own.inode));
+	json_object_set_new(j, "device", json_integer((json_int_t)l->own.device));
+	json_object_set_new(j, "sockets", save_sockets(l, fds));
+	return j;
+}
 
 json_t *
 listener_save(struct fdlist *fds)
 {
 	json_t *list = json_array();
-	struct listener *l;
+	const struct listener *l;
 
-	for (l = listener_first(); l != NULL; l = TAILQ_NEXT(l, link)) {
-		json_t *socks = json_array();
-
-		for (size_t i = 0; i < l->nsock; i++)
-			json_array_append_new(socks, json_pack("{s:i, s:o}", "id",
-			                                       (int)l->sock[i].id, "socket",
-			                                       fdlist_put(fds, l->sock[i].fd)));
-		json_array_append_new(
-		    list,
-		    json_pack("{s:i, s:o, s:o, s:i, s:b, s:b, s:I, s:I, s:o}", "id", (int)l->id,
-		              "text", jsontext_text(l->text), "bound", jsontext_text(l->bound),
-		              "kind", (int)l->kind, "retired", l->retired, "filtered",
-		              l->filtered, "inode", (json_int_t)l->own.inode, "device",
-		              (json_int_t)l->own.device, "sockets", socks));
-	}
+	for (l = listener_first(); l != NULL; l = TAILQ_NEXT(l, link))
+		json_array_append_new(list, save_one(l, fds));
 	return json_pack("{s:i, s:o}", "last_id", (int)listener_last_id(), "list", list);
 }
 
@@ -89,25 +108,26 @@ filter_as_told(struct listener *l)
 static int
 restore_one(const json_t *j, char **cause)
 {
-	int id, kind, retired, filtered;
-	char *text, *bound;
-	json_int_t inode;
-	json_t *socks;
-	struct listener *l;
+	const json_t *kind = json_object_get(j, "kind"), *inode = json_object_get(j, "inode");
+	const json_t *socks = json_object_get(j, "sockets");
+	char *text = jsontext_read_text(json_object_get(j, "text"));
+	char *bound = jsontext_read_text(json_object_get(j, "bound"));
+	struct listener told = {.id = 0}, *l;
 
-	if (json_unpack((json_t *)(uintptr_t)j, "{s:i, s:i, s:b, s:b, s:I, s:o}", "id", &id,
-	                "kind", &kind, "retired", &retired, "filtered", &filtered, "inode",
-	                &inode, "sockets", &socks) < 0 ||
-	    (text = jsontext_read_text(json_object_get(j, "text"))) == NULL ||
-	    (bound = jsontext_read_text(json_object_get(j, "bound"))) == NULL)
+	if (text == NULL || bound == NULL || socks == NULL || !json_is_integer(kind) ||
+	    !json_is_integer(inode) || record_restore(fields, j, &told) < 0) {
+		free(text);
+		free(bound);
 		return cause_set(cause, "the record of a listener is damaged");
-	l = listener_make(text, (enum conf_addr_kind)kind);
+	}
+	l = listener_make(text, (enum conf_addr_kind)json_integer_value(kind));
 	free(text);
-	l->id = (uint32_t)id;
+	l->id = told.id;
 	l->bound = bound;
-	l->retired = retired;
-	l->filtered = filtered && (retired || !env.adopts); /* a stop ends with its master */
-	l->own.inode = (ino_t)inode;
+	l->retired = told.retired;
+	l->filtered =
+	    told.filtered && (told.retired || !env.adopts); /* a stop ends with its master */
+	l->own.inode = (ino_t)json_integer_value(inode);
 	l->own.device = (dev_t)json_integer_value(json_object_get(j, "device"));
 	if (restore_sockets(l, socks, cause) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include "master/listen/listener.h"
 #include "master/state/fdlist.h"
 #include "master/state/jsontext.h"
+#include "master/state/record.h"
 
 static json_t *
 save_workers(const struct generation *g, struct fdlist *fds)
@@ -21,23 +22,50 @@ save_workers(const struct generation *g, struct fdlist *fds)
 	return list;
 }
 
+static const struct record_field use_fields[] = {
+    RECORD(generation_use, listen_ix), RECORD(generation_use, addr_ix), {.name = NULL}};
+
 static json_t *
 save_uses(const struct generation *g)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < g->nuse; i++)
-		json_array_append_new(list, json_pack("{s:i, s:i, s:i}", "listener",
-		                                      g->use[i].listener != NULL
-		                                          ? (int)listener_id(g->use[i].listener)
-		                                          : 0,
-		                                      "listen_ix", (int)g->use[i].listen_ix,
-		                                      "addr_ix", (int)g->use[i].addr_ix));
+	for (size_t i = 0; i < g->nuse; i++) {
+		const struct listener *l = g->use[i].listener;
+		json_t *j = record_save(use_fields, &g->use[i]);
+
+		json_object_set_new(j, "listener",
+		                    json_integer(l != NULL ? listener_id(l) : 0));
+		json_array_append_new(list, j);
+	}
 	return list;
 }
 
+static const struct record_field fields[] = {RECORD(generation, id),
+                                             RECORD(generation, image),
+                                             RECORD(generation, born_ms),
+                                             RECORD(generation, since_ms),
+                                             RECORD(generation, want),
+                                             RECORD(generation, cut),
+                                             RECORD_LATER(generation, aborted),
+                                             {.name = NULL}};
+
 /* The configuration travels as its text: rebuilt from what it was born with,
  * whatever the file says by then. */
+static json_t *
+save_one(const struct generation *g, struct fdlist *fds)
+{
+	json_t *j = record_save(fields, g);
+
+	json_object_set_new(j, "version", json_string(g->version));
+	json_object_set_new(j, "path", jsontext_text(g->conf->path));
+	json_object_set_new(j, "conf", jsontext_bytes(g->conf->text, g->conf->len));
+	json_object_set_new(j, "state", json_string(policy_gen_name(g->state)));
+	json_object_set_new(j, "workers", save_workers(g, fds));
+	json_object_set_new(j, "uses", save_uses(g));
+	return j;
+}
+
 json_t *
 generation_save(struct fdlist *fds)
 {
@@ -45,17 +73,7 @@ generation_save(struct fdlist *fds)
 	struct generation *g;
 
 	TAILQ_FOREACH (g, generation_all(), link)
-		json_array_append_new(
-		    list,
-		    json_pack(
-		        "{s:i, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:i, s:I, s:b, s:o, s:o}",
-		        "id", (int)g->id, "image", (int)g->image, "version", g->version, "path",
-		        jsontext_text(g->conf->path), "conf",
-		        jsontext_bytes(g->conf->text, g->conf->len), "state",
-		        policy_gen_name(g->state), "born_ms", (json_int_t)g->born_ms,
-		        "since_ms", (json_int_t)g->since_ms, "want", (int)g->want, "cut",
-		        (json_int_t)g->cut, "aborted", g->aborted, "workers",
-		        save_workers(g, fds), "uses", save_uses(g)));
+		json_array_append_new(list, save_one(g, fds));
 	return list;
 }
 
@@ -76,15 +94,13 @@ restore_uses(struct generation *g, const json_t *list)
 
 	g->use = mem_alloc((json_array_size(list) + 1) * sizeof *g->use);
 	json_array_foreach ((json_t *)(uintptr_t)list, i, j) {
-		int id, listen_ix, addr_ix;
+		struct generation_use *use = &g->use[g->nuse];
+		const json_t *id = json_object_get(j, "listener");
 
-		if (json_unpack(j, "{s:i, s:i, s:i}", "listener", &id, "listen_ix", &listen_ix,
-		                "addr_ix", &addr_ix) < 0)
+		if (!json_is_integer(id) || record_restore(use_fields, j, use) < 0)
 			continue;
-		g->use[g->nuse++] =
-		    (struct generation_use){.listener = listener_find((uint32_t)id),
-		                            .listen_ix = (uint32_t)listen_ix,
-		                            .addr_ix = (uint32_t)addr_ix};
+		use->listener = listener_find((uint32_t)json_integer_value(id));
+		g->nuse++;
 	}
 }
 
@@ -115,37 +131,32 @@ restore_conf(const char *path, const char *text, size_t len)
 static int
 restore_one(const json_t *j, char **cause)
 {
-	int id, image, want;
-	json_int_t born, since, cut;
-	const char *version, *state;
-	char *path, *text;
-	size_t len, i;
-	json_t *workers, *uses, *worker, *conf;
-	struct generation *g;
+	const char *version = json_string_value(json_object_get(j, "version"));
+	const char *state = json_string_value(json_object_get(j, "state"));
+	const json_t *workers = json_object_get(j, "workers"),
+	             *uses = json_object_get(j, "uses");
+	struct generation told = {.id = 0}, *g;
+	char *path = jsontext_read_text(json_object_get(j, "path")), *text;
+	size_t len = 0, i;
+	json_t *worker;
 
-	if (json_unpack((json_t *)(uintptr_t)j,
-	                "{s:i, s:i, s:s, s:o, s:s, s:I, s:I, s:i, s:I, s:o, s:o}", "id", &id,
-	                "image", &image, "version", &version, "conf", &conf, "state", &state,
-	                "born_ms", &born, "since_ms", &since, "want", &want, "cut", &cut,
-	                "workers", &workers, "uses", &uses) < 0 ||
-	    (path = jsontext_read_text(json_object_get(j, "path"))) == NULL ||
-	    (text = jsontext_read(conf, &len)) == NULL)
+	text = jsontext_read(json_object_get(j, "conf"), &len);
+	if (version == NULL || state == NULL || workers == NULL || uses == NULL ||
+	    path == NULL || text == NULL || record_restore(fields, j, &told) < 0) {
+		free(path);
+		free(text);
 		return cause_set(cause, "the record of a generation is damaged");
-	g = generation_make((uint32_t)id);
-	g->image = (uint32_t)image;
+	}
+	g = generation_make(told.id);
+	AN(record_restore(fields, j, g) == 0);
 	g->version = mem_strdup(version);
 	g->conf = restore_conf(path, text, len);
 	free(path);
 	free(text);
 	g->state = state_of(state);
-	g->born_ms = (uint64_t)born;
-	g->since_ms = (uint64_t)since;
-	g->want = (uint32_t)want;
-	g->cut = (uint64_t)cut;
-	g->aborted = json_is_true(json_object_get(j, "aborted"));
 	generation_grow_slots(g, g->want);
 	restore_uses(g, uses);
-	json_array_foreach (workers, i, worker) {
+	json_array_foreach ((json_t *)(uintptr_t)workers, i, worker) {
 		if (slot_restore(g, worker) == NULL)
 			log_warn("generation %u: a worker of its record is no more", g->id);
 	}

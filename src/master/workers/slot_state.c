@@ -16,24 +16,37 @@
 #include "master/core/env.h"
 #include "master/listen/listener.h"
 #include "master/state/fdlist.h"
+#include "master/state/record.h"
 #include "master/workers/generation_int.h"
 #include "master/workers/logpipe.h"
 #include "master/workers/slot_int.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
 
+static const struct record_field fields[] = {
+    RECORD(worker, birth),    RECORD(worker, slot),        RECORD(worker, pid),
+    RECORD(worker, ready),    RECORD(worker, leaving),     RECORD(worker, killed),
+    RECORD(worker, since_ms), RECORD(worker, deadline_ms), {.name = NULL}};
+
+static json_t *
+number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
 json_t *
 slot_save(const struct worker *w, struct fdlist *fds)
 {
-	return json_pack(
-	    "{s:I, s:i, s:i, s:o, s:o, s:b, s:b, s:b, s:I, s:I, s:b, s:I, s:I}", "birth",
-	    (json_int_t)w->birth, "slot", (int)w->slot, "pid", (int)w->pid, "channel",
-	    fdlist_put(fds, w->chan != NULL ? chan_fd(w->chan) : -1), "log",
-	    fdlist_put(fds, w->log != NULL ? logpipe_fd(w->log) : -1), "ready", w->ready,
-	    "leaving", w->leaving, "killed", w->killed, "since_ms", (json_int_t)w->since_ms,
-	    "deadline_ms", (json_int_t)w->deadline_ms, "adopted", w->pidfd >= 0, "page",
-	    (json_int_t)stats_page_index(env.stats, w->page), "started",
-	    (json_int_t)stats_page_start_time(env.stats, w->page));
+	json_t *j = record_save(fields, w);
+	int channel = w->chan != NULL ? chan_fd(w->chan) : -1;
+	int log = w->log != NULL ? logpipe_fd(w->log) : -1;
+
+	json_object_set_new(j, "channel", fdlist_put(fds, channel));
+	json_object_set_new(j, "log", fdlist_put(fds, log));
+	json_object_set_new(j, "adopted", json_boolean(w->pidfd >= 0));
+	json_object_set_new(j, "page", number(stats_page_index(env.stats, w->page)));
+	json_object_set_new(j, "started", number(stats_page_start_time(env.stats, w->page)));
+	return j;
 }
 
 /* Nobody may wait for the status of another's child. */
@@ -102,50 +115,18 @@ was_buried(pid_t pid)
 	       errno == ECHILD;
 }
 
-struct worker *
-slot_restore(struct generation *gen, const json_t *j)
+static uint64_t
+number_of(const json_t *j, const char *name)
 {
-	json_int_t birth, since, deadline;
-	int slot, pid, ready, leaving, killed, fd;
-	bool adopted;
-	struct stats_claim claim;
-	struct stats_page *page;
-	struct worker *w;
+	return (uint64_t)json_integer_value(json_object_get(j, name));
+}
 
-	if (json_unpack((json_t *)(uintptr_t)j, "{s:I, s:i, s:i, s:b, s:b, s:b, s:I, s:I}",
-	                "birth", &birth, "slot", &slot, "pid", &pid, "ready", &ready, "leaving",
-	                &leaving, "killed", &killed, "since_ms", &since, "deadline_ms",
-	                &deadline) < 0)
-		return NULL;
-	adopted = json_is_true(json_object_get(j, "adopted"));
-	if (!env.adopts && !adopted && was_buried(pid))
-		return NULL;
-	claim = (struct stats_claim){
-	    .birth = (uint64_t)birth,
-	    .generation = gen->id,
-	    .slot = (uint32_t)slot,
-	    .pid = pid,
-	    .started = (uint64_t)json_integer_value(json_object_get(j, "started")),
-	    .since_ms = (uint64_t)since};
-	page = stats_page_claim(env.stats,
-	                        (size_t)json_integer_value(json_object_get(j, "page")), &claim);
-	if (page == NULL)
-		return NULL;
-	w = mem_alloc(sizeof *w);
-	w->gen = gen;
-	w->birth = (uint64_t)birth;
-	w->slot = (uint32_t)slot;
-	w->pid = pid;
-	w->page = page;
-	w->ready = ready;
-	w->leaving = leaving;
-	w->killed = killed;
-	w->since_ms = (uint64_t)since;
-	w->deadline_ms = (uint64_t)deadline;
-	w->unsure = w->successors_unsure = true;
-	w->had_up_to = listener_last_id();
-	w->pidfd = -1;
-	fd = fdlist_get(json_object_get(j, "channel"));
+/* Its channel, and the pipe to the log, as far as they came along. */
+static void
+restore_ways(struct worker *w, const json_t *j)
+{
+	int fd = fdlist_get(json_object_get(j, "channel"));
+
 	if (fd >= 0)
 		slot_listen(w, fd);
 	else
@@ -153,6 +134,33 @@ slot_restore(struct generation *gen, const json_t *j)
 	fd = fdlist_get(json_object_get(j, "log"));
 	if (fd >= 0)
 		w->log = logpipe_again(fd, w->birth);
+}
+
+struct worker *
+slot_restore(struct generation *gen, const json_t *j)
+{
+	bool adopted = json_is_true(json_object_get(j, "adopted"));
+	struct worker told = {.gen = gen, .pidfd = -1}, *w;
+	struct stats_claim claim;
+
+	if (record_restore(fields, j, &told) < 0)
+		return NULL;
+	if (!env.adopts && !adopted && was_buried(told.pid))
+		return NULL;
+	claim = (struct stats_claim){.birth = told.birth,
+	                             .generation = gen->id,
+	                             .slot = told.slot,
+	                             .pid = told.pid,
+	                             .started = number_of(j, "started"),
+	                             .since_ms = told.since_ms};
+	told.page = stats_page_claim(env.stats, (size_t)number_of(j, "page"), &claim);
+	if (told.page == NULL)
+		return NULL;
+	w = mem_alloc(sizeof *w);
+	*w = told;
+	w->unsure = w->successors_unsure = true;
+	w->had_up_to = listener_last_id();
+	restore_ways(w, j);
 	generation_grow_slots(gen, w->slot + 1); /* it may leave a slot that is not wanted */
 	TAILQ_INSERT_TAIL(&gen->workers, w, link);
 	if (env.adopts ? !adopt(w) : adopted && !watch(w)) {
