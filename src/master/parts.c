@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "master/change/change.h"
 #include "master/change/history.h"
-#include "master/change/scale.h"
+#include "master/change/waiters.h"
 #include "master/control/control.h"
 #include "master/core/env.h"
 #include "master/listen/listener.h"
@@ -131,7 +131,7 @@ stop_change(void)
 {
 	pidfile_stop();
 	listings_stop();
-	scale_stop();
+	waiters_stop();
 }
 
 /* clang-format off */

@@ -1,7 +1,6 @@
 #include "master/change/scale.h"
 
 #include <sched.h>
-#include <sys/queue.h>
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "master/change/waiters.h"
 #include "master/control/control.h"
 #include "master/core/env.h"
 #include "master/listen/listener.h"
@@ -17,14 +17,6 @@
 
 #define WORKERS_MAX 256
 
-struct waiter {
-	TAILQ_ENTRY(waiter) link;
-	struct control_client *client;
-	uint32_t workers;
-	uint64_t until_ms;
-};
-
-static TAILQ_HEAD(, waiter) all = TAILQ_HEAD_INITIALIZER(all);
 static uint32_t forgotten; /* the number that the last change has put an end to; 0 */
 
 static uint32_t
@@ -91,28 +83,14 @@ scale_request(uint32_t workers, struct control_client *client)
 		scale_wait(workers, client);
 }
 
-static void
-client_gone(void *owed)
-{
-	struct waiter *w = owed;
-
-	TAILQ_REMOVE(&all, w, link);
-	free(w);
-}
-
 void
 scale_wait(uint32_t workers, struct control_client *client)
 {
 	const struct generation *g = generation_active(); /* NULL: the first start */
-	struct waiter *w = mem_alloc(sizeof *w);
+	uint64_t ms = g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000;
 
 	AN(client != NULL);
-	w->client = client;
-	control_owe(client, client_gone, w);
-	w->workers = workers;
-	w->until_ms =
-	    clock_ms() + (g != NULL ? (uint64_t)g->conf->server.start_timeout : 10000);
-	TAILQ_INSERT_TAIL(&all, w, link);
+	waiters_add_scale(client, workers, clock_ms() + ms);
 }
 
 void
@@ -208,45 +186,27 @@ why_not(const struct generation *g)
 }
 
 /* A later request has the last word; the earlier one is done by it. */
-static void
-finish(struct waiter *w, bool done, const struct generation *g)
+static bool
+answer(struct control_client *client, uint32_t workers, uint64_t until_ms)
 {
-	struct control_client *client = w->client;
-	uint32_t n = w->workers;
+	const struct generation *g = generation_active();
+	bool done = g != NULL && settled(g);
 
-	AN(!done || g != NULL);
-	TAILQ_REMOVE(&all, w, link);
-	free(w);
+	if (!done && env.stop < STOP_DRAIN && clock_ms() < until_ms)
+		return false;
+	if (client == NULL)
+		return true;
 	if (done)
 		control_answer(client, 0, NULL, "%u worker%s serve%s", g->want,
 		               g->want == 1 ? "" : "s", g->want == 1 ? "s" : "");
 	else
-		control_answer(client, 1, NULL, "not all of %u workers are ready: %s", n,
+		control_answer(client, 1, NULL, "not all of %u workers are ready: %s", workers,
 		               why_not(g));
+	return true;
 }
 
 void
 scale_settle(void)
 {
-	const struct generation *g = generation_active();
-	struct waiter *w, *next;
-
-	for (w = TAILQ_FIRST(&all); w != NULL; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (g != NULL && settled(g))
-			finish(w, true, g);
-		else if (env.stop >= STOP_DRAIN || clock_ms() >= w->until_ms)
-			finish(w, false, g);
-	}
-}
-
-void
-scale_stop(void)
-{
-	struct waiter *w;
-
-	while ((w = TAILQ_FIRST(&all)) != NULL) {
-		control_owe(w->client, NULL, NULL);
-		client_gone(w);
-	}
+	waiters_judge_scale(answer);
 }

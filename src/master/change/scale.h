@@ -36,8 +36,6 @@ uint32_t scale_ahead(const struct conf *conf);
 /* Facts have changed. */
 void scale_settle(void);
 
-void scale_stop(void);
-
 /* Workers wanted by conf under the present scale. */
 uint32_t scale_workers(const struct conf *conf);
 

@@ -21,6 +21,8 @@ struct waiter {
 	bool wait;                     /* for the generations before, too */
 	uint32_t gen;                  /* waits until those before this one are gone */
 	uint64_t cut;                  /* connections cut in those gone since */
+	uint32_t workers;              /* of a scale: so many are wanted */
+	uint64_t until_ms;             /* it is answered by then */
 };
 
 TAILQ_HEAD(waiter_list, waiter);
@@ -29,6 +31,7 @@ static struct waiter_list lists[WAITERS_N] = {
     TAILQ_HEAD_INITIALIZER(lists[WAITERS_NOW]),
     TAILQ_HEAD_INITIALIZER(lists[WAITERS_NEXT]),
     TAILQ_HEAD_INITIALIZER(lists[WAITERS_WAITING]),
+    TAILQ_HEAD_INITIALIZER(lists[WAITERS_SCALE]),
 };
 
 /* The client hung up: its request goes on. */
@@ -73,6 +76,47 @@ waiters_add_abort(const struct requester *by)
 {
 	add(WAITERS_NOW, by, false)->by.abort = true;
 }
+
+/* --- numbers of workers --- */
+
+void
+waiters_add_scale(struct control_client *client, uint32_t workers, uint64_t until_ms)
+{
+	const struct requester by = {.client = client};
+	struct waiter *r = add(WAITERS_SCALE, &by, false);
+
+	r->workers = workers;
+	r->until_ms = until_ms;
+}
+
+void
+waiters_judge_scale(waiters_judge *is_answered)
+{
+	struct waiter *r, *next;
+
+	for (r = TAILQ_FIRST(&lists[WAITERS_SCALE]); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (!is_answered(r->client, r->workers, r->until_ms))
+			continue;
+		TAILQ_REMOVE(&lists[WAITERS_SCALE], r, link);
+		free(r);
+	}
+}
+
+void
+waiters_stop(void)
+{
+	struct waiter *r;
+
+	while ((r = TAILQ_FIRST(&lists[WAITERS_SCALE])) != NULL) {
+		TAILQ_REMOVE(&lists[WAITERS_SCALE], r, link);
+		if (r->client != NULL)
+			control_owe(r->client, NULL, NULL);
+		free(r);
+	}
+}
+
+/* --- changes --- */
 
 static bool
 is_listed(const json_t *list, const json_t *requester)
@@ -234,7 +278,10 @@ waiters_committed(uint32_t gen, const char *text)
 	answer_those_who_waited();
 }
 
-static const char *const list_names[WAITERS_N] = {"now", "next", "waiting"};
+/* Those who wait for workers ask the next image anew (control_after_restore). */
+static const char *const list_names[] = {"now", "next", "waiting"};
+
+#define SAVED_N (sizeof list_names / sizeof *list_names)
 
 static const struct record_field fields[] = {
     RECORD(waiter, wait), RECORD(waiter, gen), RECORD(waiter, cut), {.name = NULL}};
@@ -295,7 +342,7 @@ waiters_save(void)
 {
 	json_t *j = json_object();
 
-	for (int i = 0; i < WAITERS_N; i++)
+	for (size_t i = 0; i < SAVED_N; i++)
 		json_object_set_new(j, list_names[i], save_requests(&lists[i]));
 	return j;
 }
@@ -303,7 +350,7 @@ waiters_save(void)
 void
 waiters_restore(const json_t *j)
 {
-	for (enum waiters_list i = 0; i < WAITERS_N; i++)
+	for (enum waiters_list i = 0; i < SAVED_N; i++)
 		restore_requests(i, json_object_get(j, list_names[i]));
 }
 

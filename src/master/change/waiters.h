@@ -1,5 +1,5 @@
 /*
- * waiters: who waits for the answer of a change.
+ * waiters: who waits for the answer of a change, or for a number of workers.
  *
  * A request is on one list: answered by the run under way, coalesced into the next
  * one, or committed and waiting for old generations to go.  Each gets exactly one
@@ -17,7 +17,7 @@ struct requester;
 struct control_client;
 struct generation;
 
-enum waiters_list { WAITERS_NOW, WAITERS_NEXT, WAITERS_WAITING, WAITERS_N };
+enum waiters_list { WAITERS_NOW, WAITERS_NEXT, WAITERS_WAITING, WAITERS_SCALE, WAITERS_N };
 
 void waiters_add(enum waiters_list which, const struct requester *by, bool wait);
 
@@ -49,5 +49,16 @@ void waiters_restore(const json_t *j);
 
 /* Those who wait for the ones before a newer generation than this: it was aborted. */
 void waiters_aborted(uint32_t gen);
+
+/* A client that waits for so many workers, and is answered by then. */
+void waiters_add_scale(struct control_client *client, uint32_t workers, uint64_t until_ms);
+
+/* Facts have changed: each of those is asked for, client NULL if it hung up; true: it is
+ * answered, and forgotten. */
+typedef bool waiters_judge(struct control_client *client, uint32_t workers, uint64_t until_ms);
+void waiters_judge_scale(waiters_judge *is_answered);
+
+/* Nobody is answered any more. */
+void waiters_stop(void);
 
 #endif
