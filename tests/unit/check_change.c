@@ -465,10 +465,13 @@ START_TEST(a_step_before_the_workers_fails)
 	            {&fails.log, "no log", 0},
 	            {&fails.acquire, "the address is in use", 1}};
 
+	env.scale = 5;
+	write_file("[server]\nworkers = 2\n" FILE_OF); /* which ends it */
 	ready_for_room(CHANGE_RELOAD);
 	*step[_i].fails = true;
 	change_begin();
 	was_told(0, 1, step[_i].cause);
+	ck_assert_uint_eq(env.scale, 5);
 	ck_assert_uint_eq(did.again, step[_i].again);
 	nothing_has_changed();
 	ck_assert_ptr_eq(TAILQ_LAST(generation_all(), generation_list), old);
@@ -552,14 +555,17 @@ START_TEST(a_drain_is_aborted)
 	char *cause = NULL;
 
 	change_commit(g);
+	fails.acquire = true; /* it hasn't what it needs */
+	ck_assert_int_eq(change_abort(&who, &cause), -1);
+	ck_assert_str_eq(cause, "the address is in use");
+	free(cause);
+	ck_assert_ptr_eq(generation_active(), g);
+	ck_assert_int_eq(old->state, GEN_DRAINING);
+	fails.acquire = false;
 	ck_assert_int_eq(change_abort(&who, &cause), 0);
 	was_told(1, 0, "generation 1 takes over again");
 	ck_assert_ptr_eq(generation_active(), old);
 	ck_assert_int_eq(g->state, GEN_DRAINING);
-	fails.acquire = true; /* and back: it has not what it needs */
-	ck_assert_int_eq(change_abort(&who, &cause), -1);
-	free(cause);
-	ck_assert_ptr_eq(generation_active(), old);
 }
 END_TEST
 
@@ -583,6 +589,7 @@ START_TEST(a_stop_comes)
 	was_told(0, 1, "baton is stopping");
 	was_told(1, 1, "baton is stopping");
 	ck_assert_uint_eq(did.cancelled, _i == 0);
+	ck_assert_uint_eq(did.commits, 0);
 	nothing_has_changed();
 	if (g != NULL)
 		ck_assert_int_eq(g->state, GEN_FAILED);
