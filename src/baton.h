@@ -119,7 +119,7 @@ int baton_ctx_cause(const struct baton_ctx *ctx);
  * thread, as baton_ctx_cause. */
 uint64_t baton_ctx_left(const struct baton_ctx *ctx);
 
-/* Who wants to know of the end of a ctx: embedded in the object that does. */
+/* A watch on the end of a ctx, embedded in the object that wants to know. */
 struct baton_watch {
 	void (*fn)(void *arg, int cause);
 	void *arg;
@@ -197,8 +197,8 @@ struct baton_task {
 	void (*done)(void *arg, int status);
 	void (*release)(void *arg);
 	void *arg;
-	uint64_t limit_ms; /* one that runs for longer is told of in the log; 0: 10 s; BATON_NEVER:
-	                      none is */
+	uint64_t limit_ms; /* one that runs for longer is told of in the log; 0: 10 s;
+	                      BATON_NEVER: none is */
 };
 
 /*
@@ -392,8 +392,8 @@ void baton_pool_free(struct baton_pool **pool);
  * A connection to target.  Who has to wait is served in order.  If 0 is returned, fn is called
  * once, on the loop's top level: with a link that is the caller's until baton_link_put;
  * or with a status and NULL: ctx's cause, BATON_UNREACHABLE, BATON_FULL (no thread for
- * the name, no descriptor).  Else fn is not called: BATON_FULL (max_waiting), BATON_INVALID (target), or
- * ctx's cause (NULL: the worker's ctx).
+ * the name, no descriptor).  Else fn is not called: BATON_FULL (max_waiting), BATON_INVALID
+ * (target), or ctx's cause (NULL: the worker's ctx).
  */
 #define baton_pool_get(pool, ctx, target, fn, arg)                                             \
 	baton_pool_get_at((pool), (ctx), (target), (fn), (arg), BATON_HERE)
@@ -441,7 +441,8 @@ enum baton_key_type {
 /*
  * A key of the module's own in its section.  It is checked like baton's own ones, before
  * anything is started: an unknown key, a value that is out of range and a missing one
- * are told by `baton --check` and refuse a reload.  Its name is none that baton has, of letters, digits,
+ * are told by `baton --check` and refuse a reload.  Its name is none that baton has, of
+ * letters, digits,
  * '-', '.' and '_'.
  */
 struct baton_key {
@@ -618,12 +619,12 @@ typedef struct baton_request {
  * as the last, for all that follows.  Of several that fit, the one with the earlier
  * literal segment is meant.  GET answers HEAD as well.  The method "*" is each of them,
  * those that nobody has heard of as well; of two routes with paths that fit alike, the one that
- * names the method is meant.  A path that no route has is 404; one that has it for other methods
- * is 405 with Allow, or 501 for a method that nobody has heard of.
+ * names the method is meant.  A path that no route has is 404; one that has it for other
+ * methods is 405 with Allow, or 501 for a method that nobody has heard of.
  *
- * The path "*" is for what no route has (OPTIONS of the whole server, too): such a route answers
- * 404, 405, 413 and 501 in the module's own form (baton_request_refused), the first of them that
- * is for the method.
+ * The path "*" is for what no route has (OPTIONS of the whole server, too): such a route
+ * answers 404, 405, 413 and 501 in the module's own form (baton_request_refused), the first of
+ * them that is for the method.
  */
 struct baton_route {
 	const char *method;
@@ -637,13 +638,13 @@ struct baton_route {
 	bool streamed;        /* the body comes in pieces: baton_request_read */
 
 	/*
-	 * Instead of handle, for what blocks: called in a thread of the pool, as a task is, with
-	 * a copy of the request.  It returns the answer's status, 200..599 (what is none is told
-	 * in the log, and 500 for the client); headers and body are what it has said of them
-	 * until then.  When the request is over before (its ctx: the deadline, which is 504; the
-	 * client's hang-up; the end of a drain, 503), what it returns is for nobody: long work
-	 * asks baton_task_cause now and then.  It is not called at all if there was no turn for
-	 * it before; when offload_queue wait already, the client gets 503.
+	 * Instead of handle, for what blocks: called in a thread of the pool, as a task is,
+	 * with a copy of the request.  It returns the answer's status, 200..599 (what is none
+	 * is told in the log, and 500 for the client); headers and body are what it has said of
+	 * them until then.  When the request is over before (its ctx: the deadline, which is
+	 * 504; the client's hang-up; the end of a drain, 503), what it returns is for nobody:
+	 * long work asks baton_task_cause now and then.  It is not called at all if there was
+	 * no turn for it before; when offload_queue wait already, the client gets 503.
 	 */
 	int (*work)(struct baton_work *work);
 };
@@ -663,14 +664,14 @@ const char *baton_request_method(baton_request r);
 
 /* In the handler of the route "*": why it is this one's: 404, no route has the path; 405, none
  * for the method, and an answer with that status gets its Allow by itself; 413, the body is
- * longer than max_body: nothing of it is there, and the connection ends with the answer; 501, the
- * method is one that nobody has heard of.  0: it is the route's own request, or over. */
+ * longer than max_body: nothing of it is there, and the connection ends with the answer; 501,
+ * the method is one that nobody has heard of.  0: it is the route's own request, or over. */
 int baton_request_refused(baton_request r);
 
 /* The path as it was sent; the value of a variable, of a parameter of the query, decoded;
  * the first header of that name.  NULL: there is none.  A request with more than 256 parameters
- * was answered 400 before it came here.  A variable is decoded: even one of a single segment may
- * be "..", or hold a '/'. */
+ * was answered 400 before it came here.  A variable is decoded: even one of a single segment
+ * may be "..", or hold a '/'. */
 const char *baton_request_path(baton_request r);
 const char *baton_request_var(baton_request r, const char *name);
 const char *baton_request_query(baton_request r, const char *name);

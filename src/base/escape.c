@@ -73,7 +73,7 @@ is_c1(const char *text, size_t left)
 	return left >= 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0;
 }
 
-/* Of a character in UTF-8, by its first byte. */
+/* The length of a UTF-8 character, by its first byte. */
 static size_t
 length(unsigned char c)
 {

@@ -92,7 +92,7 @@ print_time(struct escape_out *o, const struct timespec *ts)
 	print(o, "Z");
 }
 
-/* What is left of size after `after` bytes that follow. */
+/* The rest of size, once `after` bytes are set aside. */
 static struct escape_out
 room(char *buf, size_t size, size_t after)
 {

@@ -87,7 +87,7 @@ is_ours(uid_t uid)
 	return uid == 0 || uid == geteuid();
 }
 
-/* Who could have put the link there? */
+/* Is everybody who could have put the link there trusted? */
 static bool
 is_trusted(const struct place_way *w, const struct stat *link)
 {

@@ -32,7 +32,7 @@ void spawn_unblock_signals(void);
 /* Remove LISTEN_*, NOTIFY_SOCKET and WATCHDOG_* from the environment. */
 void spawn_scrub_environment(void);
 
-/* Of a process that is no child of ours. */
+/* The status of a process that is not our child: unknown. */
 #define SPAWN_UNKNOWN (-1)
 
 /* One phrase for a wait status, or SPAWN_UNKNOWN: "exit status 1", "signal 9 (Killed)".  The

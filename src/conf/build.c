@@ -236,7 +236,7 @@ keep_own(struct build *b, int line, const char *name, const char *value)
 static void
 bad_value(struct build *b, int line, const char *key, const char *value, const char *cause)
 {
-	/* Who writes `4 # four` comes from another format. */
+	/* `4 # four` is a comment of another format. */
 	const char *hint =
 	    strstr(value, " #") != NULL ? " (a comment after a value begins with ' ;')" : "";
 
@@ -277,8 +277,8 @@ set(struct build *b, int line, const struct keys_row *row, const char *value, ch
 	return utf8_valid(value) ? 0 : cause_set(cause, "expected UTF-8");
 }
 
-/* Who writes `/srv # the site` means a comment, or forgot the quotes: it is no value that
- * anybody would miss a part of. */
+/* `/srv # the site` is a comment, or lacks its quotes: refuse it rather than drop half of it
+ * silently. */
 static bool
 looks_commented(struct build *b, int line, const char *name, const char *value, bool quoted)
 {
@@ -394,7 +394,7 @@ find_before(const struct conf_service *s, const struct conf_own *own)
 	return NULL;
 }
 
-/* What the module will make of it is not known here. */
+/* Only the module can judge the value. */
 static void
 check_own(struct build *b, const struct conf_service *s, const struct conf_own *own)
 {
@@ -438,7 +438,7 @@ is_admin(const struct conf *conf, const struct conf_listen *l)
 	return s != NULL && s->type != NULL && strcmp(s->type, "admin") == 0;
 }
 
-/* Of what the reserves of the file leave: half of it stays with the others. */
+/* Take at most half of what the file's own reserves leave. */
 static int64_t
 implied_reserve(int64_t max, int64_t reserved)
 {
@@ -447,7 +447,7 @@ implied_reserve(int64_t max, int64_t reserved)
 	return max == 0 || half > ADMIN_RESERVE ? ADMIN_RESERVE : half;
 }
 
-/* Who looks after a server that is full must get in. */
+/* An operator must get in when the server is full. */
 static void
 reserve_for_admins(struct build *b)
 {

@@ -82,7 +82,7 @@ check_one_of(const struct seat *s)
 	const struct conf_origin *before = NULL;
 	char *list;
 
-	/* Of an unknown type it is not known what it needs. */
+	/* An unknown type has no known needs. */
 	if (s->types == 0)
 		return;
 	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;) {

@@ -356,7 +356,7 @@ sample_sets(const struct sample *sample, const char *key)
 	return false;
 }
 
-/* What is said of one section is not said again of the next of its type. */
+/* Explain a key once per type, not in each section of that type. */
 static bool
 is_shown(const struct sample *sample, const struct keys_row *row)
 {

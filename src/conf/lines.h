@@ -18,8 +18,8 @@ struct flaws;
 
 #define LINES_LONGEST 65536 /* bytes of a line */
 
-/* Who is told.  The strings last only for the call.  quoted: the value stood in quotes, which
- * are gone. */
+/* Receives the lines.  The strings last only for the call.  quoted: the value stood in
+ * quotes, which are gone. */
 struct lines_sink {
 	void (*section)(void *arg, int line, const char *title);
 	void (*key)(void *arg, int line, const char *name, const char *value, bool quoted);

@@ -39,8 +39,8 @@ print_text(FILE *out, const char *text)
 	free(clean);
 }
 
-/* What we quote of a stranger or of the command line may be no UTF-8, which JSON
- * demands. */
+/* Quoted text from the command line or another program need not be UTF-8, but JSON demands
+ * it. */
 static json_t *
 json_text(const char *text)
 {

@@ -97,7 +97,7 @@ put_blank(struct page *p, bool roomy)
 		page_text(p, mem_strdup(""));
 }
 
-/* What there may be several of, in this order, if there are any. */
+/* The sections between generations and changes, in this order; empty ones are left out. */
 static size_t
 middle_sections(const struct screen *s, struct section *to)
 {

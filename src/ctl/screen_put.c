@@ -17,7 +17,7 @@ enum { REQUESTS, CONNECTIONS, BYTES_IN, BYTES_OUT };
 
 /* --- what is counted --- */
 
-/* What can be added up and multiplied, whatever a stranger tells. */
+/* Clamp a number from outside, so that sums and products can't overflow. */
 static int64_t
 counted(int64_t n)
 {
@@ -394,7 +394,7 @@ screen_put_service(struct page *p, const struct screen *s, const json_t *answers
 	free(text);
 }
 
-/* What is wrong comes first: a check that fails, an open breaker. */
+/* Show the worst first: a failing check, an open breaker. */
 void
 screen_put_upstream(struct page *p, const struct screen *s, const json_t *u)
 {

@@ -33,7 +33,7 @@ duplex_init(struct duplex *p, struct conn *c, const struct pair_home *home, int 
 
 /* --- the end --- */
 
-/* Who was reset shall not look as if it had ended. */
+/* A reset must not look like an orderly end to the other side. */
 void
 duplex_reset(struct duplex *p, const char *why)
 {

@@ -176,7 +176,7 @@ thaw(struct conn *c, struct handoff_record *r)
 	return NULL;
 }
 
-/* What is readable or writable wakes us. */
+/* Wait for whatever can move next. */
 static void
 resume(struct conn *c)
 {

@@ -59,7 +59,7 @@ borrow(struct flow *f)
 		f->pipe[0] = f->pipe[1] = -1;
 		return -1;
 	}
-	/* Whoever has too many pipes gets tiny ones: copying is better. */
+	/* Beyond the kernel's limit pipes are tiny; then copying is better. */
 	if (fcntl(f->pipe[1], F_SETPIPE_SZ, PIPE_SIZE) < 0 &&
 	    fcntl(f->pipe[1], F_GETPIPE_SZ) < BUFFER) {
 		fd_close(&f->pipe[0]);
@@ -135,7 +135,7 @@ send_kept(struct flow *f, int far, uint64_t *out)
 	return FLOW_MORE;
 }
 
-/* What waits goes first; in a pipe it is no more than the pipe holds. */
+/* Send the bytes in memory first; a pipe holds no more than its size. */
 static enum flow_result
 send_waiting(struct flow *f, int far, uint64_t *out)
 {

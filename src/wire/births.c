@@ -35,7 +35,7 @@ seat_new(struct stats *stats, size_t i, uint64_t birth)
 	return seat;
 }
 
-/* Of a page without a seat its own word is all there is. */
+/* Without a seat, a page is all we know of its worker. */
 static bool
 is_free(const struct stats *stats, size_t i)
 {

@@ -89,8 +89,8 @@ breach(struct chan *ch, const char *what)
 	ch->breach(ch, what, ch->arg);
 }
 
-/* Of a send that failed: is it the end of the peer, which the callback tells?  One that lives
- * has shut its ear, and would never do what it is told. */
+/* Did the send fail because the peer has ended?  Then the callback tells.  A peer that lives
+ * has shut its end, and would never obey again. */
 static bool
 peer_is_gone(struct chan *ch)
 {
@@ -315,8 +315,8 @@ receive(struct chan *ch)
 	return true;
 }
 
-/* What nobody has read would be closed with the channel, as it is.  An empty message looks like
- * the end, and there may be many: so the end is believed when it was met more often than
+/* Unread messages would be closed with the channel, descriptors and all.  An empty message
+ * looks like the end, and there may be many: believe the end when it was met more often than
  * there is room for messages. */
 static void
 read_to_the_end(struct chan *ch)
@@ -350,8 +350,8 @@ empty(int fd)
 	}
 }
 
-/* What has not been read of a channel goes with it; and the store's copy may be the last one,
- * which the service manager would close: so nothing is to be left in its queue. */
+/* Unread messages end with the channel's last copy, which may be the store's, closed by the
+ * service manager: so leave nothing in its queue. */
 static void
 bury(struct chan *ch)
 {

@@ -66,7 +66,7 @@ copy(char *to, size_t size, const char *text)
 	snprintf(to, size, "%s", text != NULL ? text : "");
 }
 
-/* Of a place the end tells most: the file and the line. */
+/* The end of a place tells most: the file and the line. */
 static const char *
 tail(const char *place, size_t room)
 {
@@ -111,7 +111,8 @@ warn_of(struct conn *c, char *to, size_t size)
 static uint32_t
 flags_of(const struct conn *c)
 {
-	return (c->life == CONN_MOVES ? MSG_CONN_MOVING : 0) | (c->life == CONN_HELD ? MSG_CONN_HELD : 0) |
+	return (c->life == CONN_MOVES ? MSG_CONN_MOVING : 0) |
+	       (c->life == CONN_HELD ? MSG_CONN_HELD : 0) |
 	       (c->life == CONN_LINGERS ? MSG_CONN_LINGERING : 0);
 }
 

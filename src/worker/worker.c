@@ -94,7 +94,8 @@ on_sigterm(evutil_socket_t sig, short what, void *arg)
 	self_tell(MSG_LEAVING, NULL, 0);
 }
 
-/* What a terminal or `systemctl kill` sends to everybody is the master's affair. */
+/* Ignore signals that a terminal or `systemctl kill` sends to the whole group: the master
+ * acts on them. */
 static void
 set_signals(void)
 {
@@ -267,7 +268,7 @@ start_heartbeat(void)
 	on_heartbeat(-1, 0, NULL);
 }
 
-/* What start would tell of them has no line. */
+/* Look at the files first: errors of start have no line. */
 static int
 see_files(char **cause)
 {

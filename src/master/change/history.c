@@ -22,7 +22,7 @@ is_change(const json_t *entry)
 	return what != NULL && strcmp(what, "crash") != 0;
 }
 
-/* What everybody may see of a change; who asked is not among it. */
+/* The public part of a change: without who asked. */
 static json_t *
 in_short(const json_t *entry)
 {

@@ -38,8 +38,7 @@ json_t *history_list(void);
 /* {history: [...]}, the oldest first; a new reference. */
 json_t *history_json(void);
 
-/* Who reads only what was saved before there was a list finds the last change in it, and
- * what was saved then is read. */
+/* Older builds saved only the last change; it is still written for them, and still read. */
 json_t *history_save(void);
 void history_restore(const json_t *j);
 void history_stop(void);

@@ -169,7 +169,8 @@ preflight_look(const struct conf *conf, struct flaws *flaws)
 	places_look(conf, flaws);
 }
 
-/* What a change makes, the change itself tries (settings_try). */
+/* Files and sockets that a change would create are tried by the change itself
+ * (settings_try). */
 static _Noreturn void
 check_conf(const char *path, const char *text, size_t len)
 {

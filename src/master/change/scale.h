@@ -24,7 +24,7 @@ void scale_step(int step);
  * one itself. */
 void scale_begin_change(const struct conf *conf);
 
-/* That file is not to be: the number holds again, unless another was given since. */
+/* The change failed: restore the number set by `scale`, unless a newer one was given. */
 void scale_undo_change(void);
 
 /* g takes over again: with as many workers as are wanted by now. */

@@ -11,14 +11,14 @@ struct conf;
  * same before it serves.  0, or -1 with *cause. */
 int settings_try(const struct conf *conf, char **cause);
 
-/* Of a generation that begins.  0, or -1 with *cause: the log is as before. */
+/* Open the log of a generation that begins.  0, or -1 with *cause: the log is as before. */
 int settings_open_log(const struct conf *conf, char **cause);
 
-/* Of one that is committed: control socket and pid file.  What cannot be moved stays
- * where it is, with a line in the log. */
+/* Apply the settings of a committed generation: control socket and pid file.  One that
+ * cannot be moved stays where it is, with a line in the log. */
 void settings_apply(const struct conf *conf);
 
-/* Of one that takes over again: what its successor had changed. */
+/* A generation takes over again: undo what its successor had changed. */
 void settings_again(const struct conf *conf);
 
 /* Open all log files again, the workers', too.  0, or -1 with *cause: those that cannot be

@@ -278,7 +278,7 @@ waiters_committed(uint32_t gen, const char *text)
 	answer_those_who_waited();
 }
 
-/* Those who wait for workers ask the next image anew (control_after_restore). */
+/* Scale requests are not saved: the next image runs them again (control_after_restore). */
 static const char *const list_names[] = {"now", "next", "waiting"};
 
 #define SAVED_N (sizeof list_names / sizeof *list_names)

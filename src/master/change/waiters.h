@@ -24,7 +24,7 @@ void waiters_add(enum waiters_list which, const struct requester *by, bool wait)
 /* The client asks for the way back: the failure of this run is its success. */
 void waiters_add_abort(const struct requester *by);
 
-/* Who asked for the run under way: an array, each of them once. */
+/* The requesters of the run under way: an array, each of them once. */
 json_t *waiters_requesters(void);
 
 bool waiters_any(enum waiters_list which);
@@ -47,7 +47,8 @@ void waiters_tell_progress(const char *text, int percent);
 json_t *waiters_save(void);
 void waiters_restore(const json_t *j);
 
-/* Those who wait for the ones before a newer generation than this: it was aborted. */
+/* A newer generation than this one was aborted: answer those who wait for the ones before
+ * it. */
 void waiters_aborted(uint32_t gen);
 
 /* A client that waits for so many workers, and is answered by then. */

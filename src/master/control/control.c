@@ -84,7 +84,7 @@ client_free(struct control_client *c)
 	control_keep_reserve();
 }
 
-/* Who makes us wait may not do so for ever. */
+/* A client may hold us up only this long. */
 static void
 set_limit(struct control_client *c)
 {
@@ -106,8 +106,8 @@ send_json(struct control_client *c, json_t *j)
 	json_decref(j);
 }
 
-/* What the socket takes now goes now: an exec or the end may follow.  (A
- * bufferevent keeps its output frozen for all but itself.) */
+/* Write what the socket takes now: an exec or the end may follow.  (A bufferevent keeps its
+ * output frozen for all but itself.) */
 void
 control_push(struct control_client *c)
 {
@@ -120,7 +120,7 @@ control_push(struct control_client *c)
 	evbuffer_freeze(out, 1);
 }
 
-/* The last line is with c: away with it. */
+/* c has its last line: close it once the bytes are out. */
 static void
 close_after(struct control_client *c)
 {
@@ -284,7 +284,7 @@ hung_up(const struct control_client *c)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-/* What was said last needs no line's end. */
+/* The last line needs no newline. */
 static void
 take_rest(struct control_client *c)
 {
@@ -348,7 +348,7 @@ control_client_new(int fd, uint32_t id)
 	return c;
 }
 
-/* What it asks may be on its way through the loop. */
+/* Its request may still be on its way through the loop. */
 static bool
 is_silent(const struct control_client *c)
 {
@@ -381,8 +381,8 @@ oldest_closing(void)
 	return NULL;
 }
 
-/* Who only holds a place gives it up: nobody is locked out by silence, nor by who does
- * not take an answer.  But who has just come has a moment to ask. */
+/* When full, drop a client that has not asked yet, or does not read its answer, so that
+ * silent clients can't lock others out.  A newcomer gets a moment to ask. */
 static void
 make_room(void)
 {

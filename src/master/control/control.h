@@ -17,7 +17,7 @@ struct control_client;
 struct fdlist;
 struct ucred;
 
-/* What is asked, and by whom, is the affair of others: verbs.c. */
+/* The requests themselves are handled by verbs.c. */
 struct control_rules {
 	/* May this process ask? */
 	bool (*admits)(const struct ucred *peer);

@@ -42,7 +42,7 @@ extern struct control ct;
 /* A client at fd, which becomes its own. */
 struct control_client *control_client_new(int fd, uint32_t id);
 
-/* What the socket takes now goes now. */
+/* Write what the socket takes now. */
 void control_push(struct control_client *c);
 
 void control_keep_reserve(void);

@@ -65,8 +65,8 @@ stream_socket(int family)
 	return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* What is set on a listening socket is inherited by what it accepts: one system
- * call less per connection. */
+/* Accepted sockets inherit the listening socket's options: one system call less per
+ * connection. */
 static int
 prepare_tcp(int fd, int family, bool reuseport)
 {

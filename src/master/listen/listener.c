@@ -180,8 +180,8 @@ unlink_own(const struct listener *l)
 		unixsock_remove_hidden(l->bound + strlen("unix:"), &l->own);
 }
 
-/* What a closed listener with port 0 was bound to: asked for again (a stop is
- * called off), it should be where its clients know it. */
+/* The last port of a closed listener with port 0: if it is opened again (a stop is called
+ * off), it should be where its clients know it. */
 static struct last_port {
 	struct last_port *next;
 	char *identity;

@@ -89,7 +89,7 @@ restore_sockets(struct listener *l, const json_t *socks, char **cause)
 	return 0;
 }
 
-/* Whoever had it last may have come to another state than the one that is told. */
+/* The last owner may have changed the filter after it wrote the record: set it again. */
 static void
 filter_as_told(struct listener *l)
 {

@@ -158,7 +158,7 @@ upgrade_try_state(int fd, char **cause)
 	return result;
 }
 
-/* What no record names is nobody's: it would pile up from upgrade to upgrade. */
+/* Close descriptors that no record names: they would pile up from upgrade to upgrade. */
 static void
 close_unclaimed(void)
 {

@@ -175,7 +175,7 @@ set_timer(struct listing *s, uint64_t ms)
 	event_add(s->timer, &tv);
 }
 
-/* Who still speaks is listened to, but not for ever. */
+/* Wait for a worker that is still talking, but only so long. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -426,7 +426,7 @@ listings_end(const struct worker *w, const struct msg *m)
 		answer(s);
 }
 
-/* What it had told of goes with it. */
+/* Forget its lines. */
 void
 listings_gone(const struct worker *w)
 {

@@ -18,7 +18,7 @@
 static uint64_t told_ms;
 static struct event *later; /* what was too early */
 
-/* What may be left out, in this order, if there is no room for all. */
+/* The parts that are dropped first when there is no room for all. */
 static const char *const spare[] = {"workers", "history", "upstreams", "answers", "listeners"};
 
 static void

@@ -196,7 +196,7 @@ do_reopen(struct control_client *c, const json_t *request)
 	free(cause);
 }
 
-/* Who waits for what takes long must leave a place to who does not. */
+/* Slow requests must leave places for quick ones. */
 enum wait { AT_ONCE, WAITS, WAITS_BUT_NOW /* stop, unless it is stop --now */ };
 
 /* again: what brings the answer when the image that was asked is another program by

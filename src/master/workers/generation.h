@@ -93,11 +93,11 @@ void generation_order_all(void);
 /* It did not make it: the ready workers drain (generation_drain), the others are killed. */
 void generation_fail(struct generation *g);
 
-/* Of those that this image made the one to go back to: paused, active, or draining and
- * not aborted; NULL. */
+/* The generation to fall back to among those this image created: paused first, then active,
+ * then draining and not aborted.  NULL if there is none. */
 struct generation *generation_own(void);
 
-/* Say once more to those who leave that they do, and whether others serve on. */
+/* Repeat the drain order to every leaving worker; it may have been lost over the exec. */
 void generation_drain_on(void);
 
 /* Its listeners again, those that were closed bound anew.  0, or -1 with *cause, and it has

@@ -138,8 +138,8 @@ watch(struct logpipe *p)
 		log_fatal("cannot watch a pipe");
 }
 
-/* Who has closed it is not asked again; the descriptor stays, as it tells the next image that
- * this one does not get the log itself. */
+/* A closed pipe is not read again; its descriptor stays, to tell the next image that this
+ * worker does not write the log itself. */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {

@@ -174,7 +174,7 @@ mend(struct listener *l, size_t i)
 	env_converge();
 }
 
-/* What is accepted inherits it: its close would hold up whoever has accepted it. */
+/* Accepted sockets inherit SO_LINGER: their close would hold up the worker. */
 static void
 unlinger(const struct listener *l, size_t i)
 {
@@ -191,7 +191,7 @@ struct look {
 	size_t n;
 };
 
-/* Those behind the ones that were seen. */
+/* Collect the sockets behind those of the last look. */
 static void
 gather(struct look *k)
 {

@@ -105,7 +105,7 @@ has_capability(unsigned capability)
 	       (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
 }
 
-/* Whom they run as is known: may we make them so, and signal them then? */
+/* The user is known: may we become it, and signal its processes afterwards? */
 static void
 judge(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
 {

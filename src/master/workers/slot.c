@@ -334,7 +334,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		env_converge();
 }
 
-/* Who has closed its channel is about to end. */
+/* A worker that has closed its channel is about to end. */
 const char *
 slot_doubt(struct worker *w)
 {

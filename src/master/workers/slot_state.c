@@ -76,7 +76,8 @@ watch(struct worker *w)
 	return true;
 }
 
-/* What was said when nobody listened is in its page, too.  False: it is gone. */
+/* Take its state from its page: messages sent while there was no master are lost.  False: it
+ * is gone. */
 static bool
 adopt(struct worker *w)
 {

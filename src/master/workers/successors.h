@@ -16,8 +16,7 @@ void successors_run(void);
 /* Something could not be had (descriptors): it is to be run again. */
 bool successors_incomplete(void);
 
-/* A worker may have missed an end: pair it anew with those whom it gives to, and with those
- * who give to it. */
+/* The worker may have lost a peer channel: reconnect all its pairs, in both directions. */
 struct worker;
 void successors_again(struct worker *worker);
 

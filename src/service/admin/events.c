@@ -372,8 +372,8 @@ events_begin(baton_request r)
 		baton_answer_flushed(r, on_head_sent, (void *)(uintptr_t)r.id);
 }
 
-/* What a client sends means nothing here; its end does.  One read a turn: it may send as fast
- * as we read. */
+/* Discard what the client sends, and watch for its end.  One read a turn: it may send as
+ * fast as we read. */
 static void
 readable(struct conn *c)
 {

@@ -205,7 +205,7 @@ services(const struct latency *sum, size_t n)
 
 /* --- figures: what the board tells of is as old as the board --- */
 
-/* What is not known stays so. */
+/* Unknown figures stay unknown. */
 static void
 refresh_number(json_t *of, const char *name, uint64_t value)
 {

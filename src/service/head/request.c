@@ -178,7 +178,7 @@ note_single(struct request_text *t, const struct request_text *v)
 		t->n = 0;
 }
 
-/* Of what it lists, trailers are all that means something beyond this connection. */
+/* TE: only `trailers` means something beyond this connection. */
 static void
 note_te(struct parse *p, const struct request_text *v)
 {

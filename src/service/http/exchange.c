@@ -63,7 +63,7 @@ told_client(const struct exchange *x, char *text)
 	return text;
 }
 
-/* Of what was no request nothing is known but what was answered. */
+/* Without a request only the answer is known. */
 static void
 describe(const struct exchange *x, struct accessline *line)
 {
@@ -229,7 +229,7 @@ max_size(const struct conn *c)
 	return (size_t)http_of(c)->conf->max_header + BODY_ROOM;
 }
 
-/* What points into it goes along. */
+/* Move the pointers into the buffer along. */
 static void
 resize(struct exchange *x, size_t size)
 {
@@ -303,7 +303,7 @@ body_came(struct conn *c, struct exchange *x, size_t n)
 	x->rate_bytes = 0;
 }
 
-/* What fills the buffer is not all, perhaps: in a larger one goes more. */
+/* A full buffer may mean that more is waiting: grow it and read on. */
 ssize_t
 exchange_read(struct conn *c, struct exchange *x)
 {
@@ -375,7 +375,7 @@ exchange_text(struct exchange *x)
 	return x->text;
 }
 
-/* What is unsent and stands in a row is one. */
+/* Merge unsent parts that are adjacent in memory. */
 static int
 gather(const struct exchange *x, struct iovec iov[3])
 {

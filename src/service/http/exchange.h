@@ -171,7 +171,7 @@ void exchange_count(struct exchange *x);
 /* Forget the request that was answered; what is unread stays. */
 void exchange_next(struct exchange *x);
 
-/* What is unread moves to the start of its buffer. */
+/* Move the unread bytes to the start of their buffer. */
 void exchange_shift(struct exchange *x);
 
 /* The same before a wait for the rest of a head: there is no more memory than it needs. */

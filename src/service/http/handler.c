@@ -34,8 +34,8 @@ static struct {
 	struct baton_freelist unused;
 } cl = {.unused = {.size = sizeof(struct handler), .max = CALLS_KEPT}};
 
-/* Who is woken meanwhile has the loop's next turn (a timer, as what is made active here is
- * called before anything else). */
+/* Handlers woken meanwhile get the loop's next turn (by a timer: an event made active here
+ * would run before anything else). */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -125,7 +125,7 @@ post(const struct handler *handler, void (*fn)(void *arg), void *arg)
 	origin_leave(before);
 }
 
-/* Who waits learns that it is over, unless he has ended it himself. */
+/* Tell the waiting callback that it is over, unless the handler itself ended it. */
 static void
 end_wait(const struct handler *handler, void (**fn)(void *arg), void *arg, int cause)
 {
@@ -304,8 +304,8 @@ handler_refuse(struct handler *handler, int status, int cause)
 		answer_for(handler, status, cause);
 }
 
-/* What the end of the ctx has ended tells the handler in the next turns of the loop, and
- * it may answer then. */
+/* Tasks cancelled by the ctx tell the handler in the next turns of the loop, and it may
+ * still answer then. */
 struct last_chance {
 	baton_request r;
 	int cause, turns;

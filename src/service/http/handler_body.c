@@ -14,8 +14,8 @@
 
 /* --- the window --- */
 
-/* Of what is left in it no more is moved than room is had by it: a handler may take in a few
- * bytes at a time. */
+/* Move the rest only if that frees at least as much room: a handler may take a few bytes at
+ * a time. */
 static size_t
 window_room(struct handler *handler)
 {
@@ -36,7 +36,7 @@ window_room(struct handler *handler)
 	return handler->body_room - handler->nbody;
 }
 
-/* What is unread goes to the window.  0, or the status that refuses the body. */
+/* Move unread bytes to the window.  0, or the status that refuses the body. */
 static int
 take_in(struct handler *handler)
 {

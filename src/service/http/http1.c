@@ -44,7 +44,7 @@ record_latency(struct conn *c, struct exchange *x)
 	x->began_us = now;
 }
 
-/* What was to be sent is with the kernel.  False: the connection is finished. */
+/* The answer is with the kernel.  False: the connection is finished. */
 static bool
 all_sent(struct conn *c, struct exchange *x)
 {

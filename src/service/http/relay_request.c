@@ -96,7 +96,7 @@ relay_start_limits(struct relay *r)
 		timelist_leave(&r->timed);
 }
 
-/* What the upstream does not take because it is gone shows when it is read from. */
+/* If the upstream is gone, reading from it will tell. */
 static void
 send_up(struct relay *r, struct piece *p)
 {
@@ -194,7 +194,7 @@ relay_flush_up(struct relay *r)
 	relay_start_limits(r);
 }
 
-/* What has been read already goes on, if the upstream takes it. */
+/* Pass on the bytes read so far, if the upstream takes them. */
 void
 relay_go_on(struct relay *r)
 {

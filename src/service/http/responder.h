@@ -15,7 +15,7 @@
 struct conn;
 struct exchange;
 
-/* What is not said to be needed may be NULL. */
+/* Members may be NULL unless they are said to be needed. */
 struct responder {
 	/* The head is there, and no body yet: answer, go to PHASE_RESPONDER, or let the body
 	 * come.  Needed. */

@@ -56,7 +56,7 @@ struct forwards {
 	struct request_text x_proto, x_host;
 };
 
-/* Who is nearest has spoken last: he is the one to be believed. */
+/* The nearest proxy spoke last, and is the one to be believed. */
 static void
 gather(struct request_text *list, size_t *n, const struct request_text *value)
 {
@@ -65,7 +65,7 @@ gather(struct request_text *list, size_t *n, const struct request_text *value)
 	list[(*n)++] = *value;
 }
 
-/* Who tells of the client; kept back, and added later if he is trusted. */
+/* Lines that name the client: held back, and added later if their sender is trusted. */
 static bool
 take_forward(struct forwards *f, const struct head_line *l)
 {
@@ -82,8 +82,8 @@ take_forward(struct forwards *f, const struct head_line *l)
 	return true;
 }
 
-/* Of that kind, too: X-Real-IP, X-Forwarded-Port and its like; and what some upstreams take
- * for the same, as '_' and '-' are one to them. */
+/* X-Real-IP, X-Forwarded-Port and the like count, too, in every spelling: to some upstreams
+ * '_' and '-' are one. */
 static bool
 tells_of_client(const struct request_text *name)
 {
@@ -162,7 +162,7 @@ put_each(struct out *o, const char *name, const struct request_text *list, size_
 			put_value(o, name, &list[i]);
 }
 
-/* What somebody who is trusted has said in the form that we do not speak goes on as it came. */
+/* Pass on a trusted sender's lines in the form that we do not write ourselves. */
 static void
 put_as_said(struct out *o, const struct forwards *f, bool x, bool forwarded)
 {
@@ -285,7 +285,7 @@ put_via(struct out *o, bool http10)
 	put_text(o, http10 ? "Via: 1.0 baton\r\n" : "Via: 1.1 baton\r\n");
 }
 
-/* What is for the next one only: what Connection names (RFC 9110, 7.6.1, 10.1.4). */
+/* Write the hop-by-hop fields, and name them in Connection (RFC 9110, 7.6.1, 10.1.4). */
 static void
 put_hop(struct out *o, const struct request *r, const struct request_text *protocol)
 {
@@ -357,14 +357,14 @@ put_reply_framing(struct out *o, const struct upstream_head *r, bool chunked)
 		put_format(o, "Content-Length: %llu\r\n", (unsigned long long)r->length);
 }
 
-/* Of 101 and 426 Upgrade is the answer, and belongs to this connection, too. */
+/* 101 and 426 answer with Upgrade, which belongs to this connection, too. */
 static bool
 names_protocols(const struct upstream_head *r)
 {
 	return r->status == 101 || r->status == 426;
 }
 
-/* What only an answer has, and none of the heads before it. */
+/* Fields of the final answer only, not of 1xx. */
 static void
 put_final(struct out *o, const struct rewrite_answer *rules, const struct upstream_head *r)
 {
@@ -437,7 +437,7 @@ may_trail(const struct request_text *name)
 	       (name->n < 3 || strncasecmp(name->p, "if-", 3) != 0);
 }
 
-/* Of an answer the blanks before the colon go (RFC 9112, 5.1). */
+/* In an answer, remove blanks before the colon (RFC 9112, 5.1). */
 ptrdiff_t
 rewrite_trailers(char *bytes, size_t len, bool answer)
 {

@@ -67,7 +67,7 @@ fits(const struct baton_route *route, const struct request_text *path, struct ro
 	return a == NULL && b == NULL;
 }
 
-/* Of two that fit: does a say more than b? */
+/* Of two matching routes, is a the more specific? */
 static bool
 says_more(const struct baton_route *a, const struct baton_route *b)
 {
@@ -89,8 +89,8 @@ is_for_all(const struct baton_route *route)
 	return strcmp(route->method, "*") == 0;
 }
 
-/* Of two that fit and are for the method: is a meant?  By its path or, with paths that say
- * as much, as the one that names methods. */
+/* Of two matching routes for the method, is a meant?  The more specific path wins; with
+ * equal paths, the route that names its method. */
 static bool
 is_meant(const struct baton_route *a, const struct baton_route *b)
 {

@@ -47,7 +47,7 @@ go_on(struct handler *handler)
 		x->framing->go_on(c);
 }
 
-/* Those that are there, as far as the time goes. */
+/* Serve the handlers that are ready, as far as the time goes. */
 static void
 on_turn(void)
 {

@@ -22,7 +22,7 @@
 
 #define NAME_MAX_BYTES 31
 
-/* What only modules use would not be linked: one function of each such file. */
+/* Name one function of each file that only modules use, or the linker would drop it. */
 typedef void (*symbol)(void);
 __attribute__((used)) static const symbol needed[] = {
     (symbol)baton_timer_new,    (symbol)baton_group_new_at, (symbol)baton_freelist_get,

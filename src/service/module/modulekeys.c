@@ -9,7 +9,7 @@
 #include "conf/keys.h"
 #include "conf/suggest.h"
 
-/* Who is asked, for sentences. */
+/* The owner of the key, for messages. */
 struct reading {
 	const char *path;
 	const struct conf_service *conf;

@@ -244,8 +244,8 @@ is_away(const struct conn *c)
 	return conn_is_away(c);
 }
 
-/* Those that are there, as far as the time goes.  Who comes meanwhile has the loop's next
- * turn (a timer, as what is made active here is called before anything else). */
+/* Serve the connections that are ready, as far as the time goes.  Newcomers get the loop's
+ * next turn (by a timer: an event made active here would run before anything else). */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -316,7 +316,7 @@ release(struct conn *c)
 	outbox_drop(bc);
 }
 
-/* What has come already is seen to. */
+/* Serve what has come already. */
 static void
 last_look(struct conn *c, struct baton_conn *bc)
 {

@@ -18,7 +18,7 @@ struct baton_route *table_read(const struct baton_module *m);
 /* What is wrong with one of them?  0, or -1 with *cause. */
 int table_judge(const struct baton_route *routes, char **cause);
 
-/* What blocks gets the handler that takes it to a thread. */
+/* Give blocking routes the handler that takes them to a thread. */
 void table_prepare(struct baton_route *routes);
 
 #endif

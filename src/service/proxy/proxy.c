@@ -152,7 +152,7 @@ admit(struct conn *c, struct client *cl)
 		connecting_start(&cl->dialing->way, px->upstreams, &connecting_owner, c);
 }
 
-/* What it tells beside the addresses (TLVs), and is not asked for.  Part of it at a time. */
+/* Skip the TLVs behind the addresses, a part at a time. */
 static void
 skip_rest(struct conn *c, struct client *cl)
 {

@@ -54,8 +54,7 @@ is_let(const struct upstream *u)
 	return u->breaker == NULL || baton_breaker_ask(u->breaker) == 0;
 }
 
-/* Whom others call ill may be asked if there is nobody else: who knows whether they are right.
- */
+/* With no other choice, ask one that only other workers call ill: they may be wrong. */
 static size_t
 look_again(const struct upstreams *us, uint64_t tried)
 {

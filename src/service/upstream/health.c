@@ -178,7 +178,8 @@ on_timer(void *arg)
 	baton_timer_set(h->next, (uint64_t)h->conf->check_timeout);
 }
 
-/* What a generation before us, a sibling or whoever had our slot has found out. */
+/* Take over what an earlier generation, a sibling or the last worker in our slot has found
+ * out. */
 static void
 remember(struct health *h)
 {

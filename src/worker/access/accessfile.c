@@ -402,8 +402,7 @@ accessfile_add(struct accessfile *f, size_t n)
 	f->filling->n += n;
 }
 
-/* What was collected before belongs to the old file; what waits in a buffer that is not
- * full goes there, too. */
+/* Lines collected before belong to the old file, those in a half-full buffer included. */
 void
 accessfile_reopen(struct accessfile *f, int fd)
 {

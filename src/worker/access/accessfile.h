@@ -28,8 +28,8 @@ char *accessfile_room(struct accessfile *f, size_t max);
 /* The line that was put there has n bytes. */
 void accessfile_add(struct accessfile *f, size_t n);
 
-/* What is collected goes to the thread, unless that has enough to do: then it waits for
- * more of its kind.  True: look again later, for that and for what may be lost. */
+/* Hand the collected lines to the thread, unless it is busy: then they wait for more.  True:
+ * look again later, for them and for lines that may be lost. */
 bool accessfile_tick(struct accessfile *f);
 
 /* The file was moved away: what is added from now on goes to fd, which is taken over. */

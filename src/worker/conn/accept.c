@@ -56,7 +56,7 @@ static struct {
 
 /* --- sockets --- */
 
-/* What should be polled is, what should not is not. */
+/* Poll the socket if it should be polled, and only then. */
 static void
 converge(struct socket *s)
 {

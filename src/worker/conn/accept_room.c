@@ -65,8 +65,8 @@ accept_full(uint32_t listener)
 	return !reserve_has(listener) && waitgroup_count() + reserve_kept(ar.limit) >= ar.limit;
 }
 
-/* Those of another generation that may come by hand-off: they were there first.  Looked at
- * once in a tick, as every accept asks. */
+/* Connections of other generations that may come by hand-off: they were there first.
+ * Counted once per tick, as every accept asks. */
 static uint64_t
 incoming(void)
 {

@@ -218,7 +218,7 @@ conn_watch(struct conn *c)
 		conn_close(c, "cannot be watched");
 }
 
-/* What has come is told again when it is watched again. */
+/* The loop tells of pending input again when it is watched again. */
 void
 conn_unwatch(struct conn *c)
 {
@@ -321,7 +321,7 @@ conn_drain(struct conn *c)
 		conn_look_for_silence();
 }
 
-/* What is undecided is drained when it is decided. */
+/* Skip connections whose hand-off is undecided; they are drained when it is decided. */
 static void
 drain_on(void)
 {

@@ -103,7 +103,7 @@ conn_place_opening(void)
 
 /* --- making room --- */
 
-/* Who has just asked for something stays. */
+/* Let go of c, unless it has just asked for something. */
 static bool
 leave_for_others(struct conn *c)
 {
@@ -124,7 +124,8 @@ leave_for_others(struct conn *c)
 	return false;
 }
 
-/* Of those that are on the list now, and in their state since `before` at the latest. */
+/* Consider only connections that are on the list now, and have been in their state since
+ * `before`. */
 static size_t
 let_go_of(struct conn_list *list, uint64_t before_ms, size_t n, conn_filter *may)
 {

@@ -27,7 +27,7 @@ void turn_join(struct conn *c, bool again);
 /* It waits no more. */
 void turn_leave(struct conn *c);
 
-/* Whose turn it is, which then waits no more; *again as above.  NULL: nobody waits. */
+/* The next connection, which then waits no more; *again as above.  NULL: nobody waits. */
 struct conn *turn_next(bool *again);
 
 /* How many wait. */

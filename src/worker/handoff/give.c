@@ -373,7 +373,7 @@ give_pair(const struct msg_peer *pair, int fd)
 
 	t->chan = chan_new(self_base(), fd, on_message, t);
 }
-/* What one has refused for good another may take. */
+/* Another taker may accept what the last one refused for good. */
 static void
 forget_refusals(void)
 {

@@ -45,7 +45,7 @@ struct giver {
 
 static TAILQ_HEAD(, giver) givers;
 
-/* What it had sent is still to be read. */
+/* Its last messages are still to be read. */
 static bool
 is_dead(const struct giver *g)
 {
@@ -54,8 +54,8 @@ is_dead(const struct giver *g)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
 }
 
-/* Of a giver that is dead the connection ends with this.  One that has the refusal may find
- * another taker, and leave, before we look again. */
+/* If the giver is dead, the connection ends here.  A living giver that has our refusal may
+ * find another taker, and leave, before we look again. */
 static void
 refuse(struct giver *g, uint64_t id, enum handoff_refusal why)
 {

@@ -66,10 +66,10 @@ struct taker *taker_new(const struct msg_peer *pair, uint64_t hello_by_ms);
 /* Its offers are forgotten, its channel goes with it. */
 void taker_free(struct taker *t);
 
-/* Those of these births are aimed at, and no others. */
+/* Aim at the workers of these births, and at no others. */
 void takers_aim(const uint64_t *birth, size_t n);
 
-/* Those that nothing is to be said to any more go. */
+/* Free takers that nothing needs to be said to any more. */
 void takers_forget_unaimed(void);
 
 /* Of those with room the one that was given the fewest; NULL: none, or one that is aimed at may

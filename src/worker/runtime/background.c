@@ -184,7 +184,7 @@ background_start(void)
 	evtimer_assign(&bk.tell, loop_base(), on_tell, NULL);
 }
 
-/* What was left behind, by modules that have stopped. */
+/* Free the tasks that stopped modules have left behind. */
 void
 background_stop(void)
 {

@@ -15,7 +15,7 @@ void background_limit(unsigned most);
 /* The drain begins: each is told, from the loop's top level. */
 void background_drain(void);
 
-/* What has not ended is left behind, with a line in the log each. */
+/* Leave behind the tasks that have not ended, with a line in the log each. */
 void background_abandon(void);
 
 void background_each(runtime_task_fn *fn, void *arg);

@@ -13,7 +13,7 @@ struct baton_ctx;
 
 void ctx_start(void);
 
-/* Those that somebody still holds are told of, and left alone. */
+/* Contexts that are still held are logged, and left alone. */
 void ctx_stop(void);
 
 /* The worker's own: ends at the drain's deadline. */

@@ -306,7 +306,7 @@ look_up(struct dial *d, const char *target)
 		baton_post(on_refused, l);
 }
 
-/* What needs no thread: numbers and paths. */
+/* Numbers and paths need no lookup. */
 static bool
 is_known(struct dial *d, const char *target)
 {

@@ -359,7 +359,7 @@ state_text(const struct job *j, enum job_state state)
 	return j->done ? "runs in a thread, and nobody waits for it" : "runs in a thread";
 }
 
-/* What is wrong with one that runs: the earlier of the two. */
+/* The first limit that a running task exceeds. */
 static void
 judge(const struct job *j, struct runtime_task *t)
 {

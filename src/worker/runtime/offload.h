@@ -16,7 +16,7 @@ void offload_limits(unsigned threads, unsigned queue);
 /* End the threads.  False: one of them does not come back. */
 bool offload_stop(void);
 
-/* Who has not ended does not count any more; one line in the log each. */
+/* Stop counting tasks that have not ended; one line in the log each. */
 void offload_abandon(void);
 
 /* For statistics. */

@@ -63,7 +63,7 @@ tell_held(uint64_t ms)
 	         (unsigned long long)ms);
 }
 
-/* What was told of the inner one is not told again of the outer one. */
+/* A fault told of an inner call is not told again of the outer one. */
 void
 origin_leave(struct origin before)
 {

@@ -37,7 +37,7 @@ struct baton_link {
 	struct origin origin; /* of the wait */
 };
 
-/* Who wants a link: in its target's queue, then on its way to be told. */
+/* A request for a link: in its target's queue, then on its way to be told. */
 struct waiter {
 	TAILQ_ENTRY(waiter) link;
 	struct pool_target *target;

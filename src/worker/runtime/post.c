@@ -48,7 +48,7 @@ wake(void)
 	ps.woken = true;
 }
 
-/* What there was no time for comes before what was posted meanwhile. */
+/* Tasks that had no time come before those posted meanwhile. */
 static void
 put_back(struct queue *rest)
 {

@@ -16,7 +16,7 @@
 
 #include "wire/msg.h"
 
-/* What has ended may still be held for so long, by who is about to let go of it. */
+/* How long an ended object may still be held by its users. */
 #define RUNTIME_GRACE_MS 1000
 
 struct event_base;
@@ -45,7 +45,7 @@ void runtime_undrain(void);
 /* The deadline has passed: every ctx ends. */
 void runtime_cut(void);
 
-/* What has not ended is left behind, so that the count can become 0. */
+/* Leave behind what has not ended, so that the count can become 0. */
 void runtime_abandon(void);
 
 /* What is alive: times are clock_ms.  The texts are valid during the call. */

@@ -18,7 +18,7 @@
 #include "worker/core/service.h"
 #include "worker/sandbox/sandbox.h"
 
-/* What is younger than the headers of Debian 12; the kernel says what it knows. */
+/* Constants younger than the headers of Debian 12; the kernel says what it knows. */
 #define ALL_OF_1     ((UINT64_C(1) << 13) - 1) /* execute to make_sym */
 #define REFER        (UINT64_C(1) << 13)       /* 2 */
 #define TRUNCATE     (UINT64_C(1) << 14)       /* 3 */
@@ -74,8 +74,8 @@ handled(long abi, unsigned needs)
 	return all;
 }
 
-/* What is not there needs no permission.  0; -1 if nobody can be given one: a filter has two of
- * the three calls. */
+/* A path that does not exist needs no permission.  0; -1 if none can be given at all: a
+ * filter blocks the calls. */
 static int
 allow(int ruleset, const char *path, uint64_t access)
 {

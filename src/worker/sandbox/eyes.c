@@ -13,7 +13,7 @@
 #include "conf/conf.h"
 #include "conf/flaw.h"
 
-/* What it holds is looked up by name, so it need not be readable. */
+/* A directory's files are opened by name, so it need not be readable. */
 static bool
 may_enter(const char *path)
 {

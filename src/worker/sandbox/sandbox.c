@@ -352,8 +352,8 @@ watch(void)
 
 /* --- the filter --- */
 
-/* What this architecture or this libseccomp does not have is skipped, and what would be said
- * twice, or by the default. */
+/* Skip calls that this architecture or libseccomp does not have, and rules that would be
+ * duplicates or the default. */
 static int
 add(scmp_filter_ctx ctx, uint32_t action, const char *name, const struct scmp_arg_cmp *when,
     unsigned n)
@@ -429,8 +429,8 @@ add_forks(scmp_filter_ctx ctx, unsigned needs)
 	return add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL, 0);
 }
 
-/* What has another way, which is taken without a word in the log.  The mapping of a worker's
- * page of statistics must not grow into those of others; openat2 hides its flags. */
+/* Calls with a fallback, refused without a word in the log.  The mapping of a worker's page
+ * of statistics must not grow into those of others; openat2 hides its flags. */
 static int
 add_quiet(scmp_filter_ctx ctx, unsigned needs)
 {
