@@ -203,12 +203,12 @@ END_TEST
 START_TEST(the_least_busy_one)
 {
 	struct dial_addr addr[3] = {at(1), at(2), at(3)};
-	struct upstream *one, *two, *three;
+	struct upstream *one, *again, *two, *three;
 
 	conf.balance = CONF_LEAST_BUSY;
 	REPLACE(0, 1, 2, 3);
 	one = upstream_hold(upstreams_find(set, &addr[0].sa, addr[0].len));
-	upstream_hold(one);
+	again = upstream_hold(one);
 	two = upstream_hold(upstreams_find(set, &addr[1].sa, addr[1].len));
 	three = upstream_hold(upstreams_find(set, &addr[2].sa, addr[2].len));
 	ck_assert_str_eq(turn(), two->name); /* in turn among equals */
@@ -217,6 +217,7 @@ START_TEST(the_least_busy_one)
 	upstream_drop(&three);
 	ck_assert_str_eq(turn(), "a:9 (127.0.0.3:9)");
 	upstream_drop(&two);
+	upstream_drop(&again);
 	upstream_drop(&one);
 }
 END_TEST
