@@ -6,8 +6,7 @@
  * top bit set the record is told how long it is, as random bytes seldom know.  What
  * is let in must lie within the bytes, be in range, and come back the same.
  *
- * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_handoff.c src/wire/handoff.c
+ * tests/fuzz/run builds and runs it.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,9 +7,7 @@
  * are known, each with its section of RFC 9112 or 9110, and one that fits none of them is a
  * failure.  At the end they are counted on stderr.
  *
- * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_head.c src/service/http/{head,method,request,target,upstream_head}.c \
- *   src/base/{log,mem}.c -lhttp_parser
+ * tests/fuzz/run builds and runs it.
  */
 #include <ctype.h>
 #include <stdbool.h>

@@ -5,9 +5,7 @@
  * part must come to the same result whole, in two pieces and byte by byte, and
  * what it lets through must keep its promises.
  *
- * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_http.c src/service/http/{head,method,request,target,chunked,range}.c \
- *   src/base/{log,mem}.c
+ * tests/fuzz/run builds and runs it.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,10 +6,7 @@
  * anew must be one that we let through ourselves, and mean the same: the same body with
  * the same end, no header that belonged to one connection.
  *
- * clang -g -fsanitize=fuzzer,address,undefined -std=gnu11 -D_GNU_SOURCE -Isrc \
- *   tests/fuzz/fuzz_upstream.c
- * src/service/http/{head,method,request,target,upstream_head,connections,rewrite,response_head}.c
- * \ src/base/{log,mem}.c
+ * tests/fuzz/run builds and runs it.
  */
 #include <stdint.h>
 #include <stdio.h>
