@@ -170,7 +170,7 @@ among(int fd, const int *keep, size_t n)
 }
 
 size_t
-fd_count_strangers(const int *keep, size_t n, int *first)
+fd_count_foreign(const int *keep, size_t n, int *first)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *e;

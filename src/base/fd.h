@@ -45,7 +45,7 @@ void fd_close_except(const int *keep, size_t n);
  * How many descriptors this process has open that are neither 0, 1, 2 nor
  * among keep[0..n-1]; the first of them is stored in *first when not NULL.
  */
-size_t fd_count_strangers(const int *keep, size_t n, int *first);
+size_t fd_count_foreign(const int *keep, size_t n, int *first);
 
 /* The inode that stands behind fd, 0 when fd is not open: tells whether a
  * number still means what it meant. */
@@ -58,7 +58,8 @@ size_t fd_disk_room(int fd);
  * NUL-terminated text and its length, or NULL with errno. */
 char *fd_read(int fd, size_t max, size_t *len);
 
-/* Raise the soft limit of descriptors to the hard one.  Returns how many this process may have. */
+/* Raise the soft limit of descriptors to the hard one.  Returns how many this process may have.
+ */
 uint64_t fd_raise_limit(void);
 
 /* May we do that (R_OK, W_OK, X_OK) with what has that name in dir?  errno says why not.  By

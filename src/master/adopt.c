@@ -36,7 +36,7 @@
 
 /* A worker that was born after the last snapshot: it has a page, but no record.  Without a
  * channel it leaves by itself. */
-struct stranger {
+struct unlisted {
 	struct stats_page *page;
 	int pidfd;
 	struct event *gone;
@@ -45,7 +45,7 @@ struct stranger {
 static void
 on_gone(evutil_socket_t fd, short what, void *arg)
 {
-	struct stranger *s = arg;
+	struct unlisted *s = arg;
 
 	(void)fd;
 	(void)what;
@@ -56,11 +56,11 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-watch_stranger(struct stats_page *page)
+watch_unlisted(struct stats_page *page)
 {
 	pid_t pid = page->pid;
 	int pidfd = process_open(pid, page->started, true);
-	struct stranger *s;
+	struct unlisted *s;
 
 	if (pidfd < 0) {
 		stats_page_fold(env.stats, page);
@@ -77,12 +77,12 @@ watch_stranger(struct stats_page *page)
 }
 
 static void
-look_for_strangers(void)
+look_for_unlisted(void)
 {
 	struct stats_page *page = NULL;
 
 	while ((page = stats_page_unclaimed(env.stats, page)) != NULL)
-		watch_stranger(page);
+		watch_unlisted(page);
 }
 
 static unsigned
@@ -183,7 +183,7 @@ restore(json_t *state)
 		env.image++; /* its workers are not ours to give birth to */
 	log_warn("the master before this one has ended without a word; %u workers served on",
 	         living());
-	look_for_strangers();
+	look_for_unlisted();
 	if (control_start(own->conf->server.control, &cause) < 0) {
 		log_error("%s", cause);
 		mem_free(&cause);

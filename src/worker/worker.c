@@ -66,7 +66,7 @@ keep_heritage(const struct heritage *h)
 {
 	size_t n = 2, naccess = h->access != NULL ? h->conf->nlisten : 0;
 	int *keep = mem_alloc((n + naccess) * sizeof *keep);
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), stranger;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), foreign;
 
 	stats_protect(h->stats, h->page); /* as long as its descriptor is there */
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
@@ -80,8 +80,8 @@ keep_heritage(const struct heritage *h)
 		if (h->access[i] >= 0)
 			keep[n++] = h->access[i];
 	fd_close_except(keep, n);
-	if (fd_count_strangers(keep, n, &stranger) != 0)
-		log_panic("descriptor %d is not heritage", stranger);
+	if (fd_count_foreign(keep, n, &foreign) != 0)
+		log_panic("descriptor %d is not heritage", foreign);
 	free(keep);
 }
 

@@ -285,7 +285,7 @@ START_TEST(who_is_told_of_lost_descriptors_gets_the_message)
 	struct msg_socket s[2] = {{1, 0}, {2, 0}};
 	uint64_t id = 7;
 	int fd[2] = {0, 1};
-	size_t before = fd_count_strangers(NULL, 0, NULL);
+	size_t before = fd_count_foreign(NULL, 0, NULL);
 
 	chan_send(a, MSG_PREPARE, 1, &id, sizeof id, &(struct msg_fds){fd, 2});
 	chan_send(a, MSG_SOCKETS, 2, s, sizeof s, &(struct msg_fds){fd, 2});
@@ -294,7 +294,7 @@ START_TEST(who_is_told_of_lost_descriptors_gets_the_message)
 	ck_assert_int_eq(got, 3);
 	ck_assert_int_eq(lost, 2);
 	ck_assert_int_eq(fds_got, 2 * _i); /* of each: what there was room for */
-	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
+	ck_assert_uint_eq(fd_count_foreign(NULL, 0, NULL), before);
 	chan_send(a, MSG_PREPARE, 4, &id, sizeof id, &(struct msg_fds){fd, 2});
 	spin();
 	ck_assert_int_eq(got, 4);
@@ -317,13 +317,13 @@ START_TEST(descriptors_do_not_leak)
 {
 	struct msg_socket s = {1, 0};
 	int fd = 0;
-	size_t before = fd_count_strangers(NULL, 0, NULL);
+	size_t before = fd_count_foreign(NULL, 0, NULL);
 
 	for (uint64_t i = 1; i <= 100; i++)
 		chan_send(a, MSG_SOCKETS, i, &s, sizeof s, &(struct msg_fds){&fd, 1});
 	spin();
 	ck_assert_int_eq(fds_got, 100);
-	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before);
+	ck_assert_uint_eq(fd_count_foreign(NULL, 0, NULL), before);
 }
 END_TEST
 
@@ -350,7 +350,7 @@ guard(void)
 START_TEST(who_passes_descriptors_to_one_that_takes_none_is_told_of_once)
 {
 	struct msg_socket s = {1, 0};
-	size_t before = fd_count_strangers(NULL, 0, NULL);
+	size_t before = fd_count_foreign(NULL, 0, NULL);
 	int fd = 0;
 
 	guard();
@@ -359,9 +359,9 @@ START_TEST(who_passes_descriptors_to_one_that_takes_none_is_told_of_once)
 	spin();
 	ck_assert_int_eq(got, 0);
 	ck_assert_int_eq(breaches, 1);
-	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before + 1); /* is held */
+	ck_assert_uint_eq(fd_count_foreign(NULL, 0, NULL), before + 1); /* is held */
 	chan_free(&b);
-	ck_assert_uint_eq(fd_count_strangers(NULL, 0, NULL), before - 1);
+	ck_assert_uint_eq(fd_count_foreign(NULL, 0, NULL), before - 1);
 }
 END_TEST
 

@@ -163,14 +163,14 @@ static void
 close_unclaimed(void)
 {
 	struct fdlist fds = {0};
-	int stranger;
+	int foreign;
 
 	state_claim(up.given, &fds);
 	json_decref(fdlist_put(&fds, wayback.state));
 	json_decref(fdlist_put(&fds, wayback.old));
 	json_decref(fdlist_put(&fds, log_fd()));
-	if (fd_count_strangers(fds.fd, fds.n, &stranger) > 0)
-		log_debug("descriptor %d came over and belongs to nobody; closed", stranger);
+	if (fd_count_foreign(fds.fd, fds.n, &foreign) > 0)
+		log_debug("descriptor %d came over and belongs to nobody; closed", foreign);
 	fd_close_except(fds.fd, fds.n);
 	fdlist_free(&fds);
 }

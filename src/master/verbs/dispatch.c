@@ -156,7 +156,7 @@ dispatch_was_ours(pid_t pid)
 
 /* A child of an image that was rolled back: nobody knows it but its page. */
 static void
-bury_stranger(pid_t pid)
+bury_unlisted(pid_t pid)
 {
 	struct stats_page *page = NULL;
 
@@ -178,7 +178,7 @@ dispatch_reap(void)
 		if (w != NULL)
 			slot_buried(w, status);
 		else if (!preflight_reaped(pid, status))
-			bury_stranger(pid);
+			bury_unlisted(pid);
 		env_converge();
 	}
 }

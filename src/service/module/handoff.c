@@ -60,7 +60,7 @@ module_freeze(struct conn *c, struct handoff_record *r)
 		return false;
 	strncpy(e.module, stream_module(bc)->name, sizeof e.module - 1);
 	e.version = b.version;
-	e.ended = bc->ended;
+	e.ended = bc->input != INPUT_OPEN;
 	e.finishing = bc->finishing;
 	e.wants = bc->wants;
 	memcpy(blob, &e, sizeof e);
@@ -103,7 +103,7 @@ module_thaw(struct conn *c, struct handoff_record *r)
 		return "more of it is unread than max_unread allows here";
 	unsent_add(&bc->unread, r->unread.p, r->unread.n);
 	bc->again = true;
-	bc->ended = e.ended != 0;
+	bc->input = e.ended != 0 ? INPUT_ENDED : INPUT_OPEN;
 	bc->finishing = e.finishing != 0;
 	bc->wants = e.wants != 0;
 	timelist_join(r->unsent.n > 0 ? bc->stream->send : bc->stream->idle, &c->timed);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "baton.h"
 #include "service/module/streamed.h"
@@ -104,9 +105,9 @@ may_write(struct baton_conn *bc, size_t n)
 {
 	size_t max = (size_t)bc->stream->service->service->conf->max_unsent;
 
-	if (bc->away)
+	if (bc->outbox == OUTBOX_AWAY)
 		return BATON_MOVING;
-	if (bc->gone || bc->finishing)
+	if (bc->outbox == OUTBOX_ENDED || bc->finishing)
 		return BATON_CLOSED;
 	if (bc->unsent == 0 || bc->unsent + n <= max)
 		return 0;
@@ -266,31 +267,31 @@ outbox_copy(const struct baton_conn *bc, char *to)
 }
 
 static void
-set_away(struct baton_conn *bc, bool away)
+enter(struct baton_conn *bc, enum stream_outbox state)
 {
 	pthread_mutex_lock(&lock);
-	bc->away = away;
+	AN(bc->outbox != OUTBOX_ENDED);
+	bc->outbox = state;
 	pthread_mutex_unlock(&lock);
 }
 
 void
 outbox_rest(struct baton_conn *bc)
 {
-	set_away(bc, true);
+	enter(bc, OUTBOX_AWAY);
 }
 
 void
 outbox_resume(struct baton_conn *bc)
 {
-	set_away(bc, false);
+	enter(bc, OUTBOX_TAKES);
 }
 
 void
 outbox_end(struct baton_conn *bc, bool moved)
 {
+	enter(bc, moved ? OUTBOX_AWAY : OUTBOX_ENDED);
 	pthread_mutex_lock(&lock);
-	bc->gone = true;
-	bc->away = moved;
 	free_chunks(bc);
 	pthread_mutex_unlock(&lock);
 }

@@ -42,7 +42,7 @@ set_interest(struct baton_conn *bc)
 		conn_want_write(c);
 	else
 		conn_want_read(c);
-	if (!bc->blocked && (bc->paused || bc->ended))
+	if (!bc->blocked && (bc->paused || bc->input != INPUT_OPEN))
 		conn_unwatch(c);
 	else if (!c->watched && !c->is_opening)
 		conn_watch(c);
@@ -117,7 +117,8 @@ show_new(struct baton_conn *bc, char *bytes, size_t n)
 static void
 tell_end(struct baton_conn *bc)
 {
-	bc->told = true;
+	AN(bc->input == INPUT_ENDED);
+	bc->input = INPUT_TOLD;
 	if (stream_module(bc)->end != NULL)
 		call_module(bc, stream_module(bc)->end);
 	else
@@ -132,7 +133,7 @@ readable(struct conn *c)
 	size_t max = (size_t)c->service->conf->max_unread;
 	ssize_t n;
 
-	if (bc->paused || bc->ended || bc->broken) {
+	if (bc->paused || bc->input != INPUT_OPEN || bc->broken) {
 		set_interest(bc);
 		return;
 	}
@@ -148,7 +149,7 @@ readable(struct conn *c)
 		conn_set_state(c, bc->wants ? CONN_BUSY : CONN_IDLE);
 		show_new(bc, st->buffer, (size_t)n);
 	} else {
-		bc->ended = true;
+		bc->input = INPUT_ENDED;
 		tell_end(bc);
 	}
 	stream_look_soon(bc);
@@ -162,7 +163,7 @@ show_again(struct baton_conn *bc)
 		return;
 	if (unread(bc) > 0)
 		show_unread(bc);
-	if (bc->ended && !bc->told)
+	if (bc->input == INPUT_ENDED)
 		tell_end(bc);
 }
 

@@ -32,17 +32,30 @@ struct stream_chunk {
 	char bytes[];
 };
 
+/* Of the client's bytes. */
+enum stream_input {
+	INPUT_OPEN,
+	INPUT_ENDED, /* the client has ended its side */
+	INPUT_TOLD,  /* and the module knows it */
+};
+
+/* Of what is written to it: under the lock. */
+enum stream_outbox {
+	OUTBOX_TAKES,
+	OUTBOX_AWAY,  /* another worker is about to take the connection over, or has */
+	OUTBOX_ENDED, /* nothing can be written any more */
+};
+
 struct baton_conn {
 	struct conn *c; /* NULL: it is over */
 	struct stream *stream;
 	void *data;
 	_Atomic unsigned holds;
 	STAILQ_ENTRY(baton_conn) todo;
+	enum stream_input input;
 	bool queued;          /* is on that list */
 	bool opened;          /* the module knows it */
 	bool paused;          /* by the module */
-	bool ended;           /* the client has ended its side */
-	bool told;            /* the module knows that */
 	bool broken;          /* to be closed */
 	bool again;           /* what is unread is to be shown again */
 	bool blocked;         /* the socket took no more */
@@ -51,9 +64,8 @@ struct baton_conn {
 	/* under the lock */
 	STAILQ_HEAD(, stream_chunk) chunks;
 	size_t unsent;
+	enum stream_outbox outbox;
 	bool refused;   /* a write, as there was no room */
-	bool gone;      /* nothing can be written any more */
-	bool away;      /* another worker is about to take it over, or has */
 	bool finishing; /* when all is sent */
 	bool posted;    /* another thread has woken the loop */
 };

@@ -307,7 +307,7 @@ on_ack(struct taker *t, const uint64_t *id, size_t n)
 	}
 }
 
-/* With nobody but strangers to hand to, the connections end here. */
+/* When no taker reads our records, the connections end here. */
 static void
 consider(void)
 {
@@ -322,8 +322,8 @@ static void
 on_hello(struct taker *t, const struct msg_hello *hello)
 {
 	t->version = hello->newest < HANDOFF_VERSION ? hello->newest : HANDOFF_VERSION;
-	t->stranger = t->version < HANDOFF_VERSION_OLDEST || t->version < hello->oldest;
-	if (!t->stranger)
+	t->incompatible = t->version < HANDOFF_VERSION_OLDEST || t->version < hello->oldest;
+	if (!t->incompatible)
 		return;
 	log_warn(
 	    "worker birth %llu reads records of versions %u to %u, which this one does not "
@@ -339,7 +339,7 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 
 	(void)ch;
 	if (m == NULL) {
-		t->aimed = false;
+		taker_let_go(t);
 		take_all_back(t, HANDOFF_END);
 		taker_free(t);
 		wake();
@@ -423,7 +423,7 @@ give_end(void)
 	gv.begun = gv.on = false;
 	for (t = TAILQ_FIRST(takers_all()); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
-		t->aimed = false;
+		taker_let_go(t);
 		recall(t, "the hand-off is called off");
 	}
 	takers_forget_unaimed();

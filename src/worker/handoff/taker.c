@@ -39,7 +39,7 @@ taker_new(const struct msg_peer *pair, uint64_t hello_by_ms)
 	t->birth = pair->birth;
 	t->generation = pair->generation;
 	t->hello_by_ms = hello_by_ms;
-	t->announced = true;
+	t->aim = TAKER_NEW;
 	TAILQ_INIT(&t->offers);
 	TAILQ_INSERT_TAIL(&takers, t, link);
 	return t;
@@ -48,8 +48,9 @@ taker_new(const struct msg_peer *pair, uint64_t hello_by_ms)
 static bool
 has_room(const struct taker *t, uint64_t now)
 {
-	return t->aimed && t->version != 0 && !t->stranger && !t->recalling && !t->silent &&
-	       now >= t->not_before_ms && t->n < WINDOW && t->bytes < WINDOW_BYTES;
+	return t->aim == TAKER_AIMED && t->version != 0 && !t->incompatible && !t->recalling &&
+	       !t->silent && now >= t->not_before_ms && t->n < WINDOW &&
+	       t->bytes < WINDOW_BYTES;
 }
 
 struct taker *
@@ -59,7 +60,7 @@ taker_find(void)
 	uint64_t now = clock_ms();
 
 	TAILQ_FOREACH (t, &takers, link) {
-		if (t->aimed && t->version == 0 && now < t->hello_by_ms)
+		if (t->aim == TAKER_AIMED && t->version == 0 && now < t->hello_by_ms)
 			return NULL;
 		if (has_room(t, now) && (best == NULL || t->given < best->given))
 			best = t;
@@ -135,7 +136,7 @@ takers_forget_unaimed(void)
 
 	for (t = TAILQ_FIRST(&takers); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (!t->aimed && !t->announced && t->n == 0 && chan_idle(t->chan))
+		if (t->aim == TAKER_LET_GO && t->n == 0 && chan_idle(t->chan))
 			taker_free(t);
 	}
 }
@@ -161,9 +162,17 @@ takers_aim(const uint64_t *birth, size_t n)
 	struct taker *t;
 
 	TAILQ_FOREACH (t, &takers, link) {
-		t->aimed = !t->replaced && named(t, birth, n);
-		t->announced = false;
+		bool aimed = !t->replaced && named(t, birth, n);
+
+		t->aim = aimed ? TAKER_AIMED : TAKER_LET_GO;
 	}
+}
+
+void
+taker_let_go(struct taker *t)
+{
+	if (t->aim == TAKER_AIMED)
+		t->aim = TAKER_LET_GO;
 }
 
 uint32_t
@@ -172,7 +181,7 @@ takers_newest(uint32_t generation)
 	const struct taker *t;
 
 	TAILQ_FOREACH (t, &takers, link)
-		if (t->aimed && t->generation > generation)
+		if (t->aim == TAKER_AIMED && t->generation > generation)
 			generation = t->generation;
 	return generation;
 }
@@ -223,9 +232,9 @@ takers_understand(void)
 	bool aimed = false;
 
 	TAILQ_FOREACH (t, &takers, link) {
-		if (t->aimed && !t->stranger)
+		if (t->aim == TAKER_AIMED && !t->incompatible)
 			return true;
-		aimed |= t->aimed;
+		aimed |= t->aim == TAKER_AIMED;
 	}
 	return !aimed;
 }

@@ -32,6 +32,13 @@ struct offer {
 	size_t bytes;
 };
 
+/* What the orders to aim (MSG_SUCCESSORS) say of it. */
+enum taker_aim {
+	TAKER_NEW, /* it has come since the last order, which may name it yet */
+	TAKER_AIMED,
+	TAKER_LET_GO,
+};
+
 /* A worker that takes. */
 struct taker {
 	TAILQ_ENTRY(taker) link;
@@ -39,12 +46,11 @@ struct taker {
 	uint32_t generation;
 	struct chan *chan;
 	unsigned version; /* of the records that it reads; 0: it has not said hello yet */
-	bool aimed;
-	bool announced; /* it has come since the last order to aim, which may name it yet */
-	bool replaced;  /* there is a newer pair with it */
-	bool stranger;  /* we have no version of the record in common */
-	bool recalling; /* CANCEL is said, but not sent yet */
-	bool silent;    /* was late, and has said nothing since: its channel must not fill */
+	enum taker_aim aim;
+	bool replaced;     /* there is a newer pair with it */
+	bool incompatible; /* we have no version of the record in common */
+	bool recalling;    /* CANCEL is said, but not sent yet */
+	bool silent;       /* was late, and has said nothing since: its channel must not fill */
 	TAILQ_HEAD(, offer) offers;
 	size_t n, bytes;
 	uint64_t not_before_ms;
@@ -65,6 +71,9 @@ struct taker *taker_new(const struct msg_peer *pair, uint64_t hello_by_ms);
 
 /* Its offers are forgotten, its channel goes with it. */
 void taker_free(struct taker *t);
+
+/* Nothing is handed to it any more, until an order aims at it again. */
+void taker_let_go(struct taker *t);
 
 /* Aim at the workers of these births, and at no others. */
 void takers_aim(const uint64_t *birth, size_t n);
