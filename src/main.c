@@ -23,7 +23,7 @@
 #include "base/spawn.h"
 #include "base/title.h"
 #include "conf/conf.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "master/change/preflight.h"
 #include "master/change/scale.h"
 #include "master/master.h"
@@ -69,14 +69,14 @@ confine(const struct conf *conf, char **cause)
 /* False: this process is not as a worker is, and looks with its own eyes.  Of a user that is
  * not there privileges_look tells. */
 static bool
-become_worker(const struct conf *conf, struct flaws *flaws)
+become_worker(const struct conf *conf, struct conf_errors *errors)
 {
 	struct heritage h;
 	char *cause = NULL;
 	bool is_known = privileges_of(conf, &h, &cause) == 0, done = is_known;
 
 	if (is_known && confine_user(&h, &cause) < 0) {
-		flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "user"), "%s", cause);
+		conf_error(errors, conf_line(conf, CONF_SERVER, 0, "user"), "%s", cause);
 		done = false;
 	}
 	free(cause);
@@ -85,7 +85,7 @@ become_worker(const struct conf *conf, struct flaws *flaws)
 
 /* A master holds every listening socket, and a worker its own. */
 static void
-check_descriptors(const struct conf *conf, struct flaws *flaws)
+check_descriptors(const struct conf *conf, struct conf_errors *errors)
 {
 	uint64_t slots = scale_workers(conf), n = 0, limit = fd_raise_limit();
 
@@ -96,11 +96,11 @@ check_descriptors(const struct conf *conf, struct flaws *flaws)
 			         ? slots
 			         : 1;
 	if (n + slots * FDS_OF_WORKER + FDS_OF_MASTER > limit)
-		flaw_add(flaws, conf_line(conf, CONF_SERVER, 0, "workers"),
-		         "%llu listening sockets of %llu workers do not fit into %llu "
-		         "descriptors (RLIMIT_NOFILE)",
-		         (unsigned long long)n, (unsigned long long)slots,
-		         (unsigned long long)limit);
+		conf_error(errors, conf_line(conf, CONF_SERVER, 0, "workers"),
+		           "%llu listening sockets of %llu workers do not fit into %llu "
+		           "descriptors (RLIMIT_NOFILE)",
+		           (unsigned long long)n, (unsigned long long)slots,
+		           (unsigned long long)limit);
 }
 
 /* Those whose files are there. */
@@ -116,11 +116,11 @@ check_services(const struct conf *conf, const bool *seen, struct conf_errors *er
 }
 
 static void
-check_type(const struct conf *conf, size_t service, struct flaws *flaws)
+check_type(const struct conf *conf, size_t service, struct conf_errors *errors)
 {
 	if (service_type_find(conf->service[service].type) == NULL)
-		flaw_add(flaws, conf_line(conf, CONF_SERVICE, service, "type"),
-		         "type '%s' is not in this binary", conf->service[service].type);
+		conf_error(errors, conf_line(conf, CONF_SERVICE, service, "type"),
+		           "type '%s' is not in this binary", conf->service[service].type);
 }
 
 /* What --check says beyond the syntax: do the things exist that the file names, for the
@@ -129,21 +129,19 @@ check_type(const struct conf *conf, size_t service, struct flaws *flaws)
 static void
 check_world(const struct conf *conf, struct conf_errors *errors)
 {
-	struct flaws flaws = {.n = 0};
 	bool *seen = mem_alloc((conf->nservice + 1) * sizeof *seen), is_worker;
 	char *cause = NULL;
 
-	check_descriptors(conf, &flaws);
-	is_worker = become_worker(conf, &flaws);
+	check_descriptors(conf, errors);
+	is_worker = become_worker(conf, errors);
 	for (size_t i = 0; i < conf->nservice; i++) {
-		check_type(conf, i, &flaws);
-		seen[i] = eyes_look(conf, i, &flaws);
+		check_type(conf, i, errors);
+		seen[i] = eyes_look(conf, i, errors);
 	}
 	if (is_worker && confine(conf, &cause) < 0) {
-		flaw_add(&flaws, FLAW_NO_LINE, "%s", cause);
+		conf_error(errors, CONF_NO_LINE, "%s", cause);
 		is_worker = false;
 	}
-	conf_tell(conf, &flaws, errors);
 	if (is_worker)
 		check_services(conf, seen, errors);
 	free(cause);
@@ -255,10 +253,13 @@ load_or_complain(const char *path, bool world)
 
 	if (conf != NULL && world)
 		check_world(conf, &errors);
-	for (size_t i = 0; i < errors.n; i++)
-		fprintf(stderr, "%s\n", errors.text[i]);
-	if (errors.n > 0)
+	if (errors.n > 0) {
+		char *all = conf_errors_join(&errors);
+
+		fprintf(stderr, "%s\n", all);
+		free(all);
 		conf_free(&conf);
+	}
 	conf_errors_free(&errors);
 	return conf;
 }

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "conf/keys.h"
 #include "conf/lines.h"
 #include "conf/suggest.h"
@@ -19,7 +19,7 @@
 
 struct build {
 	struct conf *conf;
-	struct flaws *flaws;
+	struct conf_errors *errors;
 	bool titled; /* a title has been seen */
 	bool open;   /* the section is known: keys go to (section, index) */
 	enum conf_section section;
@@ -45,17 +45,17 @@ section_kind(struct build *b, int line, const char *title, size_t len)
 			break;
 	if (s.best == NULL) {
 		found = -1;
-		flaw_add(b->flaws, line,
-		         "unknown section [%s]; there are [server], [drain], "
-		         "[listen:NAME] and [service:NAME]",
-		         flaw_word(title).text);
+		conf_error(b->errors, line,
+		           "unknown section [%s]; there are [server], [drain], "
+		           "[listen:NAME] and [service:NAME]",
+		           conf_word(title).text);
 	} else if (strcmp(s.best, kind) != 0) {
 		const char *name = title[len] == ':' ? title + len + 1 : "NAME";
 		bool named = keys_section_named((enum conf_section)found);
 
-		flaw_add(b->flaws, line, "unknown section [%s]; did you mean [%s%s%s]?",
-		         flaw_word(title).text, s.best, named ? ":" : "",
-		         named ? flaw_word(name).text : "");
+		conf_error(b->errors, line, "unknown section [%s]; did you mean [%s%s%s]?",
+		           conf_word(title).text, s.best, named ? ":" : "",
+		           named ? conf_word(name).text : "");
 	}
 	mem_free(&kind);
 	return found;
@@ -69,17 +69,17 @@ check_name(struct build *b, int line, const char *title, const char *name)
 
 	if (!keys_section_named(b->section)) {
 		if (name != NULL)
-			flaw_add(b->flaws, line, "section [%s] takes no name; write [%s]",
-			         flaw_word(title).text, kind);
+			conf_error(b->errors, line, "section [%s] takes no name; write [%s]",
+			           conf_word(title).text, kind);
 	} else if (name == NULL || *name == '\0') {
-		flaw_add(b->flaws, line, "section [%s] needs a name: [%s:NAME]", kind, kind);
+		conf_error(b->errors, line, "section [%s] needs a name: [%s:NAME]", kind, kind);
 	} else if (strlen(name) > CONF_NAME_MAX) {
-		flaw_add(b->flaws, line, "the name '%s' is longer than %d bytes",
-		         flaw_word(name).text, CONF_NAME_MAX);
+		conf_error(b->errors, line, "the name '%s' is longer than %d bytes",
+		           conf_word(name).text, CONF_NAME_MAX);
 	} else if (name[strspn(name, NAME_BYTES)] != '\0') {
-		flaw_add(b->flaws, line,
-		         "the name '%s' may only have letters, digits, '-', '_' and '.'",
-		         flaw_word(name).text);
+		conf_error(b->errors, line,
+		           "the name '%s' may only have letters, digits, '-', '_' and '.'",
+		           conf_word(name).text);
 	}
 }
 
@@ -130,16 +130,17 @@ open_section(struct build *b, int line, const char *name)
 	int first = *name != '\0' || !keys_section_named(b->section) ? first_line(b, name) : 0;
 
 	if (count >= CONF_SECTIONS_MAX) {
-		flaw_add(b->flaws, line, "more than %d sections [%s:NAME]", CONF_SECTIONS_MAX,
-		         keys_sections[b->section]);
+		conf_error(b->errors, line, "more than %d sections [%s:NAME]",
+		           CONF_SECTIONS_MAX, keys_sections[b->section]);
 		return;
 	}
 	b->open = true;
 	b->head = line;
 	add_section(b, line, name);
 	if (first != 0)
-		flaw_add(b->flaws, line, "duplicate section %s; it stands in line %d already",
-		         b->title, first);
+		conf_error(b->errors, line,
+		           "duplicate section %s; it stands in line %d already", b->title,
+		           first);
 }
 
 static void
@@ -196,22 +197,22 @@ static void
 unknown_key(struct build *b, int line, const char *name)
 {
 	struct suggest s = suggest_for(name);
-	struct flaw_word word = flaw_word(name);
+	struct conf_word word = conf_word(name);
 	int home = other_home(b, name);
 
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++)
 		if (row->section == b->section)
 			suggest_offer(&s, row->name);
 	if (home >= 0) {
-		flaw_add(b->flaws, line, "unknown key '%s' in %s; it belongs in [%s%s]",
-		         word.text, b->title, keys_sections[home],
-		         keys_section_named((enum conf_section)home) ? ":NAME" : "");
+		conf_error(b->errors, line, "unknown key '%s' in %s; it belongs in [%s%s]",
+		           word.text, b->title, keys_sections[home],
+		           keys_section_named((enum conf_section)home) ? ":NAME" : "");
 	} else if (s.best != NULL) {
-		flaw_add(b->flaws, line, "unknown key '%s' in %s; did you mean '%s'?",
-		         word.text, b->title, s.best);
+		conf_error(b->errors, line, "unknown key '%s' in %s; did you mean '%s'?",
+		           word.text, b->title, s.best);
 		note_origin(b, line, s.best, CONF_GUESSED);
 	} else {
-		flaw_add(b->flaws, line, "unknown key '%s' in %s", word.text, b->title);
+		conf_error(b->errors, line, "unknown key '%s' in %s", word.text, b->title);
 	}
 }
 
@@ -241,11 +242,11 @@ bad_value(struct build *b, int line, const char *key, const char *value, const c
 	    strstr(value, " #") != NULL ? " (a comment after a value begins with ' ;')" : "";
 
 	if (*value == '\0')
-		flaw_add(b->flaws, line, "empty value for '%s' in %s; %s", key, b->title,
-		         cause);
+		conf_error(b->errors, line, "empty value for '%s' in %s; %s", key, b->title,
+		           cause);
 	else
-		flaw_add(b->flaws, line, "bad value '%s' for '%s' in %s; %s%s",
-		         flaw_word(value).text, key, b->title, cause, hint);
+		conf_error(b->errors, line, "bad value '%s' for '%s' in %s; %s%s",
+		           conf_word(value).text, key, b->title, cause, hint);
 }
 
 /* May this line set the key, which others may have set before? */
@@ -257,14 +258,14 @@ admit(struct build *b, int line, const struct keys_row *row)
 
 	if (row->type >= KEYS_ADDR && ++b->naddr > CONF_ADDR_MAX) {
 		if (b->naddr == CONF_ADDR_MAX + 1)
-			flaw_add(b->flaws, line, "more than %d addresses", CONF_ADDR_MAX);
+			conf_error(b->errors, line, "more than %d addresses", CONF_ADDR_MAX);
 		return false;
 	}
 	if (o == NULL || o->fate == CONF_GUESSED || o->head != b->head ||
 	    (row->flags & KEYS_REPEAT))
 		return true;
-	flaw_add(b->flaws, line, "duplicate key '%s' in %s; it is set in line %d already",
-	         row->name, b->title, o->line);
+	conf_error(b->errors, line, "duplicate key '%s' in %s; it is set in line %d already",
+	           row->name, b->title, o->line);
 	return false;
 }
 
@@ -284,11 +285,11 @@ looks_commented(struct build *b, int line, const char *name, const char *value, 
 {
 	if (quoted || !lines_look_commented(value))
 		return false;
-	flaw_add(
-	    b->flaws, line,
+	conf_error(
+	    b->errors, line,
 	    "bad value '%s' for '%s' in %s; a comment after a value begins with ' ;', and a "
 	    "'#' that belongs to it stands in quotes",
-	    flaw_word(value).text, name, b->title);
+	    conf_word(value).text, name, b->title);
 	return true;
 }
 
@@ -300,8 +301,9 @@ build_key(void *arg, int line, const char *name, const char *value, bool quoted)
 	char *cause = NULL;
 
 	if (!b->titled)
-		flaw_add(b->flaws, line, "key '%s' stands before any section, such as [server]",
-		         flaw_word(name).text);
+		conf_error(b->errors, line,
+		           "key '%s' stands before any section, such as [server]",
+		           conf_word(name).text);
 	if (!b->open)
 		return;
 	row = keys_find(b->section, name, 0);
@@ -401,11 +403,11 @@ check_own(struct build *b, const struct conf_service *s, const struct conf_own *
 	const struct conf_own *before = find_before(s, own);
 
 	if (before != NULL)
-		flaw_add(b->flaws, own->line,
-		         "duplicate key '%s' in %s; it is set in line %d already",
-		         flaw_word(own->key).text, b->title, before->line);
+		conf_error(b->errors, own->line,
+		           "duplicate key '%s' in %s; it is set in line %d already",
+		           conf_word(own->key).text, b->title, before->line);
 	else if (!utf8_valid(own->key) || !utf8_valid(own->value))
-		bad_value(b, own->line, flaw_word(own->key).text, own->value, "expected UTF-8");
+		bad_value(b, own->line, conf_word(own->key).text, own->value, "expected UTF-8");
 }
 
 /* Only a module may have keys of its own. */
@@ -470,15 +472,15 @@ reserve_for_admins(struct build *b)
 }
 
 void
-build_tree(struct conf *conf, struct flaws *flaws)
+build_tree(struct conf *conf, struct conf_errors *errors)
 {
-	struct build b = {.conf = conf, .flaws = flaws};
+	struct build b = {.conf = conf, .errors = errors};
 	struct lines_sink sink = {.section = build_section,
 	                          .key = build_key,
 	                          .malformed = build_malformed,
 	                          .arg = &b};
 
-	lines_read(conf->text, conf->len, &sink, flaws);
+	lines_read(conf->text, conf->len, &sink, errors);
 	settle_own(&b);
 	fill_all(&b);
 	conf_link_services(conf);

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "conf/keys.h"
 #include "conf/paths.h"
 #include "conf/suggest.h"
@@ -15,7 +15,7 @@
 /* One section under examination. */
 struct seat {
 	const struct conf *conf;
-	struct flaws *flaws;
+	struct conf_errors *errors;
 	enum conf_section section;
 	size_t index;
 	unsigned types; /* of a service */
@@ -45,8 +45,8 @@ check_required(const struct seat *s)
 {
 	for (const struct keys_row *row = NULL; (row = next_row(s, row)) != NULL;)
 		if ((row->flags & KEYS_REQUIRED) && origin_of(s, row) == NULL)
-			flaw_add(s->flaws, s->head, "%s needs '%s', such as '%s = %s'",
-			         s->title, row->name, row->name, row->example);
+			conf_error(s->errors, s->head, "%s needs '%s', such as '%s = %s'",
+			           s->title, row->name, row->name, row->example);
 }
 
 /* "'respond' or 'root'" */
@@ -72,8 +72,8 @@ check_exclusion(const struct seat *s, const struct conf_origin *a, const struct 
 {
 	if (a->fate == CONF_GUESSED || b->fate == CONF_GUESSED)
 		return;
-	flaw_add(s->flaws, a->line > b->line ? a->line : b->line,
-	         "'%s' and '%s' in %s exclude each other", a->key, b->key, s->title);
+	conf_error(s->errors, a->line > b->line ? a->line : b->line,
+	           "'%s' and '%s' in %s exclude each other", a->key, b->key, s->title);
 }
 
 static void
@@ -96,7 +96,7 @@ check_one_of(const struct seat *s)
 	}
 	list = alternatives(s);
 	if (before == NULL && *list != '\0')
-		flaw_add(s->flaws, s->head, "%s needs %s", s->title, list);
+		conf_error(s->errors, s->head, "%s needs %s", s->title, list);
 	mem_free(&list);
 }
 
@@ -129,8 +129,8 @@ check_types(const struct seat *s)
 		if (o == NULL || o->fate == CONF_GUESSED || keys_fits(row, s->types))
 			continue;
 		list = type_list(row);
-		flaw_add(s->flaws, o->line, "key '%s' in %s is of type %s, not of '%s'",
-		         row->name, s->title, list, s->conf->service[s->index].type);
+		conf_error(s->errors, o->line, "key '%s' in %s is of type %s, not of '%s'",
+		           row->name, s->title, list, s->conf->service[s->index].type);
 		mem_free(&list);
 	}
 }
@@ -146,17 +146,17 @@ check_behind(const struct seat *s)
 
 		if (o != NULL && o->fate != CONF_GUESSED && (row->flags & KEYS_BEHIND) &&
 		    keys_fits(row, s->types))
-			flaw_add(s->flaws, o->line,
-			         "key '%s' in %s means nothing without 'upstream'", row->name,
-			         s->title);
+			conf_error(s->errors, o->line,
+			           "key '%s' in %s means nothing without 'upstream'", row->name,
+			           s->title);
 	}
 }
 
 static void
-check_section(const struct conf *conf, struct flaws *flaws, enum conf_section section,
+check_section(const struct conf *conf, struct conf_errors *errors, enum conf_section section,
               size_t index)
 {
-	struct seat s = {.conf = conf, .flaws = flaws, .section = section, .index = index};
+	struct seat s = {.conf = conf, .errors = errors, .section = section, .index = index};
 
 	s.types = conf_types(conf, section, index);
 	s.base = conf_base(conf, section, index);
@@ -173,7 +173,7 @@ check_section(const struct conf *conf, struct flaws *flaws, enum conf_section se
 }
 
 static void
-check_service_of(const struct conf *conf, struct flaws *flaws, size_t index)
+check_service_of(const struct conf *conf, struct conf_errors *errors, size_t index)
 {
 	const char *name = conf->listen[index].service;
 	const struct conf_origin *o = conf_find_origin(conf, CONF_LISTEN, index, "service");
@@ -188,18 +188,18 @@ check_service_of(const struct conf *conf, struct flaws *flaws, size_t index)
 		suggest_offer(&s, conf->service[i].name);
 	title = conf_title(conf, CONF_LISTEN, index);
 	if (s.best != NULL)
-		flaw_add(flaws, o->line, "unknown service '%s' in %s; did you mean '%s'?",
-		         flaw_word(name).text, title, flaw_word(s.best).text);
+		conf_error(errors, o->line, "unknown service '%s' in %s; did you mean '%s'?",
+		           conf_word(name).text, title, conf_word(s.best).text);
 	else
-		flaw_add(flaws, o->line,
-		         "unknown service '%s' in %s; there is no section [service:%s]",
-		         flaw_word(name).text, title, flaw_word(name).text);
+		conf_error(errors, o->line,
+		           "unknown service '%s' in %s; there is no section [service:%s]",
+		           conf_word(name).text, title, conf_word(name).text);
 	mem_free(&title);
 }
 
 /* Is there a like of the j-th address of a listener before it in the file? */
 static void
-check_address(const struct conf *conf, struct flaws *flaws, size_t index, size_t j)
+check_address(const struct conf *conf, struct conf_errors *errors, size_t index, size_t j)
 {
 	const struct conf_addr *addr = &conf->listen[index].addr[j];
 
@@ -210,10 +210,10 @@ check_address(const struct conf *conf, struct flaws *flaws, size_t index, size_t
 		for (size_t k = 0; k < n; k++) {
 			if (!value_addr_same(addr, &other->addr[k]))
 				continue;
-			flaw_add(flaws, addr->line,
-			         "address '%s' is in line %d already, for [listen:%s]",
-			         flaw_word(addr->text).text, other->addr[k].line,
-			         flaw_word(other->name).text);
+			conf_error(errors, addr->line,
+			           "address '%s' is in line %d already, for [listen:%s]",
+			           conf_word(addr->text).text, other->addr[k].line,
+			           conf_word(other->name).text);
 			return;
 		}
 	}
@@ -221,7 +221,7 @@ check_address(const struct conf *conf, struct flaws *flaws, size_t index, size_t
 
 /* The line at which they become too many is told. */
 static void
-check_reserves(const struct conf *conf, struct flaws *flaws)
+check_reserves(const struct conf *conf, struct conf_errors *errors)
 {
 	int64_t sum = 0, max = conf->server.max_connections;
 
@@ -231,28 +231,28 @@ check_reserves(const struct conf *conf, struct flaws *flaws)
 
 		sum += conf->listen[i].reserve;
 		if (was_good && sum > max && o != NULL)
-			flaw_add(flaws, o->line,
-			         "the reserves up to [listen:%s] are %lld connections, and "
-			         "max_connections is %lld",
-			         flaw_word(conf->listen[i].name).text, (long long)sum,
-			         (long long)max);
+			conf_error(errors, o->line,
+			           "the reserves up to [listen:%s] are %lld connections, and "
+			           "max_connections is %lld",
+			           conf_word(conf->listen[i].name).text, (long long)sum,
+			           (long long)max);
 	}
 }
 
 void
-check_tree(const struct conf *conf, struct flaws *flaws)
+check_tree(const struct conf *conf, struct conf_errors *errors)
 {
 	for (int section = 0; keys_sections[section] != NULL; section++)
 		for (size_t i = 0; i < conf_count(conf, (enum conf_section)section); i++)
-			check_section(conf, flaws, (enum conf_section)section, i);
+			check_section(conf, errors, (enum conf_section)section, i);
 	for (size_t i = 0; i < conf->nlisten; i++) {
-		check_service_of(conf, flaws, i);
+		check_service_of(conf, errors, i);
 		for (size_t j = 0; j < conf->listen[i].naddr; j++)
-			check_address(conf, flaws, i, j);
+			check_address(conf, errors, i, j);
 	}
-	paths_check(conf, flaws);
-	check_reserves(conf, flaws);
+	paths_check(conf, errors);
+	check_reserves(conf, errors);
 	if (conf->nlisten == 0)
-		flaw_add(flaws, FLAW_NO_LINE,
-		         "nothing to serve: there is no section [listen:NAME]");
+		conf_error(errors, CONF_NO_LINE,
+		           "nothing to serve: there is no section [listen:NAME]");
 }

@@ -7,9 +7,9 @@
 #define BATON_CONF_CHECK_H
 
 struct conf;
-struct flaws;
+struct conf_errors;
 
 /* Add every broken rule, with the line to look at. */
-void check_tree(const struct conf *conf, struct flaws *flaws);
+void check_tree(const struct conf *conf, struct conf_errors *errors);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "conf/build.h"
 #include "conf/check.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "conf/keys.h"
 #include "conf/lines.h"
 
@@ -86,10 +86,8 @@ conf_read(const char *path, size_t *len, struct conf_errors *errors)
 		text = read_all(fd, size, len, &cause);
 	fd_close(&fd);
 	if (text == NULL) {
-		char *where = flaw_escape(path);
-
-		conf_error(errors, "%s: %s", where, cause);
-		mem_free(&where);
+		errors->path = path;
+		conf_error(errors, CONF_NO_LINE, "%s", cause);
 	}
 	mem_free(&cause);
 	return text;
@@ -100,25 +98,25 @@ parse(const char *path, const char *text, size_t len, conf_look_fn *look,
       struct conf_errors *errors)
 {
 	struct conf *conf = mem_alloc(sizeof *conf);
-	struct flaws flaws = {.n = 0};
 	bool sound;
 
+	errors->path = path;
 	conf->path = mem_strdup(path);
 	conf->text = mem_alloc(len + 1);
 	memcpy(conf->text, text, len);
 	conf->len = len;
 	if (len == 0) {
-		flaw_add(&flaws, FLAW_NO_LINE, "the file is empty, there is nothing to serve");
+		conf_error(errors, CONF_NO_LINE,
+		           "the file is empty, there is nothing to serve");
 	} else {
-		build_tree(conf, &flaws);
-		check_tree(conf, &flaws);
+		build_tree(conf, errors);
+		check_tree(conf, errors);
 	}
-	sound = flaws.n == 0;
+	sound = errors->n == 0;
 	if (look != NULL && len > 0)
-		look(conf, &flaws);
+		look(conf, errors);
 	if (!sound)
 		conf_free(&conf);
-	conf_tell_flaws(&flaws, path, errors);
 	return conf;
 }
 
@@ -276,7 +274,7 @@ open_text(char **text, size_t *len)
 char *
 conf_print(const struct conf *conf)
 {
-	char *text, *where = flaw_escape(conf->path);
+	char *text, *where = conf_escape(conf->path);
 	size_t len;
 	FILE *out = open_text(&text, &len);
 

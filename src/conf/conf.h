@@ -4,7 +4,7 @@
  * A file is read once; its bytes are parsed into a tree that keeps them, so
  * that a generation can be rebuilt later from exactly what it was born with.
  * Nothing here touches the network, looks at a directory or changes anything;
- * a tree is only returned when the whole file is without flaw.
+ * a tree is only returned when the whole file has no error.
  *
  * The way of a file: conf_read -> lines (bytes to lines, by inih) -> build
  * (lines to tree, by the table in keys) -> check (rules across keys).
@@ -28,9 +28,9 @@ struct conf *conf_load(const char *path, struct conf_errors *errors);
 struct conf *conf_parse(const char *path, const char *text, size_t len,
                         struct conf_errors *errors);
 
-/* The same, from the file when text is NULL, with the flaws that look finds beside them; those
+/* The same, from the file when text is NULL, with the errors that look finds beside them; those
  * cost no tree. */
-typedef void conf_look_fn(const struct conf *conf, struct flaws *flaws);
+typedef void conf_look_fn(const struct conf *conf, struct conf_errors *errors);
 struct conf *conf_examine(const char *path, const char *text, size_t len, conf_look_fn *look,
                           struct conf_errors *errors);
 

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 
 /* inih wants room for the line, a line end and a NUL. */
 #define LINES_BUFFER (LINES_LONGEST + 3)
@@ -18,7 +18,7 @@ struct lines {
 	char *now;            /* that line, stripped; NULL between lines */
 	bool waiting;         /* it was given to inih, and must yield a key */
 	const struct lines_sink *sink;
-	struct flaws *flaws;
+	struct conf_errors *errors;
 };
 
 static bool
@@ -30,7 +30,8 @@ is_comment(const char *s)
 static void
 malformed(struct lines *l)
 {
-	flaw_add(l->flaws, l->line, "expected KEY = VALUE, found '%s'", flaw_word(l->now).text);
+	conf_error(l->errors, l->line, "expected KEY = VALUE, found '%s'",
+	           conf_word(l->now).text);
 }
 
 /* --- quotes --- */
@@ -44,8 +45,8 @@ unquote(struct lines *l, const char *s, const char **end)
 
 	for (; *s != '\0' && *s != '"'; s++) {
 		if (*s == '\\' && s[1] != '"' && s[1] != '\\') {
-			flaw_add(
-			    l->flaws, l->line,
+			conf_error(
+			    l->errors, l->line,
 			    "in quotes a backslash stands before '\"' or another one only");
 			mem_free(&text);
 			return NULL;
@@ -57,8 +58,8 @@ unquote(struct lines *l, const char *s, const char **end)
 	*end = s + 1;
 	if (*s == '"')
 		return text;
-	flaw_add(l->flaws, l->line, "the quote that ends %s is missing",
-	         flaw_word(l->now).text);
+	conf_error(l->errors, l->line, "the quote that ends %s is missing",
+	           conf_word(l->now).text);
 	mem_free(&text);
 	return NULL;
 }
@@ -78,8 +79,8 @@ quoted_value(struct lines *l, const char *name, const char *s)
 	if (good)
 		l->sink->key(l->sink->arg, l->line, name, value, true);
 	else
-		flaw_add(l->flaws, l->line, "unexpected text '%s' behind the quotes",
-		         flaw_word(rest).text);
+		conf_error(l->errors, l->line, "unexpected text '%s' behind the quotes",
+		           conf_word(rest).text);
 	mem_free(&value);
 	return good;
 }
@@ -153,10 +154,10 @@ lines_pair(void *arg, const char *section, const char *name, const char *value)
 	if (*s == '"') { /* which inih knows nothing of */
 		good = quoted_value(l, name, s + 1);
 	} else if (is_cut(s, value)) {
-		flaw_add(l->flaws, l->line,
-		         "a comment begins inside the quotes of %s; a ';' that belongs to a "
-		         "value needs quotes around the whole of it",
-		         flaw_word(s).text);
+		conf_error(l->errors, l->line,
+		           "a comment begins inside the quotes of %s; a ';' that belongs to a "
+		           "value needs quotes around the whole of it",
+		           conf_word(s).text);
 		good = false;
 	} else {
 		l->sink->key(l->sink->arg, l->line, name, value, false);
@@ -179,10 +180,11 @@ lines_title(struct lines *l)
 			rest++;
 	}
 	if (!closed)
-		flaw_add(l->flaws, l->line, "']' is missing in '%s'", flaw_word(l->now).text);
+		conf_error(l->errors, l->line, "']' is missing in '%s'",
+		           conf_word(l->now).text);
 	else if (*rest != '\0' && !(*rest == ';' && rest > end + 1))
-		flaw_add(l->flaws, l->line, "unexpected text '%s' after ']'",
-		         flaw_word(rest).text);
+		conf_error(l->errors, l->line, "unexpected text '%s' after ']'",
+		           conf_word(rest).text);
 	while (end > title && isspace((unsigned char)end[-1]))
 		end--;
 	*end = '\0';
@@ -206,9 +208,10 @@ lines_take(struct lines *l)
 	while (s < e && isspace((unsigned char)e[-1]))
 		e--;
 	if (memchr(s, '\0', (size_t)(e - s)) != NULL)
-		flaw_add(l->flaws, l->line, "the line has a NUL byte");
+		conf_error(l->errors, l->line, "the line has a NUL byte");
 	else if (e - s > LINES_LONGEST)
-		flaw_add(l->flaws, l->line, "the line is longer than %d bytes", LINES_LONGEST);
+		conf_error(l->errors, l->line, "the line is longer than %d bytes",
+		           LINES_LONGEST);
 	else
 		l->now = mem_strndup(s, (size_t)(e - s));
 }
@@ -241,9 +244,10 @@ lines_feed(char *buf, int size, void *stream)
 }
 
 void
-lines_read(const char *text, size_t len, const struct lines_sink *sink, struct flaws *flaws)
+lines_read(const char *text, size_t len, const struct lines_sink *sink,
+           struct conf_errors *errors)
 {
-	struct lines l = {.at = text, .end = text + len, .sink = sink, .flaws = flaws};
+	struct lines l = {.at = text, .end = text + len, .sink = sink, .errors = errors};
 
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		l.at += 3;

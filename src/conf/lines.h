@@ -6,7 +6,7 @@
  * only the first malformed line, cuts long lines and titles silently, and
  * gives no line numbers.  So this file keeps the count, reads the titles, and
  * takes a line that no key came of as malformed.  Every line is either
- * reported to the sink, blank, a comment, or a flaw.
+ * reported to the sink, blank, a comment, or an error.
  */
 #ifndef BATON_CONF_LINES_H
 #define BATON_CONF_LINES_H
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct flaws;
+struct conf_errors;
 
 #define LINES_LONGEST 65536 /* bytes of a line */
 
@@ -31,7 +31,7 @@ struct lines_sink {
 /* Go through all of text.  Not to be called by two threads at once: inih's
  * settings are global. */
 void lines_read(const char *text, size_t len, const struct lines_sink *sink,
-                struct flaws *flaws);
+                struct conf_errors *errors);
 
 /* Would a '#' or ';' in it be taken for the begin of a comment, by baton or by a reader? */
 bool lines_look_commented(const char *value);

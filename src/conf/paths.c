@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "conf/tree.h"
 #include "conf/value.h"
 
@@ -85,12 +85,13 @@ may_share(const struct claim *a, const struct claim *b)
 
 /* a is the one that stands first in the file. */
 static void
-tell(const struct conf *conf, struct flaws *flaws, const struct claim *a, const struct claim *b)
+tell(const struct conf *conf, struct conf_errors *errors, const struct claim *a,
+     const struct claim *b)
 {
 	char *title = conf_title(conf, a->section, a->index);
 
-	flaw_add(flaws, b->line, "path '%s' is in line %d already, for '%s' in %s",
-	         flaw_word(b->path).text, a->line, a->key, title);
+	conf_error(errors, b->line, "path '%s' is in line %d already, for '%s' in %s",
+	           conf_word(b->path).text, a->line, a->key, title);
 	mem_free(&title);
 }
 
@@ -103,7 +104,7 @@ by_line(const void *a, const void *b)
 }
 
 static void
-compare(const struct conf *conf, struct flaws *flaws, const struct claims *c, size_t i)
+compare(const struct conf *conf, struct conf_errors *errors, const struct claims *c, size_t i)
 {
 	const struct claim *b = &c->claim[i];
 
@@ -112,13 +113,13 @@ compare(const struct conf *conf, struct flaws *flaws, const struct claims *c, si
 
 		if (strcmp(a->path, b->path) != 0 || may_share(a, b))
 			continue;
-		tell(conf, flaws, a, b);
+		tell(conf, errors, a, b);
 		return;
 	}
 }
 
 void
-paths_check(const struct conf *conf, struct flaws *flaws)
+paths_check(const struct conf *conf, struct conf_errors *errors)
 {
 	struct claims c = {0};
 
@@ -126,7 +127,7 @@ paths_check(const struct conf *conf, struct flaws *flaws)
 	if (c.n > 0)
 		qsort(c.claim, c.n, sizeof *c.claim, by_line);
 	for (size_t i = 0; i < c.n; i++)
-		compare(conf, flaws, &c, i);
+		compare(conf, errors, &c, i);
 	for (size_t i = 0; i < c.n; i++)
 		mem_free(&c.claim[i].path);
 	mem_free(&c.claim);

@@ -9,8 +9,8 @@
 #define BATON_CONF_PATHS_H
 
 struct conf;
-struct flaws;
+struct conf_errors;
 
-void paths_check(const struct conf *conf, struct flaws *flaws);
+void paths_check(const struct conf *conf, struct conf_errors *errors);
 
 #endif

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/errors.h"
-#include "conf/flaw.h"
 #include "conf/keys.h"
 
 static void
@@ -61,7 +60,7 @@ conf_title(const struct conf *conf, enum conf_section section, size_t index)
 	if (!keys_section_named(section))
 		return mem_printf("[%s]", kind);
 	name = section == CONF_LISTEN ? conf->listen[index].name : conf->service[index].name;
-	return mem_printf("[%s:%s]", kind, flaw_word(name).text);
+	return mem_printf("[%s:%s]", kind, conf_word(name).text);
 }
 
 unsigned
@@ -89,7 +88,7 @@ conf_line(const struct conf *conf, enum conf_section section, size_t index, cons
 {
 	const struct conf_origin *o = conf_find_origin(conf, section, index, key);
 
-	return o != NULL && o->line > 0 ? o->line : FLAW_NO_LINE;
+	return o != NULL && o->line > 0 ? o->line : CONF_NO_LINE;
 }
 
 int
@@ -104,9 +103,9 @@ conf_blame_line(const struct conf *conf, int line, char **cause)
 {
 	char *where, *said = *cause;
 
-	if (line == FLAW_NO_LINE)
+	if (line == CONF_NO_LINE)
 		return -1;
-	where = flaw_escape(conf->path);
+	where = conf_escape(conf->path);
 	*cause = mem_printf("%s:%d: %s", where, line, said);
 	mem_free(&where);
 	mem_free(&said);
@@ -141,12 +140,6 @@ conf_free(struct conf **confp)
 	mem_free(&conf->text);
 	mem_free(&conf->path);
 	mem_free(confp);
-}
-
-void
-conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *errors)
-{
-	conf_tell_flaws(flaws, conf->path, errors);
 }
 
 void

@@ -20,8 +20,6 @@ struct conf_errors;
 
 enum conf_section { CONF_SERVER, CONF_DRAIN, CONF_LISTEN, CONF_SERVICE };
 
-struct flaws;
-
 enum conf_addr_kind { CONF_ADDR_TCP, CONF_ADDR_UNIX, CONF_ADDR_SYSTEMD, CONF_ADDR_NAME };
 
 struct conf_addr {
@@ -213,7 +211,7 @@ unsigned conf_types(const struct conf *conf, enum conf_section section, size_t i
 struct conf_origin *conf_find_origin(const struct conf *conf, enum conf_section section,
                                      size_t index, const char *key);
 
-/* The line of a key that is set; FLAW_NO_LINE: none is. */
+/* The line of a key that is set; CONF_NO_LINE: none is. */
 int conf_line(const struct conf *conf, enum conf_section section, size_t index,
               const char *key);
 
@@ -221,12 +219,9 @@ int conf_line(const struct conf *conf, enum conf_section section, size_t index,
 int conf_blame(const struct conf *conf, enum conf_section section, size_t index,
                const char *key, char **cause);
 
-/* The same of a line that is known; FLAW_NO_LINE: *cause stays as it is. */
+/* The same of a line that is known; CONF_NO_LINE: *cause stays as it is. */
 int conf_blame_line(const struct conf *conf, int line, char **cause);
 
 void conf_free(struct conf **conf);
-
-/* Add what is wrong with a file, each with its line, and forget it. */
-void conf_tell(const struct conf *conf, struct flaws *flaws, struct conf_errors *errors);
 
 #endif

@@ -121,8 +121,10 @@ remove_files(void)
 static void
 report_and_exit(const struct conf_errors *errors)
 {
-	for (size_t i = 0; i < errors->n; i++)
-		fprintf(stderr, "%s\n", errors->text[i]);
+	char *all = conf_errors_join(errors);
+
+	fprintf(stderr, "%s\n", all);
+	free(all);
 	exit(1);
 }
 

@@ -22,7 +22,7 @@
 #include "base/spawn.h"
 #include "base/title.h"
 #include "conf/conf.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "wire/chan.h"
 #include "wire/figures.h"
 #include "wire/stats.h"
@@ -273,14 +273,12 @@ static int
 see_files(char **cause)
 {
 	const struct conf *conf = self.heritage->conf;
-	struct conf_errors errors = {0};
-	struct flaws flaws = {.n = 0};
+	struct conf_errors errors = {.path = conf->path};
 
 	for (size_t i = 0; i < conf->nservice; i++)
-		eyes_look(conf, i, &flaws);
-	if (flaws.n == 0)
+		eyes_look(conf, i, &errors);
+	if (errors.n == 0)
 		return 0;
-	conf_tell(conf, &flaws, &errors);
 	*cause = conf_errors_join(&errors);
 	conf_errors_free(&errors);
 	return -1;

@@ -62,7 +62,7 @@ conf_of(const char *sections, bool busy)
 	char *text = mem_printf("%s%s[service:s]\ntype = echo\n", sections, last);
 	struct conf *conf = conf_parse("c.ini", text, strlen(text), &errors);
 
-	ck_assert_msg(conf != NULL, "%s", errors.n > 0 ? errors.text[0] : "");
+	ck_assert_msg(conf != NULL, "%s", errors.n > 0 ? errors.at[0].text : "");
 	conf_errors_free(&errors);
 	free(last);
 	free(text);

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
@@ -141,7 +141,7 @@ static const struct {
 
 START_TEST(rule)
 {
-	struct conf_errors errors = {NULL, 0};
+	struct conf_errors errors = {0};
 	struct conf *conf = conf_parse("f", cases[_i].text, strlen(cases[_i].text), &errors);
 	char *said = conf_errors_join(&errors);
 
@@ -156,21 +156,20 @@ END_TEST
 /* Pure: a tree that was found good is found good again, and is not changed. */
 START_TEST(twice)
 {
-	struct conf_errors errors = {NULL, 0};
+	struct conf_errors errors = {0};
 	struct conf *conf = conf_parse("f", ECHO LISTEN, strlen(ECHO LISTEN), &errors);
-	struct flaws flaws = {.n = 0};
 
 	ck_assert_ptr_nonnull(conf);
-	check_tree(conf, &flaws);
-	ck_assert_uint_eq(flaws.n, 0);
+	check_tree(conf, &errors);
+	ck_assert_uint_eq(errors.n, 0);
 	conf->drain.deadline = 1;
-	check_tree(conf, &flaws); /* cut_over is a default */
-	ck_assert_uint_eq(flaws.n, 0);
+	check_tree(conf, &errors); /* cut_over is a default */
+	ck_assert_uint_eq(errors.n, 0);
 	strcpy(conf->listen[0].service, "x");
-	check_tree(conf, &flaws);
-	ck_assert_uint_eq(flaws.n, 1);
-	ck_assert_int_eq(flaws.at[0].line, 5);
-	flaw_clear(&flaws);
+	check_tree(conf, &errors);
+	ck_assert_uint_eq(errors.n, 1);
+	ck_assert_int_eq(errors.at[0].line, 5);
+	conf_errors_free(&errors);
 	conf_free(&conf);
 }
 END_TEST

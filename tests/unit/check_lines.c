@@ -1,4 +1,4 @@
-/* Bytes to lines: everything is a title, a key, a comment or a flaw. */
+/* Bytes to lines: everything is a title, a key, a comment or an error. */
 #include "conf/lines.h"
 
 #include <check.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
@@ -29,21 +29,21 @@ hear_malformed(void *arg, int line, const char *name)
 	fprintf(arg, "%d %s malformed\n", line, name);
 }
 
-/* What the sink was told and the flaws, as one text. */
+/* What the sink was told and the errors, as one text. */
 static char *
 story(const char *text, size_t len)
 {
-	struct flaws flaws = {.n = 0};
+	struct conf_errors errors = {0};
 	char *told;
 	size_t size;
 	FILE *out = open_memstream(&told, &size);
 	struct lines_sink sink = {hear_section, hear_key, out, hear_malformed};
 
-	lines_read(text, len, &sink, &flaws);
-	for (size_t i = 0; i < flaws.n; i++)
-		fprintf(out, "%d! %s\n", flaws.at[i].line, flaws.at[i].text);
+	lines_read(text, len, &sink, &errors);
+	for (size_t i = 0; i < errors.n; i++)
+		fprintf(out, "%d! %s\n", errors.at[i].line, errors.at[i].text);
 	fclose(out);
-	flaw_clear(&flaws);
+	conf_errors_free(&errors);
 	return told;
 }
 

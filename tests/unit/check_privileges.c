@@ -59,17 +59,18 @@ START_TEST(both_are_told)
 }
 END_TEST
 
-/* Beside the flaws that the file has of itself. */
-START_TEST(of_a_file_with_other_flaws)
+/* Beside the errors that the file has of itself. */
+START_TEST(of_a_file_with_other_errors)
 {
 	const char *text = "[server]\nworker = 1\nuser = no-such-user\nlog_level = x\n";
 	struct conf_errors errors = {0};
 
 	ck_assert_ptr_null(conf_examine("x", text, strlen(text), privileges_look, &errors));
 	ck_assert_uint_eq(errors.n, 4);
-	ck_assert_str_eq(errors.text[1],
-	                 "x:3: there is no user 'no-such-user' (user in [server])");
-	ck_assert_ptr_nonnull(strstr(errors.text[2], "x:4: "));
+	ck_assert_int_eq(errors.at[1].line, 3);
+	ck_assert_str_eq(errors.at[1].text,
+	                 "there is no user 'no-such-user' (user in [server])");
+	ck_assert_int_eq(errors.at[2].line, 4);
 	conf_errors_free(&errors);
 }
 END_TEST
@@ -114,7 +115,7 @@ main(void)
 
 	tcase_add_test(tc, a_name_that_is_not_there);
 	tcase_add_test(tc, both_are_told);
-	tcase_add_test(tc, of_a_file_with_other_flaws);
+	tcase_add_test(tc, of_a_file_with_other_errors);
 	tcase_add_test(tc, only_root_can);
 	tcase_add_test(tc, a_list_that_cannot_be_read); /* forked: its limit is its own */
 	suite_add_tcase(suite, tc);

@@ -134,7 +134,7 @@ crew_generation(const char *listen, uint32_t slots, const char *more)
 	struct generation *g;
 	char *cause = NULL;
 
-	ck_assert_msg(conf != NULL, "%s", errors.n > 0 ? errors.text[0] : "");
+	ck_assert_msg(conf != NULL, "%s", errors.n > 0 ? errors.at[0].text : "");
 	conf_errors_free(&errors);
 	free(text);
 	g = generation_new(conf, slots);

@@ -163,10 +163,10 @@ begin(struct preflight **p, int state, const struct preflight_asker *asker, char
 }
 
 void
-preflight_look(const struct conf *conf, struct flaws *flaws)
+preflight_look(const struct conf *conf, struct conf_errors *errors)
 {
-	privileges_look(conf, flaws);
-	places_look(conf, flaws);
+	privileges_look(conf, errors);
+	places_look(conf, errors);
 }
 
 /* Files and sockets that a change would create are tried by the change itself

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct conf;
-struct flaws;
+struct conf_errors;
 struct preflight;
 
 /* text: on no, the reason (one or more sentences); on yes what the child said.
@@ -29,7 +29,7 @@ struct preflight_asker {
 };
 
 /* What a check by hand sees of the master's affairs: the users, and where it writes. */
-void preflight_look(const struct conf *conf, struct flaws *flaws);
+void preflight_look(const struct conf *conf, struct conf_errors *errors);
 
 /* Is this text, or the file when text is NULL, a configuration that this binary
  * can serve?  NULL with *cause. */

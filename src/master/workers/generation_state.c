@@ -119,7 +119,7 @@ restore_conf(const char *path, const char *text, size_t len)
 		    "[service:x]\ntype = echo\n";
 
 		log_warn("the configuration of an earlier generation is not ours to read: %s",
-		         errors.text[0]);
+		         errors.at[0].text);
 		conf_errors_free(&errors);
 		conf = conf_parse(path, fallback, sizeof fallback - 1, &errors);
 		AN(conf != NULL);

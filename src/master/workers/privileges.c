@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "wire/heritage.h"
 
 static int
@@ -28,7 +28,7 @@ line_of(const struct conf *conf, const char *key)
  * not be opened (nss-systemd), errno is 0 as well: so the file is asked. */
 static bool
 not_found(const struct conf *conf, const char *what, const char *name, const char *file,
-          struct flaws *flaws)
+          struct conf_errors *errors)
 {
 	int error = errno, fd = open(file, O_RDONLY | O_CLOEXEC);
 
@@ -36,12 +36,12 @@ not_found(const struct conf *conf, const char *what, const char *name, const cha
 		error = errno;
 	fd_close(&fd);
 	if (error == 0 || error == ENOENT || error == ESRCH || error == EPERM)
-		flaw_add(flaws, line_of(conf, what), "there is no %s '%s' (%s in [server])",
-		         what, flaw_word(name).text, what);
+		conf_error(errors, line_of(conf, what), "there is no %s '%s' (%s in [server])",
+		           what, conf_word(name).text, what);
 	else
-		flaw_add(flaws, line_of(conf, what),
-		         "cannot look up %s '%s' (%s in [server]): %s", what,
-		         flaw_word(name).text, what, strerror(error));
+		conf_error(errors, line_of(conf, what),
+		           "cannot look up %s '%s' (%s in [server]): %s", what,
+		           conf_word(name).text, what, strerror(error));
 	return false;
 }
 
@@ -59,7 +59,8 @@ is_number(const char *name, unsigned *number)
 
 /* By name, or by a number that need not be anybody's.  False: there is none. */
 static bool
-find_user(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
+find_user(const struct conf *conf, const char *name, struct heritage *h,
+          struct conf_errors *errors)
 {
 	unsigned number = 0;
 	bool numeric = is_number(name, &number);
@@ -70,18 +71,20 @@ find_user(const struct conf *conf, const char *name, struct heritage *h, struct 
 	if (pw == NULL && numeric)
 		pw = getpwuid((uid_t)number);
 	if (pw == NULL && !numeric)
-		return not_found(conf, "user", name, "/etc/passwd", flaws);
+		return not_found(conf, "user", name, "/etc/passwd", errors);
 	h->uid = pw != NULL ? pw->pw_uid : (uid_t)number;
 	h->gid = pw != NULL ? pw->pw_gid : h->gid;
 	if (pw != NULL || conf->server.group != NULL)
 		return true;
-	flaw_add(flaws, line_of(conf, "user"),
-	         "user %s is in no list, so say which group it has (group in [server])", name);
+	conf_error(errors, line_of(conf, "user"),
+	           "user %s is in no list, so say which group it has (group in [server])",
+	           name);
 	return false;
 }
 
 static bool
-find_group(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
+find_group(const struct conf *conf, const char *name, struct heritage *h,
+           struct conf_errors *errors)
 {
 	unsigned number = 0;
 	const struct group *gr;
@@ -89,7 +92,7 @@ find_group(const struct conf *conf, const char *name, struct heritage *h, struct
 	errno = 0;
 	gr = getgrnam(name);
 	if (gr == NULL && !is_number(name, &number))
-		return not_found(conf, "group", name, "/etc/group", flaws);
+		return not_found(conf, "group", name, "/etc/group", errors);
 	h->gid = gr != NULL ? gr->gr_gid : (gid_t)number;
 	return true;
 }
@@ -107,32 +110,32 @@ has_capability(unsigned capability)
 
 /* The user is known: may we become it, and signal its processes afterwards? */
 static void
-judge(const struct conf *conf, const char *name, struct heritage *h, struct flaws *flaws)
+judge(const struct conf *conf, const char *name, struct heritage *h, struct conf_errors *errors)
 {
 	bool other_user = h->uid != geteuid();
 	const char *key = other_user && conf->server.user != NULL ? "user" : "group";
 
 	h->drop = geteuid() == 0;
 	if (h->drop && other_user && !has_capability(CAP_KILL))
-		flaw_add(
-		    flaws, line_of(conf, key),
+		conf_error(
+		    errors, line_of(conf, key),
 		    "workers that run as '%s' could not be killed: the capability CAP_KILL "
 		    "is missing; with 'user = root' in [server] the workers stay as they are",
 		    name);
 	if (h->drop)
 		return;
 	if (other_user)
-		flaw_add(flaws, line_of(conf, key),
-		         "only root can make its workers run as '%s'", name);
+		conf_error(errors, line_of(conf, key),
+		           "only root can make its workers run as '%s'", name);
 	else if (conf->server.group != NULL && h->gid != getegid())
-		flaw_add(flaws, line_of(conf, "group"),
-		         "only root can give its workers the group '%s'",
-		         flaw_word(conf->server.group).text);
+		conf_error(errors, line_of(conf, "group"),
+		           "only root can give its workers the group '%s'",
+		           conf_word(conf->server.group).text);
 	h->gid = getegid();
 }
 
 static void
-find(const struct conf *conf, struct heritage *h, struct flaws *flaws)
+find(const struct conf *conf, struct heritage *h, struct conf_errors *errors)
 {
 	const char *name = conf->server.user, *group = conf->server.group;
 	bool user_is_good, group_is_good;
@@ -144,30 +147,28 @@ find(const struct conf *conf, struct heritage *h, struct flaws *flaws)
 		return;
 	if (name == NULL && h->uid == 0)
 		name = "nobody";
-	user_is_good = name == NULL || find_user(conf, name, h, flaws);
-	group_is_good = group == NULL || find_group(conf, group, h, flaws);
+	user_is_good = name == NULL || find_user(conf, name, h, errors);
+	group_is_good = group == NULL || find_group(conf, group, h, errors);
 	if (user_is_good && group_is_good)
-		judge(conf, name, h, flaws);
+		judge(conf, name, h, errors);
 }
 
 void
-privileges_look(const struct conf *conf, struct flaws *flaws)
+privileges_look(const struct conf *conf, struct conf_errors *errors)
 {
 	struct heritage unused;
 
-	find(conf, &unused, flaws);
+	find(conf, &unused, errors);
 }
 
 int
 privileges_of(const struct conf *conf, struct heritage *h, char **cause)
 {
-	struct conf_errors errors = {0};
-	struct flaws flaws = {.n = 0};
+	struct conf_errors errors = {.path = conf->path};
 
-	find(conf, h, &flaws);
-	if (flaws.n == 0)
+	find(conf, h, &errors);
+	if (errors.n == 0)
 		return 0;
-	conf_tell(conf, &flaws, &errors);
 	free(*cause);
 	*cause = conf_errors_join(&errors);
 	conf_errors_free(&errors);

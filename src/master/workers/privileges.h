@@ -5,7 +5,7 @@
 #define BATON_MASTER_WORKERS_PRIVILEGES_H
 
 struct conf;
-struct flaws;
+struct conf_errors;
 struct heritage;
 
 /*
@@ -15,7 +15,7 @@ struct heritage;
  */
 int privileges_of(const struct conf *conf, struct heritage *h, char **cause);
 
-/* Add all that is wrong with user and group; also of a tree that has flaws of its own. */
-void privileges_look(const struct conf *conf, struct flaws *flaws);
+/* Add all that is wrong with user and group; also of a tree that has errors of its own. */
+void privileges_look(const struct conf *conf, struct conf_errors *errors);
 
 #endif

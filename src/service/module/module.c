@@ -106,13 +106,13 @@ examine(const struct conf *conf, const struct conf_service *s, struct conf_error
 	free(routes);
 
 	if (m == NULL) {
-		conf_error(errors, "%s:%d: [service:%s]: %s", conf->path,
+		conf_error(errors,
 		           conf_line(conf, CONF_SERVICE, (size_t)(s - conf->service), "path"),
-		           s->name, cause);
+		           "[service:%s]: %s", s->name, cause);
 		mem_free(&cause);
 		return;
 	}
-	values = modulekeys_read(conf->path, s, m->keys, errors);
+	values = modulekeys_read(s, m->keys, errors);
 	modulekeys_free(&values, m->keys);
 }
 
@@ -121,7 +121,7 @@ read_own(struct baton_service *s, char **cause)
 {
 	struct conf_errors errors = {0};
 
-	s->value = modulekeys_read(NULL, s->service->conf, s->module->keys, &errors);
+	s->value = modulekeys_read(s->service->conf, s->module->keys, &errors);
 	if (s->value != NULL)
 		return 0;
 	*cause = conf_errors_join(&errors);

@@ -5,13 +5,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "conf/flaw.h"
+#include "conf/errors.h"
 #include "conf/keys.h"
 #include "conf/suggest.h"
 
 /* The owner of the key, for messages. */
 struct reading {
-	const char *path;
 	const struct conf_service *conf;
 	struct conf_errors *errors;
 	bool bad;
@@ -68,10 +67,7 @@ static void
 tell(struct reading *a, int line, const char *text)
 {
 	a->bad = true;
-	if (a->path == NULL)
-		conf_error(a->errors, "%s", text);
-	else
-		conf_error(a->errors, "%s:%d: %s", a->path, line, text);
+	conf_error(a->errors, line, "%s", text);
 }
 
 static void
@@ -85,7 +81,7 @@ tell_unknown(struct reading *a, const struct conf_own *own, const struct baton_k
 	for (const struct keys_row *row = keys_table; row < keys_table + keys_count; row++)
 		if (row->section == CONF_SERVICE && keys_fits(row, keys_type_bit("module")))
 			suggest_offer(&s, row->name);
-	text = mem_printf("unknown key '%s' in [service:%s]%s%s%s", flaw_word(own->key).text,
+	text = mem_printf("unknown key '%s' in [service:%s]%s%s%s", conf_word(own->key).text,
 	                  a->conf->name, s.best != NULL ? "; did you mean '" : "",
 	                  s.best != NULL ? s.best : "", s.best != NULL ? "'?" : "");
 	tell(a, own->line, text);
@@ -100,7 +96,7 @@ tell_bad(struct reading *a, const struct conf_own *own, const char *cause)
 	        ? mem_printf("empty value for '%s' in [service:%s]; %s", own->key,
 	                     a->conf->name, cause)
 	        : mem_printf("bad value '%s' for '%s' in [service:%s]; %s",
-	                     flaw_word(own->value).text, own->key, a->conf->name, cause);
+	                     conf_word(own->value).text, own->key, a->conf->name, cause);
 
 	tell(a, own->line, text);
 	mem_free(&text);
@@ -130,7 +126,7 @@ row_is_sound(struct reading *a, const struct baton_key *keys, const struct baton
 	if (*key->name == '\0' || key->name[strspn(key->name, NAME_BYTES)] != '\0')
 		text = mem_printf("the module's key '%s' has a name that no file can have; "
 		                  "it has letters, digits, '-', '.' and '_'",
-		                  flaw_word(key->name).text);
+		                  conf_word(key->name).text);
 	else if (modulekeys_find(keys, key->name) < key - keys)
 		text = mem_printf("the module has two keys '%s'", key->name);
 	else if ((size_t)key->type >= TYPES_N ||
@@ -174,10 +170,10 @@ read_key(struct reading *a, const struct baton_key *keys, const struct baton_key
 }
 
 struct own_value *
-modulekeys_read(const char *path, const struct conf_service *conf, const struct baton_key *keys,
+modulekeys_read(const struct conf_service *conf, const struct baton_key *keys,
                 struct conf_errors *errors)
 {
-	struct reading a = {.path = path, .conf = conf, .errors = errors};
+	struct reading a = {.conf = conf, .errors = errors};
 	struct own_value *values = mem_alloc((count(keys) + 1) * sizeof *values);
 
 	for (size_t i = 0; i < count(keys); i++)

@@ -21,10 +21,10 @@ struct own_value {
 
 /*
  * The values of a section, one for each key of the table (NULL: no keys), or NULL with
- * sentences in *errors, which begin with path and line; path NULL: they do not.
+ * sentences in *errors.
  */
-struct own_value *modulekeys_read(const char *path, const struct conf_service *conf,
-                                  const struct baton_key *keys, struct conf_errors *errors);
+struct own_value *modulekeys_read(const struct conf_service *conf, const struct baton_key *keys,
+                                  struct conf_errors *errors);
 
 /* Free them; *values becomes NULL. */
 void modulekeys_free(struct own_value **values, const struct baton_key *keys);

@@ -39,8 +39,7 @@ struct service_type {
 	bool logs_requests;
 
 	/* Is what the section names good, as this process sees it?  Called in `baton --check`,
-	 * where nothing may be changed, and only if eyes.h has seen its files.  As many
-	 * sentences as there are flaws, each with its path and line. */
+	 * where nothing may be changed, and only if eyes.h has seen its files. */
 	void (*examine)(const struct conf *conf, const struct conf_service *service,
 	                struct conf_errors *errors);
 

@@ -8,10 +8,10 @@
 #include <stddef.h>
 
 struct conf;
-struct flaws;
+struct conf_errors;
 
 /* A service's root and module, as this process sees them: one that has become the workers' user
- * (confine_user).  False: flaws were added. */
-bool eyes_look(const struct conf *conf, size_t service, struct flaws *flaws);
+ * (confine_user).  False: errors were added. */
+bool eyes_look(const struct conf *conf, size_t service, struct conf_errors *errors);
 
 #endif
