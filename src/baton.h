@@ -603,8 +603,8 @@ void baton_conn_drop(struct baton_conn *conn);
 /*
  * A request, by value.  It lasts until it is answered, its client hangs up (or ends its side
  * only: a half-close is a hang-up), or its deadline passes (then it is answered 504 in the
- * handler's name, and the route is named in the log).  A handle may be used for ever after: it
- * then says BATON_ANSWERED, BATON_CLOSED or BATON_DEADLINE, or NULL, and never means another
+ * handler's name, and the route is named in the log).  A handle may be used at any time later:
+ * it then says BATON_ANSWERED, BATON_CLOSED or BATON_DEADLINE, or NULL, and never means another
  * request.  In a thread all that takes a handle ends the worker at once.
  *
  * Texts and bytes that are got from a request live as long as it does: what a thread
@@ -712,7 +712,7 @@ int baton_request_readable(baton_request r, void (*fn)(void *arg), void *arg);
 
 /*
  * Call fn(arg) once, on the loop's top level, when the worker begins to drain; soon if it does
- * already.  A request that could go on for ever, as an answer in pieces may, is to end soon
+ * already.  A request that could go on without end, as an answer in pieces may, is to end soon
  * then: at the drain's deadline it is cut.  Not called when the request is over, of which its
  * ctx tells.  One at a time; another replaces it; fn NULL: none.  0, or as baton_answer.
  */

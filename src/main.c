@@ -103,7 +103,7 @@ check_descriptors(const struct conf *conf, struct conf_errors *errors)
 		           (unsigned long long)limit);
 }
 
-/* Those whose files are there. */
+/* Services whose files are missing are left out. */
 static void
 check_services(const struct conf *conf, const bool *seen, struct conf_errors *errors)
 {

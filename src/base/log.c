@@ -24,7 +24,7 @@
 
 const char *const log_format_names[] = {"auto", "text", "json", NULL};
 
-/* How a line looks, and how it is written.  The numbers are for ever. */
+/* How a line looks, and how it is written.  The numbers never change. */
 enum form {
 	FORM_TEXT = LOG_FORM_TEXT,
 	FORM_JSON,

@@ -56,7 +56,7 @@ void log_set_fd(int fd, uint32_t form);
  * and counted. */
 void log_pass(const char *lines, size_t n);
 
-/* What the lines of this process begin with: "master".  Copied. */
+/* The beginning of this process's lines, as "master".  Copied. */
 void log_set_who(const char *name);
 
 /* The same of a worker, "worker 2", whose lines have these as fields. */

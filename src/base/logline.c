@@ -139,7 +139,7 @@ has_own(const struct logline *l, const char *name)
 	return false;
 }
 
-/* Those that every line of a worker has, unless the event is about another. */
+/* The fields of every line of a worker, unless the event is about another worker. */
 static size_t
 standing_fields(const struct logline *l, struct event_field out[3])
 {

@@ -16,7 +16,7 @@
 
 #define LOGLINE_MAX 4000 /* bytes; less than PIPE_BUF: a pipe takes it whole or not */
 
-/* Who writes: a master has no slot and no birth. */
+/* The process that writes; a master has no slot and no birth. */
 struct logline_who {
 	char name[32]; /* "master", "worker 2" */
 	int pid;

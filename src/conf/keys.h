@@ -102,7 +102,7 @@ const struct conf_addr *keys_addrs(const struct keys_row *row, const void *base,
 /* A number's field: bool, int, size, duration, enum. */
 int64_t keys_number(const struct keys_row *row, const void *base);
 
-/* What may be written: "a duration from 0s to 1h, like ..."; malloc'd. */
+/* The values that a key takes: "a duration from 0s to 1h, like ..."; malloc'd. */
 char *keys_expect(const struct keys_row *row);
 
 /* Free all that the keys of a section hold. */

@@ -58,7 +58,7 @@ struct conf_own {
 	int head; /* the line of the section's title */
 };
 
-/* What a listener speaks.  All keys of all types stand side by side; keys that
+/* A [service] section.  All keys of all types stand side by side; keys that
  * the type does not have hold their defaults. */
 struct conf_service {
 	char *name;
@@ -97,7 +97,7 @@ struct conf_service {
 	int64_t upstream_connections; /* to each, per worker, as the next */
 	int64_t upstream_queue;       /* requests that wait for one of them */
 	int64_t upstream_idle;        /* ms that one is kept without use */
-	int64_t upstream_life;        /* ms that one is used; 0: for ever */
+	int64_t upstream_life;        /* ms that one is used; 0: without limit */
 	char *check;                  /* path that tells whether an upstream is well; NULL */
 	int64_t check_interval;
 	bool breaker;
@@ -154,7 +154,7 @@ struct conf_drain {
 	int64_t cut_over; /* always <= deadline */
 };
 
-/* What became of a line that names a key. */
+/* The result of a line that names a key. */
 enum conf_fate {
 	CONF_SET,     /* its value is in the tree */
 	CONF_BAD,     /* its value was refused; the default is in the tree */

@@ -26,7 +26,7 @@ struct client_answer {
 	bool silent;  /* there was none; the text is our own */
 };
 
-/* What the master tells on the way; percent below 0: unknown. */
+/* A progress report of the master; percent below 0: unknown. */
 typedef void client_progress_fn(const char *text, int percent);
 
 /* Connect to path, or to the first default place where somebody answers (NULL).
@@ -40,7 +40,7 @@ struct client *client_connect_now(const char *path, char **cause);
 #define CLIENT_SILENCE_MS 5000 /* then a master that should answer at once is stuck */
 
 /* Send the request, wait for the last line, but for no more than silence_ms without any
- * (0: for ever).  Fills *answer in any case. */
+ * (0: without limit).  Fills *answer in any case. */
 void client_ask(struct client *c, const char *request, uint64_t silence_ms,
                 client_progress_fn *progress, struct client_answer *answer);
 

@@ -12,7 +12,8 @@ void history_name_users(json_t *data);
 
 void history_show(const json_t *data, FILE *out);
 
-/* Who asked: "root", "root, signal of root", "start", "abort by root", "-"; the caller's. */
+/* The requester: "root", "root, signal of root", "start", "abort by root", "-"; the caller's.
+ */
 char *history_askers(const json_t *entry);
 
 /* When it began, in local time, "2026-11-30 08:01:20" from there on; "-" when it is not known.

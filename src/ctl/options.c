@@ -15,7 +15,7 @@ static const struct option long_options[] = {
     {"completion", no_argument, NULL, 'c'},   {0},
 };
 
-/* What stands on the line beside options. */
+/* The words of the line that are no options. */
 struct words {
 	const char *verb;
 	const char *arg;

@@ -18,7 +18,7 @@ struct rates {
 /* One more; of a clock that went back, or counters that did, all before it is forgotten. */
 void rates_add(struct rates *r, int64_t at_ms, const int64_t value[RATES_COUNTERS]);
 
-/* What a counter grows by in ten seconds; -1: not known yet. */
+/* The growth of a counter in ten seconds; -1: not known yet. */
 int64_t rates_per_10s(const struct rates *r, unsigned counter);
 
 #endif

@@ -33,7 +33,7 @@ struct verbs_row {
 	void (*show)(const json_t *data, FILE *out);
 	/* Completes the data, before it is shown or printed; NULL. */
 	void (*complete)(json_t *data);
-	/* What to do when there was no answer; NULL: the reason says it all. */
+	/* Advice when there was no answer; NULL: the reason says it all. */
 	const char *advice;
 	bool at_once; /* takes no time: no answer means that the master is stuck */
 	bool ends;    /* done means that the process is gone */

@@ -185,7 +185,7 @@ why_killed(const struct worker *w)
 	return w->leaving ? "it has not left by its deadline" : "it is not ready in time";
 }
 
-/* What must be so for each verb. */
+/* Assert what each verb presumes. */
 static void
 assert_action(const struct facts *f, const struct policy_action *a)
 {

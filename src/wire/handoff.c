@@ -20,7 +20,7 @@ struct field_head {
 
 enum kind { NUMBER, BYTES };
 
-/* Tags are for ever.  since: the version that brought it. */
+/* Tags never change.  since: the version that brought it. */
 static const struct field {
 	uint16_t tag;
 	uint16_t since;

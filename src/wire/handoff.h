@@ -37,7 +37,7 @@
 
 #define HANDOFF_RECORD_MAX (128u * 1024)
 #define HANDOFF_FDS_MAX    8
-#define HANDOFF_NAME_MAX   64 /* of a peer, with its port */
+#define HANDOFF_NAME_MAX   64         /* of a peer, with its port */
 #define HANDOFF_NO_LIMIT   UINT64_MAX /* left_ms: it may stay as long as it likes */
 
 _Static_assert(HANDOFF_VERSION_OLDEST <= HANDOFF_VERSION, "the newest is not the oldest");
@@ -76,7 +76,7 @@ size_t handoff_encode(const struct handoff_record *r, unsigned version, void *bu
  */
 const char *handoff_decode(const void *bytes, size_t len, size_t nfd, struct handoff_record *r);
 
-/* Why a taker refuses: travels as a number, for ever. */
+/* Why a taker refuses: travels as a number that never changes. */
 enum handoff_refusal {
 	HANDOFF_LATER = 1,   /* no room now, or leaving itself: it may be offered again */
 	HANDOFF_BAD_RECORD,  /* of another version, or damaged */
@@ -125,8 +125,8 @@ enum handoff_action {
 	HANDOFF_DROP,      /* taker: close its copy, uncount it */
 };
 
-/* Does the giver in that slot of so many give to the taker with that number of so many?  Of more
- * takers than givers each giver has several, else several givers have one. */
+/* Does the giver in that slot of so many give to the taker with that number of so many?  Of
+ * more takers than givers each giver has several, else several givers have one. */
 bool handoff_gives_to(uint32_t giver, uint32_t givers, uint32_t taker, uint32_t takers);
 
 /* One step of a connection's transaction; *state moves on. */

@@ -7,7 +7,7 @@
 #define LAYOUT     1
 #define BUCKET_MAX (UINT64_C(1) << 48) /* of a worker: a sum of all fits */
 
-/* What begins a memory of rows. */
+/* The head of a memory of rows. */
 struct annex {
 	_Atomic uint64_t layout; /* 0: nothing has been written yet */
 	uint64_t unused;

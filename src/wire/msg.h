@@ -19,7 +19,7 @@
 #define MSG_FDS_MAX  252 /* the kernel takes 253 */
 #define MSG_TEXT_MAX 1024
 
-/* Numbers are for ever: a worker may be older or newer than its master. */
+/* Numbers never change: a worker may be older or newer than its master. */
 enum msg_type {
 	/* master to worker */
 	MSG_SOCKETS = 1, /* struct msg_socket[n] and n listening sockets */
@@ -74,7 +74,7 @@ struct msg_drain {
 	uint32_t flags;
 };
 
-/* What a list is of. */
+/* The kinds of list. */
 enum msg_list_what {
 	MSG_LIST_HOLDERS, /* what holds a drain: connections and tasks, as msg_conn */
 	MSG_LIST_CONNS,   /* connections */
@@ -122,7 +122,7 @@ struct msg_conn {
 
 #define MSG_CONN_MIN offsetof(struct msg_conn, flags)
 
-/* Numbers are for ever, too. */
+/* These numbers never change, either. */
 enum msg_task_kind {
 	MSG_TASK_CTX,
 	MSG_TASK_OFFLOAD,

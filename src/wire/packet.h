@@ -18,7 +18,7 @@ int packet_pair(int end[2]);
 /* Without waiting: as sendmsg. */
 ssize_t packet_send(int sock, struct iovec *iov, size_t niov, const int *fd, size_t nfd);
 
-/* What a message brings beside its bytes. */
+/* A received packet: its length, and the descriptors that came with it. */
 struct packet {
 	ssize_t n; /* bytes; < 0: none, with errno */
 	int fd[MSG_FDS_MAX];

@@ -22,7 +22,7 @@
 #define STATS_BIRTHS    1339 /* workers alive at one time */
 #define STATS_SLOTS     192  /* room for counters in a page */
 
-/* What a page may say; no worker gets there. */
+/* Limits for the numbers of a page; no honest worker gets there. */
 #define STATS_HELD_MAX  (UINT64_C(1) << 24) /* connections of one worker */
 #define STATS_VALUE_MAX (UINT64_C(1) << 56) /* of a counter */
 
@@ -63,7 +63,7 @@ enum stats_counter {
 	    STATS_COUNTERS_N
 };
 
-/* What the worker of a page is doing. */
+/* The state of a page's worker. */
 enum stats_state {
 	STATS_FREE,
 	STATS_STARTING,
@@ -86,7 +86,7 @@ struct stats_named {
 	_Atomic uint64_t value;
 };
 
-/* What a worker knows of a breaker (worker/runtime/breaker.h); times are clock_ms. */
+/* A worker's view of a breaker (worker/runtime/breaker.h); times are clock_ms. */
 struct stats_breaker {
 	_Atomic uint64_t hash;      /* of its name; 0: none */
 	_Atomic uint64_t epoch;     /* the closing since which it counts */
@@ -106,7 +106,7 @@ struct stats_flag {
 
 #define STATS_FLAGS 25 /* of a worker */
 
-/* What may be older than its limit. */
+/* Things that may be older than their limit. */
 enum stats_overdue_kind {
 	STATS_OVERDUE_CONN,       /* busy, and nothing moves */
 	STATS_OVERDUE_CTX,        /* ended, and somebody still holds it */
@@ -185,7 +185,7 @@ void stats_page_ready(struct stats *stats, const struct stats_page *page);
 /* The number of a page, for stats_page_claim of another image. */
 size_t stats_page_index(const struct stats *stats, const struct stats_page *page);
 
-/* What the master before us knew of a worker. */
+/* Facts that the master before us knew about a worker. */
 struct stats_claim {
 	uint64_t birth;
 	uint32_t generation;
@@ -213,7 +213,7 @@ struct stats_page *stats_page_next(const struct stats *stats, const struct stats
 struct stats_page *stats_page_unclaimed(const struct stats *stats,
                                         const struct stats_page *page);
 
-/* What a worker holds now, each number read once and at most STATS_HELD_MAX. */
+/* The worker's current numbers, each read once and at most STATS_HELD_MAX. */
 struct stats_counts {
 	uint64_t fresh, idle, busy, moving, tasks;
 };
@@ -275,8 +275,8 @@ bool stats_flag_is_set(const struct stats *stats, uint64_t hash, uint64_t now_ms
 
 /*
  * For readers beside the master: while a page is folded its numbers stand in two places.
- * What was read between the two calls counts if `again` says no; it does not say yes for
- * ever, as the writer may be dead.
+ * What was read between the two calls counts if `again` says no; it does not say yes without
+ * end, as the writer may be dead.
  */
 struct stats_reading {
 	uint64_t seq;
@@ -296,7 +296,7 @@ void *stats_board(const struct stats *stats, size_t *size);
 /*
  * In a worker: every page but own and its annex can only be read from now on.  They are
  * mapped afresh from a descriptor that is open for reading, so mprotect(2) does not bring them
- * back; that own page's mapping cannot grow is the affair of the sandbox (mremap).
+ * back; the sandbox keeps the mapping of its own page from growing (mremap).
  */
 void stats_protect(struct stats *stats, const struct stats_page *own);
 

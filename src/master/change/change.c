@@ -74,7 +74,7 @@ change_promote(struct generation *g)
 	FAULT("promoted");
 }
 
-/* What who asked is told; malloc'd. */
+/* The answer to the requester; malloc'd. */
 static char *
 commit_text(const struct generation *g, uint64_t took)
 {
@@ -136,7 +136,7 @@ change_back(const char *reason)
 	if (change_run.gen != NULL)
 		generation_fail(change_run.gen);
 	retire_unused();
-	retire_close_swept(); /* what has let nobody in is no affair of the old image */
+	retire_close_swept(); /* what let nobody in does not concern the old image */
 	upgrade_back(reason);
 }
 
@@ -170,7 +170,7 @@ change_fail(struct generation *g, const char *reason)
 
 	AN(g == change_run.gen);
 	if (change_run.kind == CHANGE_START) {
-		generation_fail(g); /* nobody is to outlive a start that failed */
+		generation_fail(g); /* no worker may outlive a start that failed */
 		log_fatal("%s", reason);
 	}
 	roll_back(why);
@@ -277,7 +277,7 @@ change_stop(bool now)
 		stay_in_this_image();
 	else if (change_run.gen->state == GEN_STARTING)
 		generation_fail(
-		    change_run.gen); /* a first start: nobody is promoted in a stop */
+		    change_run.gen); /* a first start: nothing is promoted during a stop */
 	retire_unused();
 	change_clear();
 	waiters_answer(WAITERS_NOW, 1, "baton is stopping");

@@ -65,7 +65,7 @@ json_t *change_json(void);
 /* A progress line to everybody who waits. */
 void change_tell_progress(void);
 
-/* What the record calls the change that was under way; NULL: there was none. */
+/* The name of the change under way in the record; NULL if there was none. */
 const char *change_interrupted(const json_t *j);
 
 json_t *change_save(void);

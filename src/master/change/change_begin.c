@@ -189,7 +189,7 @@ begin_reloaded(void)
 }
 
 /* Sockets that only the new image had would be closed by its crash, and the clients in
- * their queues reset.  A file that only the new binary can read is its own affair. */
+ * their queues reset.  A file that only the new binary can read is left to it. */
 static int
 grow_ahead(char **cause)
 {

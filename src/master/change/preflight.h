@@ -21,14 +21,15 @@ struct preflight;
  * The preflight is over and freed. */
 typedef void preflight_fn(void *arg, bool yes, const char *text);
 
-/* Who asks, and how long it is waited for: then the answer is no. */
+/* The requester of a check, and its time limit: after that the answer is no. */
 struct preflight_asker {
 	uint64_t limit_ms;
 	preflight_fn *fn;
 	void *arg;
 };
 
-/* What a check by hand sees of the master's affairs: the users, and where it writes. */
+/* What a check by hand can look at of the master's side: the users, and the places it writes
+ * to. */
 void preflight_look(const struct conf *conf, struct conf_errors *errors);
 
 /* Is this text, or the file when text is NULL, a configuration that this binary

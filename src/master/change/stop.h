@@ -13,7 +13,7 @@ void stop_begin(bool now);
 /* Call a stop off.  0 or -1 with *cause. */
 int stop_call_off(char **cause);
 
-/* What the policy asks for: bare SYNs are dropped; then all drain. */
+/* The steps that the policy asks for: drop bare SYNs; then drain everything. */
 void stop_filter(void);
 void stop_drain(void);
 

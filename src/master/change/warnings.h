@@ -15,7 +15,7 @@
 /* All there are now: an array of sentences. */
 json_t *warnings_json(void);
 
-/* Of sockets and files whose names are lost. */
+/* Warn about sockets and files whose names are lost. */
 json_t *warnings_of_paths(void);
 
 /* "2 ctxs have ended and are still held, the first for 12 s; see `batonctl tasks`", or

@@ -60,7 +60,7 @@ control_save(struct fdlist *fds)
 	                 (json_int_t)own.inode, "device", (json_int_t)own.device);
 }
 
-/* What was read of it, and what was not yet written to it. */
+/* The bytes read from it, and those not written to it yet. */
 static void
 restore_buffers(struct control_client *c, const json_t *j)
 {

@@ -1,7 +1,7 @@
 /*
  * socketfile: the control socket in the file system: bound to a temporary name and
  * renamed, moved when a configuration names another path, and removed while it is
- * still our own.  What is said there is control.c's affair.
+ * still our own.  control.c speaks on it.
  */
 #ifndef BATON_MASTER_CONTROL_SOCKETFILE_H
 #define BATON_MASTER_CONTROL_SOCKETFILE_H

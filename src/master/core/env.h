@@ -18,12 +18,11 @@ struct event_base;
 struct heritage;
 struct stats;
 
-/* What main knows and the master may not see: the worker's side. */
+/* The worker's side, which main knows and the master may not include. */
 struct program {
 	const char *version;
 	int (*worker)(const struct heritage *heritage);
-	/* What --check does beyond parsing: does what the file names exist?  Adds
-	 * sentences. */
+	/* Check that what the file names exists.  Adds errors. */
 	void (*check)(const struct conf *conf, struct conf_errors *errors);
 };
 

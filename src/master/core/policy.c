@@ -79,7 +79,7 @@ starting(const struct policy_view *v, size_t gi, struct policy_plan *plan)
 	const struct policy_gen *g = &v->gen[gi];
 
 	if (v->stop != STOP_NO)
-		return; /* nobody is born or promoted in a stop */
+		return; /* no worker is born or promoted during a stop */
 	if (g->died)
 		act(plan, POLICY_FAIL_DIED, gi, 0);
 	else if (all_ready(g))

@@ -190,7 +190,7 @@ grow(struct listener *l, const struct conf_listen *conf, bool listening, uint32_
 	return used == n ? 0 : -1;
 }
 
-/* What was done for an address; an undo does the reverse of exactly that. */
+/* The steps taken for an address; an undo reverses exactly these. */
 struct step {
 	struct listener *l;
 	bool opened;

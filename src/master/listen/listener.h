@@ -1,5 +1,5 @@
 /*
- * listener: the listening sockets, which the master holds for ever.
+ * listener: the listening sockets, which the master holds for as long as it lives.
  *
  * A listener is an address.  Its sockets are never closed while a generation
  * uses it: a TCP address has one socket per slot (SO_REUSEPORT), a unix or
@@ -30,8 +30,8 @@ struct lsocket {
 	int fd;
 };
 
-/* An address and its sockets.  Which section names it is the affair of the
- * generations: a renamed listener keeps its sockets and their queues. */
+/* An address and its sockets.  Generations know which section names it:
+ * a renamed listener keeps its sockets and their queues. */
 struct listener {
 	TAILQ_ENTRY(listener) link;
 	uint32_t id;

@@ -1,6 +1,6 @@
 /*
  * record: the plain members of a struct in a record of the state, as a table: what is saved and
- * what is restored can't differ.  Names and kinds are for ever (docs/compatibility.md).
+ * what is restored can't differ.  Names and kinds never change (docs/compatibility.md).
  */
 #ifndef BATON_MASTER_STATE_RECORD_H
 #define BATON_MASTER_STATE_RECORD_H

@@ -13,7 +13,7 @@
 
 struct fdlist;
 
-/* A part of the master: how it ends, and what of it goes to the next image.  Tags are for ever.
+/* A part of the master: how it ends, and what of it goes to the next image.  Tags never change.
  */
 struct part {
 	const char *tag;

@@ -232,7 +232,7 @@ block_signals(sigset_t *old)
 	sigset_t all;
 
 	sigfillset(&all);
-	sigdelset(&all, SIGALRM); /* an image that hangs before main must not hang for ever */
+	sigdelset(&all, SIGALRM); /* an image that hangs before main must not hang us */
 	sigprocmask(SIG_SETMASK, &all, old);
 }
 

@@ -26,7 +26,7 @@ enum upgrade_role {
  */
 enum upgrade_role upgrade_begin(char **argv);
 
-/* What upgrade_begin said. */
+/* The answer of upgrade_begin. */
 enum upgrade_role upgrade_role(void);
 
 /* A sealed memfd with the state as it is now; -1 with *cause. */

@@ -32,7 +32,7 @@ char **wayback_environment(char *entry);
 void wayback_arm(void);
 void wayback_disarm(void);
 
-/* In a forked child: none of this is its affair. */
+/* In a forked child: drop all of this. */
 void wayback_disown(void);
 
 /* Execute it; number: behind the reason, unless 0.  Async-signal-safe.  Returns only when the

@@ -252,7 +252,7 @@ add_counter(void *arg, const char name[STATS_NAME_MAX], uint64_t sum)
 	json_decref(key);
 }
 
-/* What modules count, by their names. */
+/* The counters of modules, by name. */
 static json_t *
 counters(void)
 {

@@ -20,7 +20,7 @@ generation_all(void)
 	return &all;
 }
 
-/* What may follow what. */
+/* The states that may follow each state. */
 static bool
 may_become(enum gen_state from, enum gen_state to)
 {

@@ -76,7 +76,7 @@ pass(char *bytes, size_t n)
 }
 
 /*
- * What is there stays there until the log has it, as this process may end in between: by a
+ * Lines stay in the pipe until the log has them, as this process may end in between: by a
  * watchdog that is tired of a disk, say.  Then the next master reads it, and has it twice
  * rather than not at all.  What is put into a pipe by splice may turn out not to be readable:
  * then the copy is no good any more.

@@ -24,7 +24,7 @@
 
 _Static_assert(IN_FIRST <= BODY_ROOM, "there is always room for the first bytes");
 
-/* Of all services. */
+/* Of all services together. */
 static struct {
 	char *text[TEXTS_MAX];
 	size_t n;

@@ -101,7 +101,7 @@ go_idle(struct conn *c, struct exchange *x)
 	timelist_join(http_of(c)->idle, &c->timed);
 }
 
-/* What one has had of this turn of the loop. */
+/* The share of this turn that the connection has used. */
 struct share {
 	unsigned n;     /* answers, or pieces of them */
 	uint64_t bytes; /* the connection's when it began */

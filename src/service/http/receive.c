@@ -58,7 +58,7 @@ is_line_too_long(const char *bytes, size_t len, size_t looked)
 	return len > max && looked <= max && memchr(bytes, '\n', len) == NULL;
 }
 
-/* What a TLS client says first: a record of a handshake. */
+/* The first bytes of a TLS client: a record of a handshake. */
 static bool
 is_tls(const char *bytes, size_t len)
 {

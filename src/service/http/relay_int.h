@@ -26,7 +26,7 @@ struct duplex;
 struct upstream;
 struct want;
 
-/* What of the answer is there. */
+/* How much of the answer has come. */
 enum relay_state {
 	CONNECTING,
 	ASKING, /* nothing, or a part of its head */
@@ -34,7 +34,7 @@ enum relay_state {
 	ANSWERED,
 };
 
-/* What came of a step. */
+/* The result of a step. */
 enum verdict_kind {
 	GOES_ON,
 	FINISHED, /* all of the answer is with the kernel */

@@ -38,7 +38,7 @@ refusal(enum framing_taken taken)
 	return taken == FRAMING_TOO_LONG ? &much : &bad;
 }
 
-/* What has come of the body.  False: it is bad, or too much. */
+/* Add the next part of the body to p.  False: the body is bad, or too long. */
 static bool
 next_body(struct relay *r, struct piece *p)
 {
@@ -131,7 +131,7 @@ peer_address(const struct conn *c, char *text, size_t size)
 		inet_ntop(AF_INET6, &v6->sin6_addr, text, (socklen_t)size);
 }
 
-/* What the upstream is told as the host. */
+/* The Host that the upstream gets. */
 static const char *
 host_for(const struct relay *r)
 {

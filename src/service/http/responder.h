@@ -44,7 +44,7 @@ struct responder {
 
 	/* All that was to be sent is sent: is there more, now or later?  NULL: no. */
 	bool (*continues)(struct exchange *x);
-	/* What is read lies in `in` from now on, no longer in x->in. */
+	/* From now on bytes are read into `in`, no longer into x->in. */
 	void (*moved)(struct exchange *x, const char *in);
 	/* The connection is gone, or the request is over. */
 	void (*gone)(struct exchange *x);

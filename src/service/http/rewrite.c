@@ -49,7 +49,7 @@ whole(const struct out *o)
 
 /* --- requests --- */
 
-/* What is gathered on the way through the lines. */
+/* Facts gathered on the way through the lines. */
 struct forwards {
 	struct request_text x_for[FORWARDED_MAX], forwarded[FORWARDED_MAX];
 	size_t nx_for, nforwarded;

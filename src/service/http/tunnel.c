@@ -11,7 +11,7 @@
 #include "wire/handoff.h"
 #include "worker/conn/conn.h"
 
-/* What the tunnels of a service share. */
+/* Shared by the tunnels of a service. */
 struct tunnels {
 	struct service service; /* that their connections belong to from then on */
 	struct pair_home home;

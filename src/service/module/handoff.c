@@ -10,7 +10,7 @@
 
 #define BLOB_ROOM 4096 /* of a record, for all but unread, unsent and the module's blob */
 
-/* What travels before the module's blob. */
+/* Travels in front of the module's blob. */
 struct envelope {
 	char module[32];
 	uint32_t version;

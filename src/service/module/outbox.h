@@ -25,7 +25,7 @@ bool outbox_was_refused(struct baton_conn *bc);
 /* It is to end when all is sent. */
 bool outbox_is_finishing(struct baton_conn *bc);
 
-/* What another worker had not sent: n bytes, before all others. */
+/* Put n bytes that another worker had not sent before all others. */
 void outbox_put(struct baton_conn *bc, const char *bytes, size_t n);
 
 /* Copy what is unsent to `to`, which has room for it. */

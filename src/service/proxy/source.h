@@ -13,7 +13,7 @@
 struct source;
 struct sources;
 
-/* What is counted as one.  Fixed: it travels with a connection. */
+/* The key that clients are counted by.  Its layout is fixed: it travels with a connection. */
 struct source_key {
 	uint64_t address;
 	uint64_t family; /* AF_UNSPEC: not known */

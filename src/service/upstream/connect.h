@@ -18,7 +18,7 @@
 struct upstream;
 struct upstreams;
 
-/* What its owner hears. */
+/* Calls to its owner. */
 struct connecting_owner {
 	/* An attempt, or a wait for names, begins: its time limit is the owner's
 	 * (connecting_late). */

@@ -17,7 +17,7 @@
 #define PAUSE_MS  1000  /* between two lookups of a name */
 #define ADDRS_MAX 16    /* of a name */
 
-/* What the thread works on: it may outlive the rest. */
+/* The thread's own copy: it may outlive the rest. */
 struct lookup {
 	struct resolve *of; /* NULL: it is gone */
 	size_t line;

@@ -55,7 +55,7 @@ void access_open(struct conn *c);
 /* It is connected to an upstream by fd; nothing where there is no access log. */
 void access_upstream(struct conn *c, int fd);
 
-/* Who the client is, as a trusted peer tells; copied. */
+/* The client, as named by a trusted peer; copied. */
 void access_client(struct conn *c, const char *address);
 
 /* Why it is not served, in words that last. */

@@ -105,7 +105,7 @@ append(int fd, const char *bytes, size_t n)
 	return done;
 }
 
-/* Not for ever.  Where there are no locks they are done without. */
+/* Not without limit.  Where there are no locks, do without. */
 static bool
 lock(struct accessfile *f)
 {

@@ -6,7 +6,7 @@
  * lines are dropped and counted.  A line that is in the file is there in one piece:
  * writers of a regular file lock it and look at the room on its disk; one that had room for
  * half a line only keeps the lock until it has written the rest; a FIFO gets pieces that it
- * takes whole.  Nobody waits for the lock for ever, as who has it may be in hostile hands.
+ * takes whole.  Nobody waits for the lock without limit, as its holder may be in hostile hands.
  * All functions are for the loop's thread.
  */
 #ifndef BATON_WORKER_ACCESS_ACCESSFILE_H

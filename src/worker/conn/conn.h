@@ -25,7 +25,7 @@
 struct access_ends;
 struct service;
 
-/* What the waitgroup counts apart. */
+/* The kinds that the waitgroup counts separately. */
 enum conn_state {
 	CONN_NEW,  /* no byte yet, or none that begins a request */
 	CONN_IDLE, /* between requests; nothing unsent */
@@ -117,7 +117,7 @@ ssize_t conn_sendfile(struct conn *c, int file, off_t *offset, size_t len);
 void conn_want_write(struct conn *c);
 void conn_want_read(struct conn *c);
 
-/* Of a service with `ready`: wait for EV_READ, EV_WRITE, both, or nothing. */
+/* For a service with `ready`: wait for EV_READ, EV_WRITE, both, or nothing. */
 void conn_want(struct conn *c, short events);
 
 /*
@@ -170,7 +170,7 @@ const char *conn_state_name(enum conn_state state);
 
 /* From here on: for worker/ only. */
 
-/* Whom it tells of its connections. */
+/* The observer of all connections. */
 struct conn_rules {
 	void (*took)(uint32_t listener);         /* one is there */
 	void (*ends)(struct conn *c);            /* it is about to end */

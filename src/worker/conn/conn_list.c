@@ -71,7 +71,7 @@ conn_new(int fd, uint32_t listener, event_callback_fn on_event)
 	return c;
 }
 
-/* What may follow what. */
+/* The states that may follow each state. */
 static bool
 may_become(enum conn_life from, enum conn_life to)
 {

@@ -21,7 +21,7 @@ struct event_base;
 struct handoff_record;
 struct service;
 
-/* What else than its connections a service needs (worker/sandbox/sandbox.h). */
+/* The rights that a service needs beside its connections (worker/sandbox/sandbox.h). */
 enum service_needs {
 	SERVICE_OPENS_FILES = 1, /* to read them, beneath a directory that it holds */
 	SERVICE_CONNECTS = 2,    /* to upstreams, with names looked up in threads */
@@ -108,7 +108,7 @@ struct service_type {
 
 	/*
 	 * Optional, ms: for how long a BUSY connection may go without a byte in either
-	 * direction before one of the service's own limits ends it; 0: for ever.  One
+	 * direction before one of the service's own limits ends it; 0: without limit.  One
 	 * that stays for twice as long is told of as overdue (batonctl status).
 	 */
 	uint64_t (*patience)(const struct conn *c);
@@ -117,8 +117,8 @@ struct service_type {
 	 * none). */
 	int (*far)(const struct conn *c);
 
-	/* The connection ends or is another's: give back c->data.  The descriptor is not its
-	 * affair. */
+	/* The connection ends or is another's: give back c->data.  conn closes the
+	 * descriptor. */
 	void (*release)(struct conn *c);
 };
 

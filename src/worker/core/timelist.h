@@ -17,7 +17,7 @@
 struct event_base;
 struct timelist;
 
-/* What is embedded in the object that has a time limit.  Zeroed: on no list. */
+/* Embed it in the object that has a time limit.  Zeroed: on no list. */
 struct timed {
 	TAILQ_ENTRY(timed) link;
 	struct timelist *list;    /* NULL: on no list */

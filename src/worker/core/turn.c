@@ -8,7 +8,7 @@
 
 #define AHEAD_MAX 4 /* who comes new, for one who has had a share */
 
-/* Those of a listener. */
+/* The connections of a listener. */
 struct lane {
 	TAILQ_ENTRY(lane) link; /* while somebody waits in it */
 	struct conn_list fresh; /* who has had no share */

@@ -78,7 +78,7 @@ is(const struct handoff_bytes *b, const char *text)
 	return strlen(text) == b->n && memcmp(b->p, text, b->n) == 0;
 }
 
-/* What speaks against it, before anything is done for it.  0: nothing; *listener. */
+/* The reason to refuse it, before anything is done for it.  0: none; *listener is set. */
 static enum handoff_refusal
 objection(const struct handoff_record *r, uint32_t *listener)
 {

@@ -50,7 +50,7 @@ breaker_state(const struct baton_breaker_rules *rules, const struct breaker_cell
 	                                               : BATON_BREAKER_HALF_OPEN;
 }
 
-/* One whose end nobody tells does not keep others from trying for ever. */
+/* A try whose end nobody reports must not block later tries. */
 static bool
 is_tried(const struct baton_breaker_rules *rules, const struct breaker_cells *cells,
          uint64_t now)

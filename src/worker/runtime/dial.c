@@ -32,7 +32,7 @@ struct attempt {
 	struct event ev;
 };
 
-/* What the thread works on: it may outlive the dial. */
+/* The thread's own copy: it may outlive the dial. */
 struct lookup {
 	struct dial *dial; /* NULL: nobody waits any more */
 	char host[HOST_MAX + 1], port[PORT_MAX + 1];

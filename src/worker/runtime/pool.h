@@ -48,7 +48,7 @@ unsigned pool_idle(const struct pool_target *target);
 /* Call ready(arg, EV_READ or EV_WRITE) whenever it is, until baton_link_put or link_steal. */
 void link_attach(struct baton_link *link, void (*ready)(void *arg, short what), void *arg);
 
-/* What an attached link waits for: EV_READ, EV_WRITE, both, 0. */
+/* The events that an attached link waits for: EV_READ, EV_WRITE, both, 0. */
 void link_want(struct baton_link *link, short events);
 
 /* Its descriptor, which is the caller's; the link is gone. */

@@ -48,7 +48,7 @@ void runtime_cut(void);
 /* Leave behind what has not ended, so that the count can become 0. */
 void runtime_abandon(void);
 
-/* What is alive: times are clock_ms.  The texts are valid during the call. */
+/* A live task: times are clock_ms.  The texts are valid during the call. */
 struct runtime_task {
 	enum msg_task_kind kind;
 	const char *name;    /* "": none */
@@ -66,7 +66,7 @@ struct runtime_task {
 typedef void runtime_task_fn(void *arg, const struct runtime_task *task);
 void runtime_each_task(runtime_task_fn *fn, void *arg);
 
-/* What is wrong with it now; NULL. */
+/* The present fault; NULL if there is none. */
 const char *runtime_warning(const struct runtime_task *task, uint64_t now);
 
 #endif

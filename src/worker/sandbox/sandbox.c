@@ -74,7 +74,7 @@ static const char *const held[] = {
 	"writev", NULL,
 };
 
-/* What is served, and what the resolver reads. */
+/* The files that are served, and those that the resolver reads. */
 static const char *const files[] = {
 	"access", "faccessat", "faccessat2", "lstat", "lstat64", "readlink", "readlinkat",
 	"stat", "stat64", NULL,

@@ -16,7 +16,7 @@ struct conn;
 void trust_start(const struct conf *conf);
 void trust_stop(void);
 
-/* Whom this listener believes; NULL: its file does not say. */
+/* The peers that this listener trusts; NULL: its file does not say. */
 const struct nets *trust_of(uint32_t listener);
 
 /* Is the connection's peer among them?  A system call, where there are any. */
