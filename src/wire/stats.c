@@ -233,15 +233,17 @@ flags_of_dead(const struct stats *stats)
 struct stats_flag *
 stats_flag(const struct stats *stats, struct stats_page *own, uint64_t hash)
 {
-	struct stats_flag *flag = flags_of(stats, own);
+	struct stats_flag *flag = flags_of(stats, own), *unused = NULL;
 
 	for (size_t i = 0; i < STATS_FLAGS; i++) {
-		if (flag[i].hash == 0)
-			flag[i].hash = hash;
 		if (flag[i].hash == hash)
 			return &flag[i];
+		if (flag[i].hash == 0 && unused == NULL)
+			unused = &flag[i];
 	}
-	return NULL;
+	if (unused != NULL)
+		unused->hash = hash;
+	return unused;
 }
 
 void

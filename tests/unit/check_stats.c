@@ -166,6 +166,23 @@ START_TEST(flags_are_what_was_said_last)
 }
 END_TEST
 
+/* A place that is given back is for a new name, and not for one that has its own behind it. */
+START_TEST(a_flag_has_one_place)
+{
+	struct stats_page *page = stats_page_open(stats, 1, 1, 0);
+	uint64_t x = stats_hash("x"), y = stats_hash("y");
+	struct stats_flag *of_x = stats_flag(stats, page, x),
+	                  *of_y = stats_flag(stats, page, y);
+
+	stats_flag_set(of_y, true, 100);
+	stats_flag_give_back(of_x);
+	ck_assert_ptr_eq(stats_flag(stats, page, y), of_y);
+	ck_assert_ptr_eq(stats_flag(stats, page, x), of_x);
+	stats_flag_give_back(of_y);
+	ck_assert(!stats_flag_is_set(stats, y, 1000));
+}
+END_TEST
+
 START_TEST(flags_have_room_for_who_is_named_lately)
 {
 	struct stats_page *page = NULL;
@@ -453,6 +470,7 @@ main(void)
 	tcase_add_test(t, pages_are_used_again_and_start_at_zero);
 	tcase_add_test(t, named_counters_are_found_by_their_names);
 	tcase_add_test(t, flags_are_what_was_said_last);
+	tcase_add_test(t, a_flag_has_one_place);
 	tcase_add_test(t, flags_have_room_for_who_is_named_lately);
 	tcase_add_test(t, every_named_counter_is_told_once_with_its_sum);
 	tcase_add_test(t, tasks_of_a_dead_worker_are_no_connections);
