@@ -65,6 +65,19 @@ START_TEST(of_ipv6_the_network_counts)
 }
 END_TEST
 
+/* As a PROXY header of IPv6 names clients of IPv4. */
+START_TEST(an_ipv4_address_in_ipv6_is_that_address)
+{
+	struct sources *s = sources_new();
+
+	ck_assert_ptr_nonnull(enter(s, "::ffff:192.0.2.1", 1));
+	ck_assert_ptr_nonnull(enter(s, "::ffff:192.0.2.2", 1));
+	ck_assert_ptr_null(enter(s, "192.0.2.1", 1));
+	ck_assert_ptr_nonnull(enter(s, "::1", 1));
+	sources_free(&s);
+}
+END_TEST
+
 START_TEST(many_addresses)
 {
 	struct sources *s = sources_new();
@@ -124,6 +137,7 @@ main(void)
 	tcase_add_test(t, each_address_has_its_own_count);
 	tcase_add_test(t, no_bucket_can_be_filled);
 	tcase_add_test(t, of_ipv6_the_network_counts);
+	tcase_add_test(t, an_ipv4_address_in_ipv6_is_that_address);
 	tcase_add_test(t, many_addresses);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);

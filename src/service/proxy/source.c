@@ -27,12 +27,17 @@ struct sources {
 struct source_key
 source_key_of(const struct sockaddr_storage *sa)
 {
+	const struct in6_addr *six = &((const struct sockaddr_in6 *)sa)->sin6_addr;
 	struct source_key key = {.family = sa->ss_family};
 
-	if (sa->ss_family == AF_INET)
+	if (sa->ss_family == AF_INET) {
 		memcpy(&key.address, &((const struct sockaddr_in *)sa)->sin_addr, 4);
-	else if (sa->ss_family == AF_INET6)
-		memcpy(&key.address, &((const struct sockaddr_in6 *)sa)->sin6_addr, 8);
+	} else if (sa->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(six)) {
+		key.family = AF_INET;
+		memcpy(&key.address, &six->s6_addr[12], 4);
+	} else if (sa->ss_family == AF_INET6) {
+		memcpy(&key.address, six, 8);
+	}
 	return key;
 }
 
