@@ -343,7 +343,7 @@ pool_fault(const struct pool_target *target)
 bool
 pool_is_full(const struct pool_target *t)
 {
-	return t->nidle == 0 && t->open >= t->pool->rules.max_open;
+	return t->nidle == 0 && t->open - t->ndialling >= t->pool->rules.max_open;
 }
 
 unsigned
