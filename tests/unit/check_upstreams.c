@@ -262,6 +262,21 @@ START_TEST(places_of_those_that_went_are_given_again)
 }
 END_TEST
 
+/* Who has tried the one before has not tried the one that came for it. */
+START_TEST(one_that_comes_is_not_tried_yet)
+{
+	uint64_t tried = 0;
+
+	REPLACE(0, 1);
+	ck_assert_str_eq(next(&tried), "a:9 (127.0.0.1:9)");
+	REPLACE(0, 2);
+	ck_assert_str_eq(next(&tried), "a:9 (127.0.0.2:9)");
+	REPLACE(0, 3);
+	ck_assert_str_eq(next(&tried), "a:9 (127.0.0.3:9)");
+	ck_assert_str_eq(next(&tried), "none");
+}
+END_TEST
+
 START_TEST(more_than_there_are_bits)
 {
 	unsigned last[80] = {0};
@@ -304,6 +319,7 @@ main(void)
 	tcase_add_test(tc, the_least_busy_one);
 	tcase_add_test(tc, a_breaker_of_each);
 	tcase_add_test(tc, places_of_those_that_went_are_given_again);
+	tcase_add_test(tc, one_that_comes_is_not_tried_yet);
 	tcase_add_test(tc, more_than_there_are_bits);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);

@@ -56,10 +56,7 @@ static void try_next(struct connecting *k);
 static void
 on_names(void *arg)
 {
-	struct connecting *k = arg;
-
-	k->tried = 0;
-	try_next(k);
+	try_next(arg); /* addresses that have come meanwhile have bits of their own */
 }
 
 /* All were tried.  A name may have others by now. */

@@ -25,6 +25,7 @@ struct lookup {
 	char port[8];
 	struct dial_addr found[ADDRS_MAX];
 	size_t n;
+	bool more; /* than there is room for */
 	int fault; /* of getaddrinfo */
 };
 
@@ -33,6 +34,7 @@ struct name {
 	struct lookup *lookup; /* under way */
 	uint64_t asked_ms;     /* when the last one began; 0: never */
 	bool failed;           /* which is in the log */
+	bool more;             /* than ADDRS_MAX, likewise */
 	const char *fault;     /* of the last one, in words that last; NULL: none */
 };
 
@@ -58,6 +60,7 @@ work(void *arg)
 		memcpy(&l->found[l->n].sa, i->ai_addr, i->ai_addrlen);
 		l->found[l->n++].len = i->ai_addrlen;
 	}
+	l->more = i != NULL;
 	freeaddrinfo(found);
 	return 0;
 }
@@ -72,6 +75,17 @@ tell(struct resolve *r, size_t line, const char *why)
 		log_warn("service %s: cannot look up upstream %s: %s", r->conf->name,
 		         r->conf->upstream[line].text, why);
 	name->failed = why != NULL;
+}
+
+/* Once. */
+static void
+tell_more(struct resolve *r, struct name *name, const struct lookup *l)
+{
+	if (l->more && !name->more)
+		log_warn(
+		    "service %s: upstream %s has more than %d addresses: the first are used",
+		    r->conf->name, r->conf->upstream[l->line].text, ADDRS_MAX);
+	name->more = l->more;
 }
 
 static void
@@ -100,6 +114,7 @@ looked_up(void *arg, int status)
 	r->lookups--;
 	if (status == 0)
 		r->found(r->arg, l->line, l->found, l->n);
+	tell_more(r, name, l);
 	name->fault = status == 0                   ? NULL
 	              : status == BATON_UNREACHABLE ? gai_strerror(l->fault)
 	                                            : "it was given up";
@@ -136,7 +151,7 @@ look_up(struct resolve *r, size_t line)
 	task.arg = l;
 	if (baton_offload(NULL, &task) != 0) {
 		release(l);
-		tell(r, line, "too much waits for a thread");
+		tell(r, line, "no thread can look it up now");
 		return;
 	}
 	name->lookup = l;

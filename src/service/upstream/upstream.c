@@ -52,17 +52,21 @@ address_text(const struct sockaddr_storage *sa, socklen_t len)
 	return mem_printf(sa->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* The lowest that none of the set has. */
+/* The next in turn that none of the set has: who has tried one that is gone has not tried the
+ * one that came for it. */
 static unsigned
-free_bit(const struct upstreams *us)
+free_bit(struct upstreams *us)
 {
 	uint64_t taken = 0;
 
 	for (size_t i = 0; i < us->n; i++)
 		taken |= UINT64_C(1) << us->v[i]->bit;
-	for (unsigned bit = 0; bit < LAST_BIT; bit++)
+	for (unsigned i = 0; i < LAST_BIT; i++) {
+		unsigned bit = us->next_bit++ % LAST_BIT;
+
 		if ((taken & UINT64_C(1) << bit) == 0)
 			return bit;
+	}
 	return LAST_BIT;
 }
 

@@ -50,6 +50,7 @@ struct upstreams {
 	struct upstream **v;
 	size_t n;
 	size_t next;                  /* whose turn it is */
+	unsigned next_bit;            /* of the next one that comes */
 	struct baton_pool *pool;      /* the owner's; NULL: addresses are dialled */
 	struct resolve *resolve;      /* NULL: with a pool, which looks up by itself */
 	struct figures_row **figures; /* of each line */
