@@ -117,9 +117,11 @@ restore_conf(const char *path, const char *text, size_t len)
 		static const char fallback[] =
 		    "[listen:x]\naddress = 127.0.0.1:0\nservice = x\n"
 		    "[service:x]\ntype = echo\n";
+		char *all = conf_errors_join(&errors);
 
-		log_warn("the configuration of an earlier generation is not ours to read: %s",
-		         errors.at[0].text);
+		log_warn("the configuration of an earlier generation is not ours to read: %.*s",
+		         (int)strcspn(all, "\n"), all);
+		free(all);
 		conf_errors_free(&errors);
 		conf = conf_parse(path, fallback, sizeof fallback - 1, &errors);
 		AN(conf != NULL);

@@ -214,8 +214,8 @@ begins_nothing(struct conn *c, struct exchange *x)
 
 static void too_late(struct conn *c);
 
-void
-http1_readable(struct conn *c)
+static void
+readable(struct conn *c)
 {
 	struct exchange *x = c->data != NULL ? c->data : exchange_borrow(c);
 	bool begins = receive_is_nothing(x);
@@ -276,7 +276,7 @@ http1_drain(struct conn *c)
 {
 	if (c->state != CONN_IDLE)
 		return;
-	http1_readable(c); /* the last look: a request that is there already is served */
+	readable(c); /* the last look: a request that is there already is served */
 	if (c->life < CONN_LINGERS && c->state == CONN_IDLE)
 		conn_finish(c, "idle when the drain began");
 }
@@ -293,7 +293,7 @@ http1_let_go(struct conn *c, const char *why)
 {
 	uint64_t before = c->bytes_in;
 
-	http1_readable(c); /* the last look */
+	readable(c); /* the last look */
 	if (c->life == CONN_LIVES && c->bytes_in == before)
 		conn_finish(c, why);
 }
@@ -347,7 +347,7 @@ http1_idle_late(struct timed *t)
 {
 	struct conn *c = timed_owner(t, struct conn, timed);
 
-	http1_readable(c);
+	readable(c);
 	if (c->life == CONN_LIVES && c->timed.list == NULL)
 		conn_finish(c, "idle for too long");
 }
@@ -363,5 +363,5 @@ http1_ready(struct conn *c, short what)
 	else if (c->writing)
 		http1_go_on(c);
 	else
-		http1_readable(c);
+		readable(c);
 }

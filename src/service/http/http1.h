@@ -13,7 +13,6 @@ extern const struct framing http1_framing;
 
 /* As struct service_type has them. */
 void http1_open(struct conn *c);
-void http1_readable(struct conn *c);
 void http1_go_on(struct conn *c); /* writable, too */
 void http1_ready(struct conn *c, short what);
 void http1_resume(struct conn *c);
