@@ -47,7 +47,7 @@ section_kind(struct build *b, int line, const char *title, size_t len)
 		found = -1;
 		conf_error(b->errors, line,
 		           "unknown section [%s]; there are [server], [drain], "
-		           "[listen:NAME] and [service:NAME]",
+		           "[listen:NAME], [service:NAME] and [tls:NAME]",
 		           conf_word(title).text);
 	} else if (strcmp(s.best, kind) != 0) {
 		const char *name = title[len] == ':' ? title + len + 1 : "NAME";
@@ -91,12 +91,9 @@ first_line(struct build *b, const char *name)
 
 	if (!keys_section_named(b->section))
 		return b->first[b->section];
-	for (size_t i = 0; i < conf->nlisten && b->section == CONF_LISTEN; i++)
-		if (strcmp(conf->listen[i].name, name) == 0)
-			return conf->listen[i].line;
-	for (size_t i = 0; i < conf->nservice && b->section == CONF_SERVICE; i++)
-		if (strcmp(conf->service[i].name, name) == 0)
-			return conf->service[i].line;
+	for (size_t i = 0; i < conf_count(conf, b->section); i++)
+		if (strcmp(conf_name(conf, b->section, i), name) == 0)
+			return conf_head(conf, b->section, i);
 	return 0;
 }
 
@@ -116,6 +113,10 @@ add_section(struct build *b, int line, const char *name)
 		b->index = conf->nservice++;
 		conf->service[b->index] =
 		    (struct conf_service){.name = mem_strdup(name), .line = line};
+	} else if (b->section == CONF_TLS) {
+		conf->tls = mem_grow(conf->tls, conf->ntls, sizeof *conf->tls);
+		b->index = conf->ntls++;
+		conf->tls[b->index] = (struct conf_tls){.name = mem_strdup(name), .line = line};
 	} else if (b->first[b->section] == 0) {
 		b->first[b->section] = line;
 	}
@@ -484,6 +485,7 @@ build_tree(struct conf *conf, struct conf_errors *errors)
 	settle_own(&b);
 	fill_all(&b);
 	conf_link_services(conf);
+	conf_link_tls(conf);
 	reserve_for_admins(&b);
 	mem_free(&b.title);
 }

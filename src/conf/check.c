@@ -161,10 +161,8 @@ check_section(const struct conf *conf, struct conf_errors *errors, enum conf_sec
 	s.types = conf_types(conf, section, index);
 	s.base = conf_base(conf, section, index);
 	s.title = conf_title(conf, section, index);
-	if (section == CONF_LISTEN)
-		s.head = conf->listen[index].line;
-	else if (section == CONF_SERVICE)
-		s.head = conf->service[index].line;
+	if (keys_section_named(section))
+		s.head = conf_head(conf, section, index);
 	check_required(&s);
 	check_one_of(&s);
 	check_types(&s);
@@ -195,6 +193,63 @@ check_service_of(const struct conf *conf, struct conf_errors *errors, size_t ind
 		           "unknown service '%s' in %s; there is no section [service:%s]",
 		           conf_word(name).text, title, conf_word(name).text);
 	mem_free(&title);
+}
+
+static void
+no_such_tls(const struct conf *conf, struct conf_errors *errors, size_t index, char *name)
+{
+	int line = conf_line(conf, CONF_LISTEN, index, "tls");
+	char *title = conf_title(conf, CONF_LISTEN, index);
+	struct suggest s = suggest_for(name);
+
+	for (size_t i = 0; i < conf->ntls; i++)
+		suggest_offer(&s, conf->tls[i].name);
+	if (s.best != NULL)
+		conf_error(errors, line, "unknown tls '%s' in %s; did you mean '%s'?",
+		           conf_word(name).text, title, conf_word(s.best).text);
+	else
+		conf_error(errors, line, "unknown tls '%s' in %s; there is no section [tls:%s]",
+		           conf_word(name).text, title, conf_word(name).text);
+	mem_free(&title);
+}
+
+/* A PROXY header stands in front of a handshake, where nobody looks for one yet. */
+static void
+check_tls_of(const struct conf *conf, struct conf_errors *errors, size_t index)
+{
+	const struct conf_listen *l = &conf->listen[index];
+	const struct conf_service *s =
+	    l->service != NULL ? conf_find_service(conf, l->service) : NULL;
+	const char *list = l->tls, *at;
+	size_t n;
+
+	while (list != NULL && (n = conf_next_name(&list, &at)) > 0) {
+		char *name = mem_strndup(at, n);
+
+		if (conf_find_tls(conf, at, n) == NULL)
+			no_such_tls(conf, errors, index, name);
+		mem_free(&name);
+	}
+	if (l->tls != NULL && s != NULL && s->accept_proxy)
+		conf_error(errors, conf_line(conf, CONF_LISTEN, index, "tls"),
+		           "[listen:%s] has 'tls', and its service 'accept_proxy': a PROXY "
+		           "header in front of TLS is not read",
+		           conf_word(l->name).text);
+}
+
+static void
+check_tls(const struct conf *conf, struct conf_errors *errors, size_t index)
+{
+	const struct conf_tls *t = &conf->tls[index];
+	struct conf_word name = conf_word(t->name);
+
+	if (t->ncertificate != t->nkey && t->ncertificate > 0 && t->nkey > 0)
+		conf_error(errors, t->line, "[tls:%s] has %zu 'certificate' and %zu 'key'",
+		           name.text, t->ncertificate, t->nkey);
+	if (t->verify != CONF_VERIFY_NO && t->client_ca == NULL)
+		conf_error(errors, conf_line(conf, CONF_TLS, index, "verify"),
+		           "[tls:%s] asks clients for certificates, and needs 'client_ca'",
+		           name.text);
 }
 
 /* Is there a like of the j-th address of a listener before it in the file? */
@@ -247,9 +302,12 @@ check_tree(const struct conf *conf, struct conf_errors *errors)
 			check_section(conf, errors, (enum conf_section)section, i);
 	for (size_t i = 0; i < conf->nlisten; i++) {
 		check_service_of(conf, errors, i);
+		check_tls_of(conf, errors, i);
 		for (size_t j = 0; j < conf->listen[i].naddr; j++)
 			check_address(conf, errors, i, j);
 	}
+	for (size_t i = 0; i < conf->ntls; i++)
+		check_tls(conf, errors, i);
 	paths_check(conf, errors);
 	check_reserves(conf, errors);
 	if (conf->nlisten == 0)

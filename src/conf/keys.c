@@ -11,7 +11,7 @@
 bool
 keys_section_named(enum conf_section section)
 {
-	return section == CONF_LISTEN || section == CONF_SERVICE;
+	return section >= CONF_LISTEN;
 }
 
 unsigned
@@ -181,7 +181,7 @@ set_text(const struct keys_row *row, char **to, const char *value, char **cause)
 	return 0;
 }
 
-/* The two structs that have a list of addresses have its number right behind it. */
+/* The structs that have a list of addresses have its number right behind it. */
 struct addrs {
 	struct conf_addr *v;
 	size_t n;
@@ -193,6 +193,12 @@ _Static_assert(offsetof(struct conf_listen, naddr) ==
 _Static_assert(offsetof(struct conf_service, nupstream) ==
                    offsetof(struct conf_service, upstream) + offsetof(struct addrs, n),
                "upstreams and their number");
+_Static_assert(offsetof(struct conf_tls, ncertificate) ==
+                   offsetof(struct conf_tls, certificate) + offsetof(struct addrs, n),
+               "certificates and their number");
+_Static_assert(offsetof(struct conf_tls, nkey) ==
+                   offsetof(struct conf_tls, key) + offsetof(struct addrs, n),
+               "keys and their number");
 
 const struct conf_addr *
 keys_addrs(const struct keys_row *row, const void *base, size_t *n)
@@ -205,12 +211,25 @@ keys_addrs(const struct keys_row *row, const void *base, size_t *n)
 }
 
 static int
+read_addr(const struct keys_row *row, struct conf_addr *addr, const char *value, char **cause)
+{
+	if (row->type == KEYS_ADDR)
+		return value_addr(value, addr, cause);
+	if (row->type == KEYS_UPSTREAM)
+		return value_upstream(value, addr, cause);
+	if (*value != '/')
+		return refuse(row, value, cause);
+	*addr = (struct conf_addr){.text = mem_strdup(value)};
+	return 0;
+}
+
+static int
 add_addr(const struct keys_row *row, struct addrs *to, int line, const char *value,
          char **cause)
 {
 	struct conf_addr addr;
 
-	if ((row->type == KEYS_ADDR ? value_addr : value_upstream)(value, &addr, cause) != 0)
+	if (read_addr(row, &addr, value, cause) != 0)
 		return -1;
 	addr.line = line;
 	to->v = mem_grow(to->v, to->n, sizeof *to->v);
@@ -245,6 +264,7 @@ keys_set(const struct keys_row *row, void *base, int line, const char *value, ch
 		return set_text(row, field(row, base), value, cause);
 	case KEYS_ADDR:
 	case KEYS_UPSTREAM:
+	case KEYS_PATHS:
 		return add_addr(row, field(row, base), line, value, cause);
 	}
 	log_panic("key '%s' has no type", row->name);
@@ -386,6 +406,8 @@ keys_expect(const struct keys_row *row)
 		return mem_strdup("HOST:PORT, [IPV6]:PORT, unix:/PATH or systemd:NAME");
 	case KEYS_UPSTREAM:
 		return mem_strdup("HOST:PORT, [IPV6]:PORT or unix:/PATH");
+	case KEYS_PATHS:
+		return mem_strdup("an absolute path");
 	}
 	log_panic("key '%s' has no type", row->name);
 }

@@ -34,7 +34,8 @@ enum keys_type {
 	KEYS_HOST,     /* a name, perhaps with a port, or one of words -> char * */
 	KEYS_NETS,     /* networks, with commas (nets.h) -> char * */
 	KEYS_ADDR, /* repeatable -> appended to an array of conf_addr, its number behind it */
-	KEYS_UPSTREAM /* the same, of an address to connect to */
+	KEYS_UPSTREAM, /* the same, of an address to connect to */
+	KEYS_PATHS     /* the same, of absolute paths */
 };
 
 enum keys_flag {
@@ -64,7 +65,7 @@ struct keys_row {
 extern const struct keys_row keys_table[];
 extern const size_t keys_count;
 
-/* "server", "drain", "listen", "service", by enum conf_section, then NULL. */
+/* "server", "drain", "listen", "service", "tls", by enum conf_section, then NULL. */
 extern const char *const keys_sections[];
 
 /* The types of services, then NULL. */

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "conf/keys.h"
 
-const char *const keys_sections[] = {"server", "drain", "listen", "service", NULL};
+const char *const keys_sections[] = {"server", "drain", "listen", "service", "tls", NULL};
 
 const char *const keys_service_types[] = {"echo", "http", "proxy", "module", "admin", NULL};
 
@@ -27,6 +27,10 @@ static const char *const host_words[] = {"keep", "upstream", NULL};
 
 static const char *const access_words[] = {"combined", "json", NULL};
 
+static const char *const verify_words[] = {"no", "optional", "required", NULL};
+
+static const char *const version_words[] = {"1.2", "1.3", NULL};
+
 static const char *const log_words[] = {"auto", "stderr", NULL};
 
 #define SECOND INT64_C(1000)
@@ -41,6 +45,8 @@ static const char *const log_words[] = {"auto", "stderr", NULL};
 	.section = CONF_LISTEN, .name = #field, .offset = offsetof(struct conf_listen, field)
 #define IN_SERVICE(field)                                                                      \
 	.section = CONF_SERVICE, .name = #field, .offset = offsetof(struct conf_service, field)
+#define IN_TLS(field)                                                                          \
+	.section = CONF_TLS, .name = #field, .offset = offsetof(struct conf_tls, field)
 
 /* clang-format off */
 const struct keys_row keys_table[] = {
@@ -109,6 +115,10 @@ const struct keys_row keys_table[] = {
 	  .help = "a file with a line per request or stream; empty: none" },
 	{ IN_LISTEN(access_format), .type = KEYS_ENUM, .words = access_words, .dflt = "combined",
 	  .help = "of its lines: combined or json" },
+	{ IN_LISTEN(tls), .type = KEYS_TEXT, .flags = KEYS_MAY_EMPTY, .example = "example",
+	  .help = "the [tls:NAME] that is shown; of several, by the name asked for" },
+	{ IN_LISTEN(handshake_timeout), .type = KEYS_DURATION, .min = 10, .max = HOUR, .dflt = "10s",
+	  .help = "for a client of tls to agree on its keys" },
 
 	{ IN_SERVICE(type), .type = KEYS_WORD, .words = keys_service_types, .flags = KEYS_REQUIRED,
 	  .example = "http",
@@ -231,6 +241,21 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(background_max), .type = KEYS_INT, .types = MODULE, .min = 0, .max = 1000000,
 	  .dflt = "1000",
 	  .help = "background tasks per worker; more are refused" },
+
+	{ IN_TLS(certificate), .type = KEYS_PATHS, .flags = KEYS_REQUIRED | KEYS_REPEAT,
+	  .example = "/etc/ssl/example.pem",
+	  .help = "a certificate and its chain, in PEM; repeatable: RSA, ECDSA" },
+	{ IN_TLS(key), .type = KEYS_PATHS, .flags = KEYS_REQUIRED | KEYS_REPEAT,
+	  .example = "/etc/ssl/private/example.key",
+	  .help = "its private key; one for each certificate, in their order" },
+	{ IN_TLS(min_version), .type = KEYS_ENUM, .words = version_words, .dflt = "1.2",
+	  .help = "of TLS: 1.2 or 1.3" },
+	{ IN_TLS(client_ca), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY, .example = "/etc/ssl/clients.pem",
+	  .help = "certificates that vouch for clients' ones" },
+	{ IN_TLS(verify), .type = KEYS_ENUM, .words = verify_words, .dflt = "no",
+	  .help = "is a client asked for a certificate: no, optional or required" },
+	{ IN_TLS(staple), .type = KEYS_PATH, .flags = KEYS_MAY_EMPTY, .example = "/var/lib/ocsp/example.der",
+	  .help = "an OCSP answer of the first certificate, in DER" },
 };
 /* clang-format on */
 

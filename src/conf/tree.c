@@ -30,9 +30,18 @@ conf_find_service(const struct conf *conf, const char *name)
 size_t
 conf_count(const struct conf *conf, enum conf_section section)
 {
-	if (section == CONF_LISTEN)
+	switch (section) {
+	case CONF_LISTEN:
 		return conf->nlisten;
-	return section == CONF_SERVICE ? conf->nservice : 1;
+	case CONF_SERVICE:
+		return conf->nservice;
+	case CONF_TLS:
+		return conf->ntls;
+	case CONF_SERVER:
+	case CONF_DRAIN:
+		break;
+	}
+	return 1;
 }
 
 const void *
@@ -48,19 +57,38 @@ conf_base(const struct conf *conf, enum conf_section section, size_t index)
 		return &conf->listen[index];
 	case CONF_SERVICE:
 		return &conf->service[index];
+	case CONF_TLS:
+		return &conf->tls[index];
 	}
 	log_panic("no section %d", (int)section);
+}
+
+const char *
+conf_name(const struct conf *conf, enum conf_section section, size_t index)
+{
+	AN(keys_section_named(section) && index < conf_count(conf, section));
+	if (section == CONF_LISTEN)
+		return conf->listen[index].name;
+	return section == CONF_SERVICE ? conf->service[index].name : conf->tls[index].name;
+}
+
+int
+conf_head(const struct conf *conf, enum conf_section section, size_t index)
+{
+	AN(keys_section_named(section) && index < conf_count(conf, section));
+	if (section == CONF_LISTEN)
+		return conf->listen[index].line;
+	return section == CONF_SERVICE ? conf->service[index].line : conf->tls[index].line;
 }
 
 char *
 conf_title(const struct conf *conf, enum conf_section section, size_t index)
 {
-	const char *kind = keys_sections[section], *name;
+	const char *kind = keys_sections[section];
 
 	if (!keys_section_named(section))
 		return mem_printf("[%s]", kind);
-	name = section == CONF_LISTEN ? conf->listen[index].name : conf->service[index].name;
-	return mem_printf("[%s:%s]", kind, conf_word(name).text);
+	return mem_printf("[%s:%s]", kind, conf_word(conf_name(conf, section, index)).text);
 }
 
 unsigned
@@ -134,7 +162,12 @@ conf_free(struct conf **confp)
 		mem_free(&conf->listen[i].name);
 	for (size_t i = 0; i < conf->nservice; i++)
 		free_service(&conf->service[i]);
+	for (size_t i = 0; i < conf->nlisten; i++)
+		mem_free(&conf->listen[i].tls_ix);
+	for (size_t i = 0; i < conf->ntls; i++)
+		mem_free(&conf->tls[i].name);
 	mem_free(&conf->listen);
+	mem_free(&conf->tls);
 	mem_free(&conf->service);
 	mem_free(&conf->origin);
 	mem_free(&conf->text);
@@ -152,5 +185,63 @@ conf_link_services(struct conf *conf)
 
 		if (service != NULL)
 			conf->listen[i].service_ix = (size_t)(service - conf->service);
+	}
+}
+
+size_t
+conf_next_name(const char **list, const char **name)
+{
+	size_t n;
+
+	*list += strspn(*list, ", \t");
+	*name = *list;
+	n = strcspn(*list, ", \t");
+	*list += n;
+	return n;
+}
+
+size_t
+conf_tls_files(const struct conf_tls *tls)
+{
+	AN(tls->ncertificate == tls->nkey);
+	return 2 * tls->ncertificate + 2;
+}
+
+const char *
+conf_tls_file(const struct conf_tls *tls, size_t i)
+{
+	size_t pairs = 2 * tls->ncertificate;
+
+	AN(i < conf_tls_files(tls));
+	if (i >= pairs)
+		return i == pairs ? tls->client_ca : tls->staple;
+	return (i % 2 == 0 ? tls->certificate : tls->key)[i / 2].text;
+}
+
+const struct conf_tls *
+conf_find_tls(const struct conf *conf, const char *name, size_t n)
+{
+	for (size_t i = 0; i < conf->ntls; i++)
+		if (strlen(conf->tls[i].name) == n && memcmp(conf->tls[i].name, name, n) == 0)
+			return &conf->tls[i];
+	return NULL;
+}
+
+void
+conf_link_tls(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		struct conf_listen *l = &conf->listen[i];
+		const char *list = l->tls, *name;
+		size_t n;
+
+		while (list != NULL && (n = conf_next_name(&list, &name)) > 0) {
+			const struct conf_tls *tls = conf_find_tls(conf, name, n);
+
+			if (tls == NULL || l->ntls == CONF_SECTIONS_MAX)
+				continue;
+			l->tls_ix = mem_grow(l->tls_ix, l->ntls, sizeof *l->tls_ix);
+			l->tls_ix[l->ntls++] = (size_t)(tls - conf->tls);
+		}
 	}
 }

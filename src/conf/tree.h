@@ -15,10 +15,10 @@ struct conf_errors;
 #define CONF_NAME_MAX 63 /* of a listener or service */
 
 /* Bounds that keep the checks of a hostile file quick. */
-#define CONF_SECTIONS_MAX 256  /* listeners, and as many services */
+#define CONF_SECTIONS_MAX 256  /* listeners, and as many services and sets of certificates */
 #define CONF_ADDR_MAX     1024 /* addresses of all listeners together */
 
-enum conf_section { CONF_SERVER, CONF_DRAIN, CONF_LISTEN, CONF_SERVICE };
+enum conf_section { CONF_SERVER, CONF_DRAIN, CONF_LISTEN, CONF_SERVICE, CONF_TLS };
 
 enum conf_addr_kind { CONF_ADDR_TCP, CONF_ADDR_UNIX, CONF_ADDR_SYSTEMD, CONF_ADDR_NAME };
 
@@ -48,7 +48,29 @@ struct conf_listen {
 	char *trusted;         /* networks (nets.h); NULL: nobody */
 	char *access_log;      /* NULL: none */
 	int64_t access_format; /* enum conf_access */
+	char *tls;             /* names of [tls] sections, as written; NULL: in clear */
+	size_t *tls_ix;        /* those sections, in that order */
+	size_t ntls;
+	int64_t handshake_timeout; /* ms */
 };
+
+/* A [tls] section: who one is.  Paths are in `text`. */
+struct conf_tls {
+	char *name;
+	int line;
+	struct conf_addr *certificate; /* each with its chain */
+	size_t ncertificate;
+	struct conf_addr *key; /* of the certificate of the same index */
+	size_t nkey;
+	char *client_ca;     /* who may vouch for clients; NULL: nobody */
+	int64_t verify;      /* enum conf_verify */
+	int64_t min_version; /* enum conf_tls_version */
+	char *staple;        /* what the CA says of the first certificate, in DER; NULL */
+};
+
+enum conf_verify { CONF_VERIFY_NO, CONF_VERIFY_OPTIONAL, CONF_VERIFY_REQUIRED };
+
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 
 /* A line of a module's section whose key only the module knows. */
 struct conf_own {
@@ -183,6 +205,8 @@ struct conf {
 	size_t nlisten;
 	struct conf_service *service;
 	size_t nservice;
+	struct conf_tls *tls;
+	size_t ntls;
 	struct conf_origin *origin; /* at most one per key of a section */
 	size_t norigin;
 };
@@ -194,12 +218,30 @@ const struct conf_service *conf_find_service(const struct conf *conf, const char
  * tells of it. */
 void conf_link_services(struct conf *conf);
 
+/* The same of its [tls] sections. */
+void conf_link_tls(struct conf *conf);
+
+/* The next name of a list with commas at *list, which moves on; its length, 0: that was all. */
+size_t conf_next_name(const char **list, const char **name);
+
+/* The i-th file of a section: certificate and key of each pair, client_ca, staple (NULL: not
+ * set); and how many those are. */
+const char *conf_tls_file(const struct conf_tls *tls, size_t i);
+size_t conf_tls_files(const struct conf_tls *tls);
+
+/* The section of that name, n bytes; NULL. */
+const struct conf_tls *conf_find_tls(const struct conf *conf, const char *name, size_t n);
+
 /* How many sections of a kind the tree has, and the struct of one of them. */
 size_t conf_count(const struct conf *conf, enum conf_section section);
 const void *conf_base(const struct conf *conf, enum conf_section section, size_t index);
 
 /* The same of a tree that is still being made. */
 void *conf_own_base(struct conf *conf, enum conf_section section, size_t index);
+
+/* The name of a named section, and the line of its title. */
+const char *conf_name(const struct conf *conf, enum conf_section section, size_t index);
+int conf_head(const struct conf *conf, enum conf_section section, size_t index);
 
 /* "[server]", "[listen:web]", fit for a sentence; malloc'd. */
 char *conf_title(const struct conf *conf, enum conf_section section, size_t index);

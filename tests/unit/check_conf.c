@@ -137,11 +137,11 @@ static const struct {
     {T("[listens]\naddress = :2\nservice = rest\n" REST),
      "server.ini:1: unknown section [listens]; did you mean [listen:NAME]?"},
     {T("[web]\nx = y\n" REST), "server.ini:1: unknown section [web]; there are [server], "
-                               "[drain], [listen:NAME] and [service:NAME]"},
+                               "[drain], [listen:NAME], [service:NAME] and [tls:NAME]"},
     {T("[]\n" REST), "server.ini:1: unknown section []; there are [server], [drain], "
-                     "[listen:NAME] and [service:NAME]"},
+                     "[listen:NAME], [service:NAME] and [tls:NAME]"},
     {T("[a\x02:b]\n" REST), "server.ini:1: unknown section [a\\x02:b]; there are "
-                            "[server], [drain], [listen:NAME] and [service:NAME]"},
+                            "[server], [drain], [listen:NAME], [service:NAME] and [tls:NAME]"},
     {T("[server:x]\n" REST), "server.ini:1: section [server:x] takes no name; write [server]"},
     {T("[server:]\n" REST), "server.ini:1: section [server:] takes no name; write [server]"},
     {T("[listen]\naddress = :2\nservice = rest\n" REST),
