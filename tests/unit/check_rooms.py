@@ -19,9 +19,10 @@ BELOW = {
     "base": (),
     "conf": ("base",),
     "wire": ("base",),
+    "tls": (),
     "master": ("base", "conf", "wire"),
-    "worker": ("base", "conf", "wire"),
-    "service": ("base", "conf", "wire", "worker"),
+    "worker": ("base", "conf", "wire", "tls"),
+    "service": ("base", "conf", "wire", "tls", "worker"),
     "ctl": ("base", "wire"),
 }
 
