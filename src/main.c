@@ -35,6 +35,7 @@
 #include "worker/core/service.h"
 #include "worker/sandbox/confine.h"
 #include "worker/sandbox/eyes.h"
+#include "worker/tls/context.h"
 #include "worker/worker.h"
 
 static const char usage[] =
@@ -133,6 +134,8 @@ check_world(const struct conf *conf, struct conf_errors *errors)
 	char *cause = NULL;
 
 	check_descriptors(conf, errors);
+	context_start(conf, NULL, errors); /* as the master, who may read keys */
+	context_stop();
 	is_worker = become_worker(conf, errors);
 	for (size_t i = 0; i < conf->nservice; i++) {
 		check_type(conf, i, errors);

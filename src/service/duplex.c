@@ -105,13 +105,14 @@ move(struct duplex *p, bool up, bool down)
 	enum flow_result u = FLOW_MORE, d = FLOW_MORE;
 	uint64_t in = 0, out = 0, unused = 0;
 	bool was_large = is_large(p);
+	struct flow_end client = {.fd = c->fd, .conn = c}, upstream = {.fd = p->fd};
 
 	if (up && !p->up.shut)
-		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
+		u = flow_pump(&p->up, &client, &upstream, &in, &unused);
 	if ((down || u == FLOW_FAR_BROKE) && !p->down.shut)
-		d = flow_pump(&p->down, p->fd, c->fd, &unused, &out);
+		d = flow_pump(&p->down, &upstream, &client, &unused, &out);
 	if (d == FLOW_FAR_BROKE && u == FLOW_MORE && !p->up.shut) /* the client's last words */
-		u = flow_pump(&p->up, c->fd, p->fd, &in, &unused);
+		u = flow_pump(&p->up, &client, &upstream, &in, &unused);
 	conn_account(c, in, out);
 	if (u >= FLOW_NEAR_BROKE || d >= FLOW_NEAR_BROKE) {
 		duplex_reset(p, "one side was reset");

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/conn/conn.h"
 
 #define BUFFER     (16 * 1024)
 #define PIPE_SIZE  (256 * 1024)  /* asked for; what is had decides nothing */
@@ -116,15 +117,49 @@ would_block(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
+/* As recv(2) and send(2), of a connection that may speak TLS. */
+static ssize_t
+take(const struct flow_end *near, void *buf, size_t n)
+{
+	ssize_t got;
+
+	if (near->conn == NULL)
+		return recv(near->fd, buf, n, MSG_DONTWAIT);
+	got = conn_take(near->conn, buf, n);
+	if (got < 0)
+		errno = got == CONN_AGAIN ? EAGAIN : ECONNRESET;
+	return got < 0 ? -1 : got;
+}
+
+static ssize_t
+put(const struct flow_end *far, const void *bytes, size_t n)
+{
+	struct iovec iov = {(void *)(uintptr_t)bytes, n};
+	ssize_t sent;
+
+	if (far->conn == NULL)
+		return send(far->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	sent = conn_put(far->conn, &iov, 1, false);
+	if (sent < 0)
+		errno = sent == CONN_AGAIN ? EAGAIN : ECONNRESET;
+	return sent < 0 ? -1 : sent;
+}
+
+/* Bytes of TLS are ours to open and seal: no pipe. */
+static bool
+is_clear(const struct flow_end *end)
+{
+	return end->conn == NULL || end->conn->tls == NULL;
+}
+
 /* At most what one read has brought, or a record. */
 static enum flow_result
-send_kept(struct flow *f, int far, uint64_t *out)
+send_kept(struct flow *f, const struct flow_end *far, uint64_t *out)
 {
 	struct flow_kept *k = f->kept;
 
 	while (k->sent < k->n) {
-		ssize_t n =
-		    send(far, k->bytes + k->sent, k->n - k->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = put(far, k->bytes + k->sent, k->n - k->sent);
 
 		if (n < 0)
 			return would_block() ? FLOW_BLOCKED : FLOW_FAR_BROKE;
@@ -137,12 +172,12 @@ send_kept(struct flow *f, int far, uint64_t *out)
 
 /* Send the bytes in memory first; a pipe holds no more than its size. */
 static enum flow_result
-send_waiting(struct flow *f, int far, uint64_t *out)
+send_waiting(struct flow *f, const struct flow_end *far, uint64_t *out)
 {
 	if (f->kept != NULL)
 		return send_kept(f, far, out);
 	while (f->held > 0) {
-		ssize_t n = splice(f->pipe[0], NULL, far, NULL, f->held,
+		ssize_t n = splice(f->pipe[0], NULL, far->fd, NULL, f->held,
 		                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 		if (n <= 0)
@@ -155,10 +190,11 @@ send_waiting(struct flow *f, int far, uint64_t *out)
 
 /* Read once.  > 0: go on; 0: nothing more for now, or the end, or *result. */
 static ssize_t
-copy(struct flow *f, int near, int far, uint64_t *in, uint64_t *out, enum flow_result *result)
+copy(struct flow *f, const struct flow_end *near, const struct flow_end *far, uint64_t *in,
+     uint64_t *out, enum flow_result *result)
 {
 	static char buffer[BUFFER];
-	ssize_t n = recv(near, buffer, sizeof buffer, MSG_DONTWAIT), w;
+	ssize_t n = take(near, buffer, sizeof buffer), w;
 
 	if (n <= 0) {
 		f->eof = n == 0;
@@ -167,7 +203,7 @@ copy(struct flow *f, int near, int far, uint64_t *in, uint64_t *out, enum flow_r
 	}
 	*in += (uint64_t)n;
 	f->bulk = n == sizeof buffer;
-	w = send(far, buffer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	w = put(far, buffer, (size_t)n);
 	if (w < 0 && !would_block()) {
 		*result = FLOW_FAR_BROKE;
 		return 0;
@@ -181,10 +217,10 @@ copy(struct flow *f, int near, int far, uint64_t *in, uint64_t *out, enum flow_r
 
 /* The same, through the pipe.  What did not fill it was all there was. */
 static ssize_t
-fill(struct flow *f, int near, uint64_t *in)
+fill(struct flow *f, const struct flow_end *near, uint64_t *in)
 {
-	ssize_t n =
-	    splice(near, NULL, f->pipe[1], NULL, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	ssize_t n = splice(near->fd, NULL, f->pipe[1], NULL, PIPE_SIZE,
+	                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	f->bulk = n >= BUFFER;
 	if (n > 0) {
@@ -198,16 +234,19 @@ fill(struct flow *f, int near, uint64_t *in)
 }
 
 static enum flow_result
-pass_end(struct flow *f, int far)
+pass_end(struct flow *f, const struct flow_end *far)
 {
-	if (!f->shut)
-		shutdown(far, SHUT_WR);
+	if (!f->shut && far->conn != NULL)
+		conn_shut(far->conn);
+	else if (!f->shut)
+		shutdown(far->fd, SHUT_WR);
 	f->shut = true;
 	return FLOW_DONE;
 }
 
 enum flow_result
-flow_pump(struct flow *f, int near, int far, uint64_t *in, uint64_t *out)
+flow_pump(struct flow *f, const struct flow_end *near, const struct flow_end *far, uint64_t *in,
+          uint64_t *out)
 {
 	enum flow_result result = FLOW_MORE;
 	ssize_t left = TURN, n = 1;
@@ -217,7 +256,7 @@ flow_pump(struct flow *f, int near, int far, uint64_t *in, uint64_t *out)
 			result = send_waiting(f, far, out);
 			continue;
 		}
-		if (f->bulk && borrow(f) == 0)
+		if (f->bulk && is_clear(near) && is_clear(far) && borrow(f) == 0)
 			n = fill(f, near, in);
 		else
 			n = copy(f, near, far, in, out, &result);

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct conn;
+
 /* Bytes in memory. */
 struct flow_kept {
 	size_t n, sent;
@@ -27,6 +29,12 @@ struct flow {
 	bool shut;              /* and the far side has been told */
 	bool broke;             /* the near side was reset */
 	bool bulk;              /* through the pipe */
+};
+
+/* A socket, of the client's connection or of our own to an upstream. */
+struct flow_end {
+	int fd;
+	struct conn *conn; /* NULL: our own */
 };
 
 enum flow_result {
@@ -54,7 +62,8 @@ bool flow_waits(const struct flow *f);
 
 /* Move what can be moved, within a turn's share.  *in, *out: grow by the bytes read and
  * written. */
-enum flow_result flow_pump(struct flow *f, int near, int far, uint64_t *in, uint64_t *out);
+enum flow_result flow_pump(struct flow *f, const struct flow_end *near,
+                           const struct flow_end *far, uint64_t *in, uint64_t *out);
 
 /* The pipes that are kept for re-use are closed: at the worker's end. */
 void flow_free_pipes(void);

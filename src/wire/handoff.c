@@ -18,7 +18,8 @@ struct field_head {
 	uint32_t length;
 };
 
-enum kind { NUMBER, BYTES };
+/* VITAL: bytes; a version that does not know them cannot have the connection. */
+enum kind { NUMBER, BYTES, VITAL };
 
 /* Tags never change.  since: the version that brought it. */
 static const struct field {
@@ -47,6 +48,14 @@ static const struct field {
     {15, 2, BYTES, false, HANDOFF_NAME_MAX, AT(peer)},
     {16, 2, BYTES, false, HANDOFF_NAME_MAX, AT(client)},
     {17, 2, BYTES, false, HANDOFF_NAME_MAX, AT(upstream)},
+    {18, 3, VITAL, false, HANDOFF_TLS_MAX, AT(tls)},
+    {19, 3, BYTES, false, HANDOFF_RECORD_MAX, AT(tls_in)},
+    {20, 3, BYTES, false, HANDOFF_RECORD_MAX, AT(tls_plain)},
+    {21, 3, BYTES, false, HANDOFF_RECORD_MAX, AT(tls_out)},
+    {22, 3, BYTES, false, 255, AT(tls_name)},
+    {23, 3, BYTES, false, 255, AT(tls_protocol)},
+    {24, 3, BYTES, false, 512, AT(tls_subject)},
+    {25, 3, BYTES, false, 32, AT(tls_fingerprint)},
 #undef AT
 };
 
@@ -102,7 +111,9 @@ handoff_encode(const struct handoff_record *r, unsigned version, void *buf, size
 		const char *member = (const char *)r + f->at;
 		const struct handoff_bytes *b = (const void *)member;
 
-		if (f->since > version || (f->kind == BYTES && b->n == 0 && !f->needed))
+		if (f->kind == VITAL && f->since > version && b->n > 0)
+			return 0;
+		if (f->since > version || (f->kind != NUMBER && b->n == 0 && !f->needed))
 			continue;
 		if (f->kind == NUMBER)
 			put_field(&o, f, member, sizeof(uint64_t));
@@ -125,7 +136,7 @@ take_field(const struct field *f, const char *bytes, size_t n, struct handoff_re
 	char *member = (char *)r + f->at;
 	uint64_t number;
 
-	if (f->kind == BYTES) {
+	if (f->kind != NUMBER) {
 		if (n > f->max || (f->needed && n == 0))
 			return "has a field of a wrong length";
 		*(struct handoff_bytes *)(void *)member = (struct handoff_bytes){bytes, n};
@@ -216,6 +227,7 @@ handoff_refusal_text(unsigned refusal)
 	    [HANDOFF_OTHER_TYPE] = "its listener speaks another protocol now",
 	    [HANDOFF_UNWANTED] = "its listener has handoff = no now",
 	    [HANDOFF_SERVICE] = "the service cannot go on from where it is",
+	    [HANDOFF_OTHER_TLS] = "its listener speaks TLS in another way now",
 	};
 
 	return texts[refusal < HANDOFF_REFUSALS_N ? refusal : 0];

@@ -29,7 +29,7 @@
 /* What is written, and the oldest that is still read and can be written.  A test
  * builds neighbours of this version. */
 #ifndef HANDOFF_VERSION
-#	define HANDOFF_VERSION 2
+#	define HANDOFF_VERSION 3
 #endif
 #ifndef HANDOFF_VERSION_OLDEST
 #	define HANDOFF_VERSION_OLDEST 1
@@ -38,6 +38,7 @@
 #define HANDOFF_RECORD_MAX (128u * 1024)
 #define HANDOFF_FDS_MAX    8
 #define HANDOFF_NAME_MAX   64         /* of a peer, with its port */
+#define HANDOFF_TLS_MAX    256        /* of its `tls` */
 #define HANDOFF_NO_LIMIT   UINT64_MAX /* left_ms: it may stay as long as it likes */
 
 _Static_assert(HANDOFF_VERSION_OLDEST <= HANDOFF_VERSION, "the newest is not the oldest");
@@ -64,10 +65,18 @@ struct handoff_record {
 	struct handoff_bytes blob;
 	/* For the access log: what can't be asked for where the other side has gone. */
 	struct handoff_bytes peer, client, upstream;
+	/* Where TLS is spoken: its state, and bytes that are between the socket and the
+	 * service; then what was agreed on (worker/tls/facts.h). */
+	struct handoff_bytes tls;
+	struct handoff_bytes tls_in;    /* come, and not opened yet */
+	struct handoff_bytes tls_plain; /* opened, and not read yet: behind `unread` */
+	struct handoff_bytes tls_out;   /* sealed, and not sent yet: in front of `unsent` */
+	struct handoff_bytes tls_name, tls_protocol, tls_subject, tls_fingerprint;
 	int fd[HANDOFF_FDS_MAX]; /* beside the record, not in it: the client's socket first */
 };
 
-/* Write r in the form of version.  The length, or 0 when it does not fit. */
+/* Write r in the form of version.  The length, or 0: it does not fit, or has what that version
+ * cannot go on without and does not know. */
 size_t handoff_encode(const struct handoff_record *r, unsigned version, void *buf, size_t size);
 
 /*
@@ -84,6 +93,8 @@ enum handoff_refusal {
 	HANDOFF_OTHER_TYPE,  /* its service speaks something else now */
 	HANDOFF_UNWANTED,    /* `handoff = no` there */
 	HANDOFF_SERVICE,     /* the service cannot go on from it */
+	HANDOFF_OTHER_TLS, /* its listener speaks TLS now, or speaks it no longer, or otherwise
+	                    */
 	HANDOFF_REFUSALS_N
 };
 

@@ -29,6 +29,8 @@ struct heritage {
 	const struct conf *conf; /* of the generation; the worker's copy by fork */
 	const int *access; /* files of access logs, by index of conf.listen; -1: none, or as
 	                    * one before it; NULL: no listener has one */
+	const int *tls;    /* files of the [tls] sections (conf_tls_file), one section after the
+	                    * other; -1: none; NULL: there are no sections */
 	bool drop;         /* become uid and gid */
 	uid_t uid;
 	gid_t gid;

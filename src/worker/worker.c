@@ -23,6 +23,7 @@
 #include "base/title.h"
 #include "conf/conf.h"
 #include "conf/errors.h"
+#include "tls/record.h"
 #include "wire/chan.h"
 #include "wire/figures.h"
 #include "wire/stats.h"
@@ -42,6 +43,8 @@
 #include "worker/sandbox/confine.h"
 #include "worker/sandbox/eyes.h"
 #include "worker/sandbox/trust.h"
+#include "worker/tls/context.h"
+#include "worker/tls/shake.h"
 
 #define LACK_MS      500
 #define HEARTBEAT_MS 500
@@ -59,13 +62,42 @@ count_dropped(uint64_t lines)
 	stats_add(self.heritage->page, STATS_LOG_DROPPED, lines);
 }
 
+static size_t
+count_tls(const struct conf *conf)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->ntls; i++)
+		n += conf_tls_files(&conf->tls[i]);
+	return n;
+}
+
+/* Read the keys, and close them. */
+static int
+take_keys(const struct heritage *h, char **cause)
+{
+	struct conf_errors errors = {.path = h->conf->path};
+
+	shake_start();
+	context_start(h->conf, h->tls, &errors);
+	for (size_t i = 0; h->tls != NULL && i < count_tls(h->conf); i++)
+		if (h->tls[i] >= 0)
+			close(h->tls[i]);
+	if (errors.n == 0)
+		return 0;
+	*cause = conf_errors_join(&errors);
+	conf_errors_free(&errors);
+	return -1;
+}
+
 /* The parent's descriptors came along by fork: they are closed, and it is checked
  * that no other is left. */
 static void
 keep_heritage(const struct heritage *h)
 {
 	size_t n = 2, naccess = h->access != NULL ? h->conf->nlisten : 0;
-	int *keep = mem_alloc((n + naccess) * sizeof *keep);
+	size_t ntls = h->tls != NULL ? count_tls(h->conf) : 0;
+	int *keep = mem_alloc((n + naccess + ntls) * sizeof *keep);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), foreign;
 
 	stats_protect(h->stats, h->page); /* as long as its descriptor is there */
@@ -79,6 +111,9 @@ keep_heritage(const struct heritage *h)
 	for (size_t i = 0; i < naccess; i++)
 		if (h->access[i] >= 0)
 			keep[n++] = h->access[i];
+	for (size_t i = 0; i < ntls; i++)
+		if (h->tls[i] >= 0)
+			keep[n++] = h->tls[i];
 	fd_close_except(keep, n);
 	if (fd_count_foreign(keep, n, &foreign) != 0)
 		log_panic("descriptor %d is not heritage", foreign);
@@ -359,7 +394,7 @@ start(const struct heritage *h)
 	self.base = new_base();
 	set_signals();
 	self.chan = chan_new(self.base, h->channel, on_message, NULL);
-	if (confine_user(h, &cause) < 0) {
+	if (take_keys(h, &cause) < 0 || confine_user(h, &cause) < 0) {
 		say_failed(cause);
 		_exit(1);
 	}
@@ -405,6 +440,8 @@ stop(void)
 		leave_at_once();
 	stop_services();
 	runtime_free();
+	context_stop();
+	tls_record_stop();
 	chan_free(&self.chan);
 	event_free(w.sigterm);
 	event_del(&w.heartbeat);

@@ -104,6 +104,12 @@ conn_rest(struct conn *c)
 	c->watched = false;
 }
 
+bool
+conn_freeze(struct conn *c, struct handoff_record *r)
+{
+	return c->service->type->freeze(c, r);
+}
+
 void
 conn_drain(struct conn *c)
 {

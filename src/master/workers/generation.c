@@ -10,6 +10,7 @@
 #include "master/core/env.h"
 #include "master/listen/listener.h"
 #include "master/workers/generation_int.h"
+#include "master/workers/secrets.h"
 #include "wire/stats.h"
 
 static struct generation_list all = TAILQ_HEAD_INITIALIZER(all);
@@ -379,6 +380,7 @@ generation_free(struct generation *g, generation_gone_fn *gone)
 	gone(g);
 	while ((w = TAILQ_FIRST(&g->workers)) != NULL)
 		slot_free(w);
+	secrets_close(g->conf, &g->secrets);
 	conf_free(&g->conf);
 	free(g->version);
 	free(g->cause);

@@ -49,6 +49,7 @@ struct generation {
 	struct policy_slot *slot;
 	uint32_t nslots;
 	struct worker_list workers;
+	int *secrets; /* secrets.h; NULL: none are open */
 	struct generation_use *use;
 	size_t nuse;
 };

@@ -10,6 +10,7 @@
 #include "master/state/fdlist.h"
 #include "master/state/jsontext.h"
 #include "master/state/record.h"
+#include "master/workers/secrets.h"
 
 static json_t *
 save_workers(const struct generation *g, struct fdlist *fds)
@@ -63,6 +64,7 @@ save_one(const struct generation *g, struct fdlist *fds)
 	json_object_set_new(j, "state", json_string(policy_gen_name(g->state)));
 	json_object_set_new(j, "workers", save_workers(g, fds));
 	json_object_set_new(j, "uses", save_uses(g));
+	json_object_set_new(j, "secrets", secrets_save(g->conf, g->secrets, fds));
 	return j;
 }
 
@@ -158,6 +160,7 @@ restore_one(const json_t *j, char **cause)
 	g->state = state_of(state);
 	generation_grow_slots(g, g->want);
 	restore_uses(g, uses);
+	g->secrets = secrets_restore(g->conf, json_object_get(j, "secrets"));
 	json_array_foreach ((json_t *)(uintptr_t)workers, i, worker) {
 		if (slot_restore(g, worker) == NULL)
 			log_warn("generation %u: a worker of its record is no more", g->id);

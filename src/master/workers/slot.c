@@ -29,6 +29,7 @@
 #include "master/workers/generation.h"
 #include "master/workers/logpipe.h"
 #include "master/workers/privileges.h"
+#include "master/workers/secrets.h"
 #include "master/workers/slot_int.h"
 #include "wire/chan.h"
 #include "wire/heritage.h"
@@ -74,8 +75,10 @@ fork_worker(struct heritage *h, struct generation *gen, char **cause)
 	h->generation = gen->id;
 	h->conf = gen->conf;
 	h->stats = env.stats;
-	if (privileges_of(gen->conf, h, cause) < 0)
+	if (privileges_of(gen->conf, h, cause) < 0 ||
+	    secrets_open(gen->conf, &gen->secrets, cause) < 0)
 		return -1;
+	h->tls = gen->secrets;
 	h->birth = stats_next_birth(env.stats);
 	h->page = stats_page_open(env.stats, h->birth, gen->id, h->slot);
 	if (h->page == NULL)

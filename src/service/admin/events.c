@@ -341,8 +341,7 @@ on_head_sent(void *arg)
 		s = become(c, http_of(c)->events);
 		s->chunked = chunked;
 		go_on_from(s, id);
-		if (!c->watched && !c->is_opening)
-			conn_watch(c);
+		conn_hear(c, true);
 		conn_set_state(c, CONN_IDLE);
 		if (!conn_moves(c))
 			tell_soon(events_of(c));

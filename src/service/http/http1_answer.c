@@ -222,12 +222,7 @@ write_now(struct exchange *x, const struct iovec *iov, int n)
 static void
 hear(struct exchange *x, bool more)
 {
-	struct conn *c = x->conn;
-
-	if (!more)
-		conn_unwatch(c);
-	else if (!c->watched && !c->is_opening)
-		conn_watch(c);
+	conn_hear(x->conn, more);
 }
 
 static void

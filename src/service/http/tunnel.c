@@ -27,9 +27,11 @@ become(struct conn *c, struct http *h, struct duplex *p)
 	c->data = p;
 }
 
-/* First what is there already, as far as it goes at once; the rest waits in the pair. */
+/* First what is there already, as far as it goes at once; the rest waits in the pair.  c: to
+ * the client; NULL: to fd. */
 static uint64_t
-send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[TUNNEL_FIRST])
+send_first(struct flow *f, struct conn *c, int fd,
+           const struct tunnel_bytes bytes[TUNNEL_FIRST])
 {
 	struct iovec iov[TUNNEL_FIRST];
 	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = TUNNEL_FIRST};
@@ -38,7 +40,8 @@ send_first(struct flow *f, int fd, const struct tunnel_bytes bytes[TUNNEL_FIRST]
 
 	for (int i = 0; i < TUNNEL_FIRST; i++)
 		iov[i] = (struct iovec){(void *)(uintptr_t)bytes[i].p, bytes[i].n};
-	n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = c != NULL ? conn_put(c, iov, TUNNEL_FIRST, false)
+	              : sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
 	unsent_keep(&rest, iov, TUNNEL_FIRST, n > 0 ? (size_t)n : 0);
 	if (!unsent_is_empty(&rest))
 		flow_put(f, rest.p, rest.n);
@@ -55,8 +58,8 @@ tunnel_begin(struct conn *c, int fd, const struct tunnel_bytes *up,
 	struct duplex *p = mem_alloc(sizeof *p);
 
 	duplex_init(p, c, &h->tunnels->home, fd);
-	send_first(&p->up, fd, first);
-	conn_account(c, 0, send_first(&p->down, c->fd, down));
+	send_first(&p->up, NULL, fd, first);
+	conn_account(c, 0, send_first(&p->down, c, -1, down));
 	return p;
 }
 

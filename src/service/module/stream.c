@@ -42,10 +42,7 @@ set_interest(struct baton_conn *bc)
 		conn_want_write(c);
 	else
 		conn_want_read(c);
-	if (!bc->blocked && (bc->paused || bc->input != INPUT_OPEN))
-		conn_unwatch(c);
-	else if (!c->watched && !c->is_opening)
-		conn_watch(c);
+	conn_hear(c, bc->blocked || (!bc->paused && bc->input == INPUT_OPEN));
 }
 
 static void

@@ -28,14 +28,24 @@ static void on_fresh_turn(evutil_socket_t fd, short what, void *arg);
 static void on_queue(evutil_socket_t fd, short what, void *arg);
 static void on_drain_turn(evutil_socket_t fd, short what, void *arg);
 
+static void
+let_go(struct conn *c, const char *why)
+{
+	if (conn_is_met(c))
+		c->service->type->let_go(c, why);
+	else
+		conn_finish(c, why);
+}
+
 void
 conn_start(struct event_base *base, const struct conn_rules *rules)
 {
 	AN(base == self_base());
 	cs.rules = rules;
 	conn_list_start();
-	conn_place_start(rules);
+	conn_place_start(rules, let_go);
 	conn_end_start(rules);
+	conn_tls_start(rules);
 	turn_start(self_conf()->nlisten);
 	pace_start(base);
 	evtimer_assign(&cs.queue, base, on_queue, NULL);
@@ -58,6 +68,7 @@ conn_stop(void)
 	pace_stop();
 	turn_stop();
 	conn_end_stop();
+	conn_tls_stop();
 	conn_list_stop();
 }
 
@@ -111,7 +122,9 @@ serve(struct conn *c, short what)
 {
 	pace_count();
 	conn_doing(c->id, c->listener);
-	if (c->life == CONN_LINGERS)
+	if (c->tls != NULL && (what = conn_tls_event(c, what)) == 0)
+		;
+	else if (c->life == CONN_LINGERS)
 		conn_linger_read(c);
 	else if (c->service->type->ready != NULL)
 		c->service->type->ready(c, what);
@@ -120,6 +133,7 @@ serve(struct conn *c, short what)
 	else
 		c->service->type->readable(c);
 	conn_doing(0, 0);
+	conn_again(c);
 }
 
 /* The loop tells of it again and again while it waits, as it does of what is not told to
@@ -135,8 +149,19 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (!conn_waits(c))
-		wait_for_turn(c, false);
+		wait_for_turn(c, !conn_is_met(c)); /* a handshake is work: others come first */
 	c->event |= (uint8_t)(what & (EV_READ | EV_WRITE));
+}
+
+static void
+watch(struct conn *c)
+{
+	AN(c->life != CONN_CLOSED && c->fd >= 0);
+	c->watched = true;
+	if ((c->ev.ev_events & (EV_READ | EV_WRITE)) != 0 && event_add(&c->ev, NULL) < 0)
+		conn_close(c, "cannot be watched");
+	else
+		conn_again(c);
 }
 
 /*
@@ -151,13 +176,15 @@ look_first(struct conn *c)
 	pace_count();
 	c->is_opening = false;
 	conn_doing(c->id, c->listener);
-	if (c->life != CONN_LINGERS && c->service->type->ready != NULL)
+	if (c->life == CONN_LINGERS || (c->tls != NULL && conn_tls_event(c, EV_READ) == 0))
+		;
+	else if (c->service->type->ready != NULL)
 		c->service->type->ready(c, EV_READ);
-	else if (c->life != CONN_LINGERS)
+	else
 		c->service->type->readable(c);
 	conn_doing(0, 0);
 	if (c->life == CONN_LIVES || c->life == CONN_LINGERS)
-		conn_watch(c);
+		watch(c);
 	if (c->life != CONN_CLOSED && c->state == CONN_NEW && self_stopping())
 		conn_look_for_silence();
 	conn_place_settle(c);
@@ -172,6 +199,7 @@ go_on(struct conn *c)
 	conn_doing(c->id, c->listener);
 	c->service->type->resume(c);
 	conn_doing(0, 0);
+	conn_again(c);
 }
 
 static void
@@ -183,7 +211,7 @@ serve_waiting(struct conn *c, bool again)
 	c->timed.excused = false;
 	if (c->is_opening)
 		look_first(c);
-	else if (again)
+	else if (again && conn_is_met(c))
 		go_on(c);
 	else
 		serve(c, what);
@@ -210,21 +238,11 @@ on_queue(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-conn_watch(struct conn *c)
+conn_hear(struct conn *c, bool more)
 {
-	AN(c->life != CONN_CLOSED && c->fd >= 0);
-	c->watched = true;
-	if ((c->ev.ev_events & (EV_READ | EV_WRITE)) != 0 && event_add(&c->ev, NULL) < 0)
-		conn_close(c, "cannot be watched");
-}
-
-/* The loop tells of pending input again when it is watched again. */
-void
-conn_unwatch(struct conn *c)
-{
-	c->watched = false;
-	event_del(&c->ev);
-	if (c->place == CONN_WAITS && !c->is_opening) {
+	c->deaf = !more;
+	conn_arm(c);
+	if (!more && c->place == CONN_WAITS && !c->is_opening) {
 		conn_place_leave(c);
 		conn_place_settle(c);
 	}
@@ -235,16 +253,26 @@ conn_rest(struct conn *c)
 {
 	AN(!c->is_opening && c->life == CONN_LIVES);
 	conn_place_leave(c);
-	conn_unwatch(c);
+	c->watched = false;
+	event_del(&c->ev);
+	if (!conn_is_met(c))
+		conn_tls_no_limit(c);
+	else if (c->service->type->rest != NULL)
+		c->service->type->rest(c);
 }
 
 void
 conn_go_on(struct conn *c)
 {
 	AN(c->place == CONN_NOWHERE && c->life == CONN_LIVES);
-	conn_watch(c);
-	if (c->life != CONN_CLOSED)
+	c->deaf = false;
+	conn_arm(c);
+	watch(c);
+	if (c->life != CONN_CLOSED && conn_is_met(c))
 		c->service->type->resume(c);
+	else if (c->life != CONN_CLOSED)
+		conn_tls_limit(c);
+	conn_again(c);
 	conn_place_settle(c);
 }
 
@@ -261,7 +289,7 @@ on_fresh_turn(evutil_socket_t fd, short what, void *arg)
 		if (is_time())
 			look_first(c);
 		else
-			wait_for_turn(c, false);
+			wait_for_turn(c, !conn_is_met(c));
 	}
 }
 
@@ -279,7 +307,8 @@ conn_open(int fd, uint32_t listener)
 	if (access_on(listener))
 		access_open(c);
 	c->is_opening = true;
-	if (c->service->type->open != NULL)
+	conn_tls_open(c);
+	if (conn_is_met(c) && c->service->type->open != NULL)
 		c->service->type->open(c);
 	if (c->life == CONN_CLOSED)
 		return;
@@ -315,7 +344,7 @@ conn_drain(struct conn *c)
 {
 	if (c->life == CONN_LINGERS)
 		conn_linger_again(c);
-	else if (c->service->type->drain != NULL && cs.rules->ends_here(c))
+	else if (conn_is_met(c) && c->service->type->drain != NULL && cs.rules->ends_here(c))
 		c->service->type->drain(c);
 	if (c->life == CONN_LIVES && c->state == CONN_NEW && self_stopping())
 		conn_look_for_silence();

@@ -24,6 +24,7 @@
 
 struct access_ends;
 struct service;
+struct transport;
 
 /* The kinds that the waitgroup counts separately. */
 enum conn_state {
@@ -68,6 +69,7 @@ struct conn {
 	void *data;               /* the service's own; NULL while it needs none */
 	const char *why;          /* why it ends; set by conn_finish and conn_close */
 	struct access_ends *ends; /* NULL where there is no access log */
+	struct transport *tls;    /* NULL where its listener speaks in clear */
 	uint32_t requests;
 	uint32_t listener; /* into conf.listen */
 	int fd;
@@ -77,9 +79,11 @@ struct conn {
 	uint8_t refusal;     /* enum handoff_refusal, for the log and batonctl */
 	uint8_t silent;      /* who did not answer at the last look: vanish.c */
 	uint8_t life;        /* enum conn_life */
+	uint8_t wants;       /* EV_READ, EV_WRITE: what its service waits for */
 	bool writing;        /* turned to writing */
 	bool watched;        /* the loop knows it */
 	bool is_opening;     /* it had no first look yet */
+	bool deaf : 1;       /* conn_hear */
 	bool shared : 1;     /* another process may have a copy of the descriptor */
 	bool elsewhere : 1;  /* ends here only: another worker goes on with it */
 	bool stays : 1;      /* is not to be offered again: it ends here */
@@ -87,6 +91,9 @@ struct conn {
 };
 
 TAILQ_HEAD(conn_list, conn);
+
+/* Does its service know of it?  Not before its handshake is over. */
+bool conn_is_met(const struct conn *c);
 
 /* Is it undecided whose it is, so that nothing may be done with it? */
 static inline bool
@@ -109,6 +116,14 @@ ssize_t conn_read(struct conn *c, void *buf, size_t len);
  * CONN_ERROR.  Counts bytes_out.  more: more follows at once (MSG_MORE). */
 ssize_t conn_write(struct conn *c, const struct iovec *iov, int n, bool more);
 
+/* The two without counting, for who counts itself (conn_account). */
+ssize_t conn_take(struct conn *c, void *buf, size_t len);
+ssize_t conn_put(struct conn *c, const struct iovec *iov, int n, bool more);
+
+/* Nothing more is to be written: half-close it, behind what is on its way.  0, or -1: it is
+ * broken. */
+int conn_shut(struct conn *c);
+
 /* sendfile(2) likewise; *offset moves on. */
 ssize_t conn_sendfile(struct conn *c, int file, off_t *offset, size_t len);
 
@@ -116,6 +131,9 @@ ssize_t conn_sendfile(struct conn *c, int file, off_t *offset, size_t len);
  * is not), or for readability again. */
 void conn_want_write(struct conn *c);
 void conn_want_read(struct conn *c);
+
+/* Nothing more is to be told of until it is heard again: neither bytes nor room for them. */
+void conn_hear(struct conn *c, bool more);
 
 /* For a service with `ready`: wait for EV_READ, EV_WRITE, both, or nothing. */
 void conn_want(struct conn *c, short events);
@@ -215,11 +233,8 @@ void conn_drain_all(void);
 /* One of them. */
 void conn_drain(struct conn *c);
 
-/* Out of the loop, and in again. */
-void conn_unwatch(struct conn *c);
-void conn_watch(struct conn *c);
-
-/* The same of one that is on its way: it has no turn, whatever it waits for. */
+/* Out of the loop, as it is on its way: it has no turn, whatever it waits for, and its service
+ * rests, too. */
 void conn_rest(struct conn *c);
 
 /* It has come back, or is ours from now on. */
@@ -236,11 +251,18 @@ size_t conn_make_room(size_t n, conn_filter *may);
 /* Another worker's from here on: the descriptor is closed, the peer notices nothing. */
 void conn_let_go(struct conn *c);
 
+struct handoff_record;
+
+/* What its transport and its service have for the record (service.h).  False: not now. */
+bool conn_freeze(struct conn *c, struct handoff_record *r);
+
+/* The same from the record of one that was adopted: NULL, or why not: a literal. */
+const char *conn_thaw(struct conn *c, struct handoff_record *r);
+
 /*
  * A connection that another worker offers: counted from here on, `held`, and not in
  * the loop.  fd is taken over.  conn_drop undoes it, and leaves it to the other.
  */
-struct handoff_record;
 struct conn *conn_adopt(int fd, uint32_t listener, const struct handoff_record *r);
 void conn_drop(struct conn *c);
 

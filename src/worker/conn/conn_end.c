@@ -6,6 +6,8 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
+#include <errno.h>
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
@@ -22,6 +24,7 @@
 #include "worker/core/self.h"
 #include "worker/core/service.h"
 #include "worker/core/waitgroup.h"
+#include "worker/tls/transport.h"
 
 #define LINGER_MS       2000  /* after our half-close, for the peer's */
 #define LINGER_DRAIN_MS 15    /* the same while the worker wants to leave */
@@ -60,6 +63,8 @@ linger_over(const struct conn *c)
 	uint64_t since = clock_tick_ms() - c->since_ms;
 	int n = 0;
 
+	if (c->tls != NULL && transport_has_unsent(c->tls))
+		return since > LINGER_MAX_MS;
 	if (since > LINGER_MAX_MS || ioctl(c->fd, SIOCOUTQ, &n) < 0 || n == 0)
 		return true;
 	if (ioctl(c->fd, SIOCOUTQNSD, &n) < 0 || n > 0)
@@ -133,10 +138,12 @@ conn_linger_read(struct conn *c)
 	static char waste[16384];
 
 	for (int i = 0; i < 8; i++) {
-		ssize_t n = conn_read(c, waste, sizeof waste);
+		ssize_t n = recv(c->fd, waste, sizeof waste, MSG_DONTWAIT);
 
-		if (n == CONN_AGAIN)
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
+		if (n > 0)
+			conn_account(c, (uint64_t)n, 0);
 		if (n <= 0 || clock_tick_ms() - c->since_ms > LINGER_MAX_MS) {
 			conn_close(c, c->why);
 			return;
@@ -148,6 +155,8 @@ conn_linger_read(struct conn *c)
 static void
 release(struct conn *c)
 {
+	if (!conn_is_met(c))
+		return;
 	if (access_on(c->listener) && c->life != CONN_LINGERS && !c->elsewhere &&
 	    !c->service->type->logs_requests)
 		access_connection(c);
@@ -176,6 +185,7 @@ end(struct conn *c, const char *why)
 	c->why = why;
 	conn_enter(c, CONN_CLOSED);
 	mem_free(&c->ends);
+	transport_free(&c->tls);
 	timelist_leave(&c->timed);
 	conn_place_leave(c);
 	c->is_opening = false;
@@ -188,24 +198,40 @@ end(struct conn *c, const char *why)
 	ce.rules->ended(c->listener);
 }
 
-void
-conn_close(struct conn *c, const char *why)
+static void
+close_now(struct conn *c, const char *why)
 {
 	if (c->shared) /* a copy elsewhere would keep it open */
 		shutdown(c->fd, SHUT_RDWR);
 	end(c, why);
 }
 
+/* What is sealed was written, as far as its service knows; and whoever has said all, in order,
+ * is answered so. */
+void
+conn_close(struct conn *c, const char *why)
+{
+	bool lives = c->life == CONN_LIVES && c->tls != NULL;
+
+	if (lives && transport_was_ended(c->tls))
+		conn_shut(c);
+	if (lives && transport_has_unsent(c->tls))
+		conn_finish(c, why);
+	else
+		close_now(c, why);
+}
+
 void
 conn_abort(struct conn *c, const char *why)
 {
 	static const struct linger hard = {.l_onoff = 1};
-	int far = c->service->type->far != NULL ? c->service->type->far(c) : -1;
+	int far =
+	    conn_is_met(c) && c->service->type->far != NULL ? c->service->type->far(c) : -1;
 
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 	if (far >= 0)
 		setsockopt(far, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-	conn_close(c, why);
+	close_now(c, why);
 }
 
 void
@@ -243,7 +269,7 @@ conn_finish(struct conn *c, const char *why)
 	c->why = why;
 	conn_enter(c, CONN_LINGERS);
 	c->since_ms = clock_tick_ms();
-	if (shutdown(c->fd, SHUT_WR) < 0) {
+	if (conn_shut(c) < 0) {
 		conn_close(c, why);
 		return;
 	}
@@ -259,7 +285,8 @@ is_done(const struct conn *c)
 	int n;
 
 	if (c->life == CONN_LINGERS)
-		return ioctl(c->fd, SIOCOUTQNSD, &n) == 0 && n == 0;
+		return (c->tls == NULL || !transport_has_unsent(c->tls)) &&
+		       ioctl(c->fd, SIOCOUTQNSD, &n) == 0 && n == 0;
 	return c->state == CONN_NEW && c->bytes_in == 0 && c->bytes_out == 0 &&
 	       !conn_has_input(c);
 }
@@ -293,7 +320,7 @@ conn_cut(struct conn *c, const char *why)
 	          c->refusal != 0 ? "; not handed off: " : "",
 	          c->refusal != 0 ? handoff_refusal_text(c->refusal) : "");
 	stats_add(self_page(), STATS_CUT, 1);
-	conn_close(c, why);
+	close_now(c, why);
 }
 
 void

@@ -36,9 +36,35 @@ struct conn *conn_new(int fd, uint32_t listener, event_callback_fn on_event);
 /* It is closed: it leaves the list, and its memory goes when the loop is at its top level. */
 void conn_bury(struct conn *c);
 
+/* --- conn_io.c --- */
+
+/* It waits for what its service and its transport want. */
+void conn_arm(struct conn *c);
+
+/* Something can be read that the socket does not tell of: the loop tells instead. */
+void conn_again(struct conn *c);
+
+/* --- conn_tls.c --- */
+
+void conn_tls_start(const struct conn_rules *rules);
+void conn_tls_stop(void);
+
+/* It was accepted: if its listener speaks TLS, its handshake begins. */
+void conn_tls_open(struct conn *c);
+
+/* Something has come for its transport.  What of it is for the service (EV_READ, EV_WRITE); 0:
+ * nothing, or it has ended. */
+short conn_tls_event(struct conn *c, short what);
+
+/* The limit of a handshake that is not over, and none while it moves. */
+void conn_tls_limit(struct conn *c);
+void conn_tls_no_limit(struct conn *c);
+
 /* --- conn_place.c --- */
 
-void conn_place_start(const struct conn_rules *rules);
+/* let_go: finishes one for the sake of others, if it can be. */
+typedef void conn_place_let_go(struct conn *c, const char *why);
+void conn_place_start(const struct conn_rules *rules, conn_place_let_go *let_go);
 
 /* It stands nowhere, whatever it waited for. */
 void conn_place_leave(struct conn *c);

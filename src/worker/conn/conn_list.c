@@ -67,6 +67,7 @@ conn_new(int fd, uint32_t listener, event_callback_fn on_event)
 	c->listener = listener;
 	c->service = self_service(listener);
 	TAILQ_INSERT_TAIL(&cl.all, c, all);
+	c->wants = EV_READ;
 	event_assign(&c->ev, self_base(), fd, EV_READ | EV_PERSIST, on_event, c);
 	return c;
 }

@@ -12,6 +12,7 @@
 
 static struct {
 	const struct conn_rules *rules;
+	conn_place_let_go *let_go;
 	struct conn_list opening; /* accepted in this loop turn */
 	struct conn_list fresh;   /* may be let go of, the oldest first */
 	struct conn_list idle;
@@ -111,7 +112,7 @@ leave_for_others(struct conn *c)
 	AN(c->life == CONN_LIVES && !c->makes_room);
 	c->makes_room = true;
 	cp.nleaving++;
-	c->service->type->let_go(c, "there is no room for others");
+	cp.let_go(c, "there is no room for others");
 	conn_doing(0, 0);
 	if (c->life == CONN_CLOSED)
 		return true;
@@ -163,9 +164,10 @@ conn_place_made_room(const struct conn *c)
 }
 
 void
-conn_place_start(const struct conn_rules *rules)
+conn_place_start(const struct conn_rules *rules, conn_place_let_go *let_go)
 {
 	cp.rules = rules;
+	cp.let_go = let_go;
 	cp.nleaving = 0;
 	TAILQ_INIT(&cp.opening);
 	TAILQ_INIT(&cp.fresh);

@@ -39,8 +39,8 @@ pace_stop(void)
 }
 
 /* The turn is measured from the first look in it; what has been done before is little. */
-static void
-look_at_clock(void)
+void
+pace_look(void)
 {
 	uint64_t now = clock_us();
 
@@ -59,7 +59,7 @@ void
 pace_count(void)
 {
 	if (++pc.done == LOOK_EVERY)
-		look_at_clock();
+		pace_look();
 }
 
 bool

@@ -22,6 +22,9 @@ void pace_stop(void);
 /* A few bytes were moved, a connection was seen to, or the like. */
 void pace_count(void);
 
+/* Much was done at once: the clock is read. */
+void pace_look(void);
+
 /* Is the time of this turn used up? */
 bool pace_is_over(void);
 

@@ -108,8 +108,6 @@ offer(struct conn *c)
 	handoff_step(&o->state, HANDOFF_OFFER);
 	conn_rest(c); /* nothing is read between freeze and here: one thread */
 	timelist_leave(&c->timed);
-	if (c->service->type->rest != NULL)
-		c->service->type->rest(c);
 	conn_enter(c, CONN_MOVES);
 	c->shared = true;
 	t->given++;

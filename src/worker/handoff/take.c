@@ -20,6 +20,7 @@
 #include "worker/core/self.h"
 #include "worker/core/service.h"
 #include "worker/handoff/give.h"
+#include "worker/tls/context.h"
 
 /* A connection that the giver has not let go of yet. */
 struct held {
@@ -93,6 +94,8 @@ objection(const struct handoff_record *r, uint32_t *listener)
 	type = self_service(i)->type;
 	if (!is(&r->service, type->name))
 		return HANDOFF_OTHER_TYPE;
+	if ((r->tls.n > 0) != context_has(i))
+		return HANDOFF_OTHER_TLS;
 	if (!conf->listen[i].handoff || !conf->drain.handoff || type->thaw == NULL)
 		return HANDOFF_UNWANTED;
 	*listener = i;
@@ -154,7 +157,7 @@ on_prepare(struct giver *g, struct msg *m)
 	c->from_birth = g->birth;
 	c->from_generation = g->generation;
 	r.fd[0] = -1;
-	fault = c->service->type->thaw(c, &r);
+	fault = conn_thaw(c, &r);
 	memcpy(m->fd, r.fd, m->nfd * sizeof *r.fd);
 	if (fault != NULL) {
 		if (chan_may_log(g->chan))

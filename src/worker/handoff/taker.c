@@ -204,7 +204,7 @@ taker_record(struct conn *c, unsigned version, struct handoff_record *r, char *b
 	                             .nfd = 1,
 	                             .fd = {c->fd}};
 	access_freeze(c, r);
-	if (!c->service->type->freeze(c, r))
+	if (!conn_freeze(c, r))
 		return 0;
 	return handoff_encode(r, version, buf, size);
 }

@@ -1,0 +1,72 @@
+#include "worker/tls/tickets.h"
+
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#define TICKETS_MAX 2
+
+static struct {
+	struct ticket ticket[TICKETS_MAX];
+	unsigned ntickets;
+} tk;
+
+static int
+begin_ticket(const struct ticket *key, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+             EVP_MAC_CTX *mac, int sealing)
+{
+	static char digest[] = "SHA256";
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->mac,
+	                                      sizeof key->mac),
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+	    OSSL_PARAM_construct_end()};
+
+	return EVP_CIPHER_CTX_reset(cipher) == 1 && EVP_MAC_CTX_set_params(mac, params) == 1 &&
+	               EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv,
+	                                 sealing) == 1
+	           ? 1
+	           : -1;
+}
+
+int
+tickets_on_one(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+               EVP_MAC_CTX *mac, int sealing)
+{
+	(void)ssl;
+	if (sealing && tk.ntickets == 0)
+		return 0;
+	if (sealing) {
+		if (RAND_bytes(iv, 16) != 1)
+			return -1;
+		memcpy(name, tk.ticket[0].name, sizeof tk.ticket[0].name);
+		return begin_ticket(&tk.ticket[0], iv, cipher, mac, 1);
+	}
+	for (unsigned i = 0; i < tk.ntickets; i++) {
+		if (memcmp(name, tk.ticket[i].name, sizeof tk.ticket[i].name) != 0)
+			continue;
+		if (begin_ticket(&tk.ticket[i], iv, cipher, mac, 0) != 1)
+			return -1;
+		/* One of TLS 1.3 is used once. */
+		return i > 0 || SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
+	}
+	return 0;
+}
+
+void
+tickets_use(const struct ticket *ticket, unsigned n)
+{
+	tk.ntickets = n < TICKETS_MAX ? n : TICKETS_MAX;
+	memcpy(tk.ticket, ticket, tk.ntickets * sizeof *ticket);
+}
+
+void
+tickets_forget(void)
+{
+	OPENSSL_cleanse(&tk, sizeof tk);
+}
