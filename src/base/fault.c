@@ -2,6 +2,7 @@
 
 #ifdef BATON_FAULTY
 
+#	include <fcntl.h>
 #	include <signal.h>
 #	include <stdio.h>
 #	include <stdlib.h>
@@ -10,12 +11,13 @@
 
 #	include "base/log.h"
 
-static char orders[4096];
+static char orders[4096], ledger[4096];
 
 void
 fault_init(const char *program)
 {
 	snprintf(orders, sizeof orders, "%s.fault", program);
+	snprintf(ledger, sizeof ledger, "%s.ledger", program);
 }
 
 static void
@@ -40,15 +42,15 @@ obey(const char *place, const char *action)
 		;
 }
 
-void
-fault_hit(const char *place)
+static bool
+find(const char *place, char action[32])
 {
-	char line[128], action[32];
+	char line[128];
 	FILE *f = fopen(orders, "re");
 	bool hit = false;
 
 	if (f == NULL)
-		return;
+		return false;
 	while (!hit && fgets(line, sizeof line, f) != NULL) {
 		size_t n = strlen(place);
 
@@ -56,8 +58,35 @@ fault_hit(const char *place)
 		      sscanf(line + n + 1, "%31s", action) == 1;
 	}
 	fclose(f);
-	if (hit)
+	return hit;
+}
+
+void
+fault_hit(const char *place)
+{
+	char action[32];
+
+	if (find(place, action))
 		obey(place, action);
+}
+
+bool
+fault_is(const char *place, const char *action)
+{
+	char wanted[32];
+
+	return find(place, wanted) && strcmp(wanted, action) == 0;
+}
+
+void
+fault_ledger(const void *bytes, size_t n)
+{
+	int fd = open(ledger, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, bytes, n);
+	close(fd);
 }
 
 #else

@@ -80,6 +80,8 @@ const struct keys_row keys_table[] = {
 	  .help = "per worker; 0: what RLIMIT_NOFILE allows" },
 	{ IN_SERVER(sandbox), .type = KEYS_BOOL, .dflt = "yes",
 	  .help = "workers may ask the kernel for what they need, and nothing else" },
+	{ IN_SERVER(ticket_life), .type = KEYS_DURATION, .min = SECOND, .max = 168 * HOUR, .dflt = "24h",
+	  .help = "a key of TLS tickets seals so long, and opens as long again" },
 
 	{ IN_DRAIN(lame_duck), .type = KEYS_DURATION, .min = 0, .max = HOUR, .dflt = "0s",
 	  .help = "on stop: health says no, still accepting, for this long" },

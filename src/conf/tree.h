@@ -167,6 +167,7 @@ struct conf_server {
 	int64_t max_generations;
 	int64_t max_connections; /* per worker; 0: what RLIMIT_NOFILE allows */
 	bool sandbox;            /* of the workers */
+	int64_t ticket_life;     /* ms that a key of TLS tickets seals, and opens behind that */
 };
 
 struct conf_drain {

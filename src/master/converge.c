@@ -21,6 +21,7 @@
 #include "master/workers/generation.h"
 #include "master/workers/retire.h"
 #include "master/workers/slot.h"
+#include "master/workers/ticketkeys.h"
 #include "master/workers/successors.h"
 #include "wire/chan.h"
 #include "wire/stats.h"
@@ -159,8 +160,11 @@ static void
 spawn(struct generation *g, uint32_t slot)
 {
 	char *cause = NULL;
+	struct worker *w = slot_spawn(g, slot, &cause);
 
-	if (slot_spawn(g, slot, &cause) == NULL)
+	if (w != NULL)
+		ticketkeys_tell(w);
+	else
 		generation_note_death(g, slot, 0, cause);
 	free(cause);
 }

@@ -36,6 +36,7 @@
 #include "master/workers/generation.h"
 #include "master/workers/heartbeat.h"
 #include "master/workers/mend.h"
+#include "master/workers/ticketkeys.h"
 #include "master/workers/slot.h"
 #include "master/workers/successors.h"
 #include "wire/chan.h"
@@ -69,6 +70,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	if (heartbeat_look())
 		notify_watchdog();
 	mend_look();
+	ticketkeys_look();
 	change_tell_progress();
 	scale_settle();
 	publish();

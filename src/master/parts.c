@@ -19,6 +19,7 @@
 #include "master/verbs/listing.h"
 #include "master/verbs/publish.h"
 #include "master/workers/generation.h"
+#include "master/workers/ticketkeys.h"
 #include "wire/stats.h"
 
 /* --- the master itself --- */
@@ -43,6 +44,7 @@ save_master(struct fdlist *fds)
 	json_object_set_new(j, "figures", fdlist_put(fds, stats_figures_fd(env.stats)));
 	json_object_set_new(j, "pid_file", pidfile_save());
 	json_object_set_new(j, "snapshot", snapshot_save(fds));
+	json_object_set_new(j, "ticket_keys", ticketkeys_save());
 	return j;
 }
 
@@ -74,6 +76,7 @@ restore_master(const json_t *j, char **cause)
 	restore_path(&env.conf_path, jsontext_read_text(json_object_get(j, "conf_path")));
 	pidfile_restore(json_object_get(j, "pid_file"));
 	snapshot_restore(json_object_get(j, "snapshot"));
+	ticketkeys_restore(json_object_get(j, "ticket_keys"));
 	if (fd < 0)
 		return cause_set(cause, "the statistics memory did not come over");
 	env.stats = stats_attach(fd, cause);
@@ -91,6 +94,7 @@ stop_master(void)
 {
 	publish_stop();
 	snapshot_stop();
+	ticketkeys_stop();
 	fdstore_drop("stats", 0);
 	fdstore_drop("figures", 0);
 	stats_free(&env.stats);

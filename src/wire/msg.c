@@ -27,6 +27,8 @@ static const struct shape {
     {MSG_SUCCESSORS, "aim", 0, MSG_BODY_MAX, sizeof(uint64_t), NO_FD},
     {MSG_ACCESS, "access", sizeof(uint32_t), MSG_FDS_MAX * sizeof(uint32_t), sizeof(uint32_t),
      FD_PER_UNIT},
+    {MSG_TICKETS, "tickets", sizeof(struct msg_ticket),
+     MSG_TICKETS_MAX * sizeof(struct msg_ticket), sizeof(struct msg_ticket), NO_FD},
     {MSG_READY, "ready", 0, MSG_BODY_MAX, 1, NO_FD},
     {MSG_FAILED, "failed", 1, MSG_TEXT_MAX, 1, NO_FD},
     {MSG_LEAVING, "leaving", 0, MSG_BODY_MAX, 1, NO_FD},

@@ -33,6 +33,7 @@ enum msg_type {
 	MSG_PEER,        /* struct msg_peer and its end of a channel to another worker */
 	MSG_SUCCESSORS,  /* uint64_t birth[n]: hand connections to these, to no others */
 	MSG_ACCESS,      /* uint32_t listener[n] and n files: their access logs from now on */
+	MSG_TICKETS,     /* struct msg_ticket[n]: the first seals, all open */
 	/* worker to master */
 	MSG_READY = 64, /* start-up is done */
 	MSG_FAILED,     /* text: start-up has failed */
@@ -150,6 +151,15 @@ struct msg_peer {
 	uint32_t generation;
 	uint32_t taker; /* 1: connections come from there; 0: they go there */
 };
+
+/* A key of tickets (RFC 5077). */
+struct msg_ticket {
+	uint8_t name[16];
+	uint8_t cipher[32];
+	uint8_t mac[32];
+};
+
+#define MSG_TICKETS_MAX 2
 
 struct msg_hello {
 	uint32_t oldest; /* versions of records */

@@ -45,6 +45,7 @@
 #include "worker/sandbox/trust.h"
 #include "worker/tls/context.h"
 #include "worker/tls/shake.h"
+#include "worker/tls/tickets.h"
 
 #define LACK_MS      500
 #define HEARTBEAT_MS 500
@@ -244,6 +245,9 @@ on_message(struct chan *ch, struct msg *m, void *arg)
 		break;
 	case MSG_ACCESS:
 		access_reopen(m);
+		break;
+	case MSG_TICKETS:
+		tickets_use(m->data, (unsigned)(m->len / sizeof(struct msg_ticket)));
 		break;
 	case MSG_PEER:
 		take_end(m);

@@ -19,7 +19,7 @@ BELOW = {
     "base": (),
     "conf": ("base",),
     "wire": ("base",),
-    "tls": (),
+    "tls": ("base",),
     "master": ("base", "conf", "wire"),
     "worker": ("base", "conf", "wire", "tls"),
     "service": ("base", "conf", "wire", "tls", "worker"),

@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "tls/record.h"
 #include "tls/state.h"
+#include "wire/msg.h"
 #include "worker/tls/context.h"
 #include "worker/tls/facts.h"
 #include "worker/tls/shake.h"
@@ -24,7 +25,7 @@
 
 static char dir[] = "/tmp/baton-shake-XXXXXX";
 static struct conf *conf;
-static const struct ticket keys[2] = {{.name = "one"}, {.name = "two"}};
+static const struct msg_ticket keys[2] = {{.name = "one"}, {.name = "two"}};
 
 /* --- a server's files --- */
 
@@ -412,7 +413,7 @@ resumes(SSL_SESSION *session, unsigned version)
 START_TEST(tickets_outlive_one_rotation)
 {
 	static uint8_t rest[65536];
-	const struct ticket rotated[2] = {{.name = "new"}, keys[0]},
+	const struct msg_ticket rotated[2] = {{.name = "new"}, keys[0]},
 	                    strange[2] = {{.name = "x"}};
 	struct wish wish = {.version = _i == 0 ? TLS_1_2 : TLS_1_3};
 	struct client c;

@@ -59,7 +59,7 @@ all_sent(struct conn *c, struct exchange *x)
 	record_latency(c, x);
 	file_close(&x->file);
 	if (x->last && x->from == x->to) {
-		conn_close(c, "answered"); /* nothing may follow: no need to wait for it */
+		conn_done(c, "answered"); /* nothing may follow: no need to wait for it */
 		return false;
 	}
 	if (x->close) {

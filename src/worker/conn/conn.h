@@ -181,6 +181,10 @@ void conn_refuse(struct conn *c, const char *why);
  */
 void conn_finish(struct conn *c, const char *why);
 
+/* Close where all is said on both sides: at once, or as conn_finish where the peer's transport
+ * still has a word to say (close_notify, RFC 8446, 6.1). */
+void conn_done(struct conn *c, const char *why);
+
 /* The same of a connection. */
 const char *conn_peer(const struct conn *c, char *buf, size_t len);
 

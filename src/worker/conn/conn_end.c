@@ -277,6 +277,15 @@ conn_finish(struct conn *c, const char *why)
 	conn_linger_again(c);
 }
 
+void
+conn_done(struct conn *c, const char *why)
+{
+	if (c->tls != NULL)
+		conn_finish(c, why);
+	else
+		conn_close(c, why);
+}
+
 /* Nothing is cut off: all that was to be sent before an end in order is sent; or neither side
  * has said a word. */
 static bool

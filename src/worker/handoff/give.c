@@ -77,25 +77,16 @@ enum offered { OFFERED, NOT_NOW, UNABLE, NO_TAKER };
 
 /* Nothing has changed unless OFFERED is returned. */
 static enum offered
-offer(struct conn *c)
+offer_to(struct taker *t, struct conn *c, const struct handoff_record *r, char *record,
+         size_t bytes)
 {
-	static char record[HANDOFF_RECORD_MAX];
-	struct taker *t = taker_find();
-	struct handoff_record r;
 	struct offer *o;
-	size_t bytes;
 
-	AN(c->life == CONN_LIVES && !c->is_opening);
-	if (t == NULL)
-		return NO_TAKER;
-	bytes = taker_record(c, t->version, &r, record, sizeof record);
-	if (bytes == 0)
-		return UNABLE;
 	if (t->n > 0 && t->bytes + bytes > WINDOW_BYTES)
 		return NO_TAKER; /* a large one goes alone */
 	o = taker_offer(t, c, bytes);
 	FAULT("give-prepare");
-	if (taker_send(t, o, &r, record) < 0) {
+	if (taker_send(t, o, r, record) < 0) {
 		bool too_large = errno == EMSGSIZE;
 
 		taker_forget_offer(t, o);
@@ -115,6 +106,28 @@ offer(struct conn *c)
 	schedule(AGAIN_MS);
 	FAULT("give-prepared");
 	return OFFERED;
+}
+
+/* A record may hold keys: nothing of it stays behind. */
+static enum offered
+offer(struct conn *c)
+{
+	static char record[HANDOFF_RECORD_MAX];
+	struct taker *t = taker_find();
+	struct handoff_record r;
+	enum offered result = UNABLE;
+	size_t bytes;
+
+	AN(c->life == CONN_LIVES && !c->is_opening);
+	if (t == NULL)
+		return NO_TAKER;
+	bytes = taker_record(c, t->version, &r, record, sizeof record);
+	if (bytes > 0)
+		result = offer_to(t, c, &r, record, bytes);
+	explicit_bzero(record, bytes);
+	if (r.tls.n > 0)
+		explicit_bzero((void *)(uintptr_t)r.tls.p, r.tls.n);
+	return result;
 }
 
 static bool

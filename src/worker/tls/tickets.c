@@ -9,15 +9,15 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
-#define TICKETS_MAX 2
+#include "wire/msg.h"
 
 static struct {
-	struct ticket ticket[TICKETS_MAX];
+	struct msg_ticket ticket[MSG_TICKETS_MAX];
 	unsigned ntickets;
 } tk;
 
 static int
-begin_ticket(const struct ticket *key, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+begin_ticket(const struct msg_ticket *key, unsigned char *iv, EVP_CIPHER_CTX *cipher,
              EVP_MAC_CTX *mac, int sealing)
 {
 	static char digest[] = "SHA256";
@@ -59,9 +59,9 @@ tickets_on_one(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX 
 }
 
 void
-tickets_use(const struct ticket *ticket, unsigned n)
+tickets_use(const struct msg_ticket *ticket, unsigned n)
 {
-	tk.ntickets = n < TICKETS_MAX ? n : TICKETS_MAX;
+	tk.ntickets = n < MSG_TICKETS_MAX ? n : MSG_TICKETS_MAX;
 	memcpy(tk.ticket, ticket, tk.ntickets * sizeof *ticket);
 }
 

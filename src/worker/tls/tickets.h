@@ -5,18 +5,12 @@
 #ifndef BATON_WORKER_TLS_TICKETS_H
 #define BATON_WORKER_TLS_TICKETS_H
 
-#include <stdint.h>
-
 #include <openssl/types.h>
 
-struct ticket {
-	uint8_t name[16];
-	uint8_t cipher[32];
-	uint8_t mac[32];
-};
+struct msg_ticket;
 
 /* From now on: the first one seals, all open; at most two.  With none there are no tickets. */
-void tickets_use(const struct ticket *ticket, unsigned n);
+void tickets_use(const struct msg_ticket *ticket, unsigned n);
 void tickets_forget(void);
 
 /* For SSL_CTX_set_tlsext_ticket_key_evp_cb.  1: go on; 2: go on, and give it a new one; 0:

@@ -188,7 +188,7 @@ transport_shake(struct transport *t, int fd)
 
 /* --- moving --- */
 
-static const uint8_t raw[] = {0}; /* the form of one whose handshake has not begun */
+#define RAW 0 /* the form of one whose handshake has not begun: all there is */
 
 static void
 freeze_facts(const struct facts *f, struct handoff_record *r)
@@ -214,11 +214,10 @@ transport_freeze(const struct transport *t, struct handoff_record *r)
 
 	if (t->why != NULL || (t->shaking != NULL && t->shaking->shake != NULL))
 		return false;
-	if (t->shaking != NULL)
-		r->tls = (struct handoff_bytes){(const char *)raw, sizeof raw};
-	else
-		r->tls = (struct handoff_bytes){(const char *)state,
-		                                tls_state_write(&t->state, state)};
+	state[0] = RAW;
+	r->tls = (struct handoff_bytes){(const char *)state, 1};
+	if (t->shaking == NULL)
+		r->tls.n = tls_state_write(&t->state, state);
 	if (bytes_left(&t->in) > 0)
 		r->tls_in = rest_of(&t->in);
 	if (bytes_left(&t->plain) > 0)
@@ -238,7 +237,7 @@ transport_thaw(struct transport **tp, uint32_t listener, void *owner,
 
 	if (r->tls_in.n > WORK_MAX - TLS_RECORD_MAX || r->tls_plain.n > TLS_PLAIN_MAX)
 		return "more of its bytes wait than can";
-	if (r->tls.n == sizeof raw && memcmp(r->tls.p, raw, sizeof raw) == 0) {
+	if (r->tls.n == 1 && *r->tls.p == RAW) {
 		bytes_keep(&t->in, r->tls_in.p, r->tls_in.n);
 		return r->tls_in.n > TLS_RECORD_MAX ? "more of its bytes wait than can" : NULL;
 	}

@@ -83,7 +83,8 @@ const struct facts *transport_facts(const struct transport *t);
 
 /* --- moving --- */
 
-/* Into the record.  False: it can't move now.  Changes nothing. */
+/* Into the record.  False: it can't move now.  Changes nothing.  r->tls is a buffer of ours,
+ * which the caller cleanses. */
 bool transport_freeze(const struct transport *t, struct handoff_record *r);
 
 /* From a record, which has a `tls`; *t is set.  NULL, or why not: a literal. */
