@@ -54,7 +54,11 @@
 	X(LOG_DROPPED, "log_dropped", "lines", "lines of the log that nobody took in time")    \
 	X(ACCESS_DROPPED, "access_dropped", "lines",                                           \
 	  "lines of access logs that were not written in time")                                \
-	X(EVICTED, "evicted", "connections", "idle connections closed to make room")
+	X(EVICTED, "evicted", "connections", "idle connections closed to make room")           \
+	X(HANDSHAKES, "handshakes", "handshakes", "TLS handshakes that were completed")        \
+	X(HANDSHAKES_RESUMED, "handshakes_resumed", "handshakes",                              \
+	  "of them, those that went on with a session from before")                            \
+	X(HANDSHAKES_FAILED, "handshakes_failed", "handshakes", "TLS handshakes that failed")
 
 enum stats_counter {
 #define X(id, name, unit, help) STATS_##id,

@@ -99,6 +99,32 @@ START_TEST(what_is_not_there)
 }
 END_TEST
 
+/* Where TLS is spoken it stands behind all else; a client may call itself what it likes. */
+START_TEST(tls_is_told)
+{
+	struct accessline l = request("/", NULL);
+	char fingerprint[32];
+	const char *line, *end;
+
+	memset(fingerprint, 0xa5, sizeof fingerprint);
+	l.tls = "TLSv1.3";
+	l.suite = "TLS_AES_128_GCM_SHA256";
+	line = form(&l, accessline_combined);
+	end = " \"-\" TLSv1.3 TLS_AES_128_GCM_SHA256 \"-\" -\n";
+	ck_assert_str_eq(line + strlen(line) - strlen(end), end);
+	l.subject = (struct accessline_text){"CN=a\"b\n", 7};
+	l.fingerprint = (struct accessline_text){fingerprint, sizeof fingerprint};
+	line = form(&l, accessline_combined);
+	end = " \"CN=a\\x22b\\x0a\" "
+	      "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5\n";
+	ck_assert_str_eq(line + strlen(line) - strlen(end), end);
+	line = form(&l, accessline_json);
+	ck_assert_ptr_nonnull(
+	    strstr(line, ",\"tls\":\"TLSv1.3\",\"suite\":\"TLS_AES_128_GCM_SHA256\","
+	                 "\"subject\":\"CN=a\\\"b\\n\",\"fingerprint\":\"a5a5"));
+}
+END_TEST
+
 static const struct {
 	const char *peer, *client, *begin, *end;
 } peers[] = {
@@ -157,6 +183,7 @@ main(void)
 
 	tcase_add_test(t, combined);
 	tcase_add_test(t, json);
+	tcase_add_test(t, tls_is_told);
 	tcase_add_test(t, what_is_not_there);
 	tcase_add_loop_test(t, who_has_asked, 0, sizeof peers / sizeof *peers);
 	tcase_add_loop_test(t, cut, 0, 4);

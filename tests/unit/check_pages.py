@@ -19,7 +19,7 @@ BATON = os.environ.get("BATON", os.path.join(BUILD, "baton"))
 BATONCTL = os.environ.get("BATONCTL", os.path.join(BUILD, "batonctl"))
 KEYS = os.path.join(BUILD, "tools", "keys")
 PAGES = ("baton.8", "batonctl.1", "server.ini.5", "baton.h.3")
-SECTIONS = {"SERVER": "server", "DRAIN": "drain", "LISTEN": "listen", "SERVICE": "service"}
+SECTIONS = {"SERVER": "server", "DRAIN": "drain", "LISTEN": "listen", "SERVICE": "service", "TLS": "tls"}
 AWK = os.environ.get("AWK", "awk")
 
 cases = []

@@ -112,6 +112,13 @@ static const struct {
      UP "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=a\r\n\r\n"},
     {GET "Forwarded: for=1.2.3.4\r\n\r\n", X, "9.9.9.9", false,
      UP "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\r\n"},
+    /* a client of TLS */
+    {GET "X-Forwarded-Proto: http\r\n\r\n",
+     {.forwarded = REWRITE_BOTH, .secure = true, .own_host = "own"},
+     "9.9.9.9",
+     false,
+     UP "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: h\r\n"
+        "Forwarded: for=9.9.9.9;proto=https;host=\"h\"\r\n\r\n"},
     /* framing */
     {"POST / HTTP/1.1\r\nHost: h\r\n\r\n", NO, "", false,
      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"},

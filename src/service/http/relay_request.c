@@ -151,6 +151,7 @@ write_head(struct relay *r)
 	struct http *h = http_of(x->conn);
 	char peer[INET6_ADDRSTRLEN];
 	struct rewrite_rules rules = {.forwarded = (enum rewrite_forwarded)h->conf->forwarded,
+	                              .secure = x->conn->tls != NULL,
 	                              .trusted =
 	                                  h->conf->trust_forwarded || trust_peer(x->conn),
 	                              .host = host_for(r),

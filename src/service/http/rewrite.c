@@ -118,17 +118,19 @@ put_list(struct out *o, const char *name, const struct request_text *list, size_
 }
 
 static void
-put_x_forwarded(struct out *o, const struct forwards *f, const char *peer,
+put_x_forwarded(struct out *o, const struct rewrite_rules *rules, const struct forwards *f,
                 const struct request_text *host)
 {
-	static const struct request_text http = {"http", 4};
+	static const struct request_text http = {"http", 4}, https = {"https", 5};
+	const struct request_text *proto = rules->secure ? &https : &http;
+	const char *peer = rules->peer;
 
 	if (*peer != '\0' || f->nx_for > 0) {
 		put_list(o, "X-Forwarded-For: ", f->x_for, f->nx_for);
 		put_text(o, *peer != '\0' ? peer : "unknown");
 		put_text(o, "\r\n");
 	}
-	put_value(o, "X-Forwarded-Proto: ", f->x_proto.n > 0 ? &f->x_proto : &http);
+	put_value(o, "X-Forwarded-Proto: ", f->x_proto.n > 0 ? &f->x_proto : proto);
 	if (f->x_host.n > 0)
 		put_value(o, "X-Forwarded-Host: ", &f->x_host);
 	else if (host->n > 0)
@@ -136,16 +138,17 @@ put_x_forwarded(struct out *o, const struct forwards *f, const char *peer,
 }
 
 static void
-put_forwarded(struct out *o, const struct forwards *f, const char *peer,
+put_forwarded(struct out *o, const struct rewrite_rules *rules, const struct forwards *f,
               const struct request_text *host)
 {
+	const char *peer = rules->peer;
 	bool v6 = strchr(peer, ':') != NULL;
 
 	put_list(o, "Forwarded: ", f->forwarded, f->nforwarded);
 	put_text(o, v6 ? "for=\"[" : "for=");
 	put_text(o, *peer != '\0' ? peer : "unknown");
 	put_text(o, v6 ? "]\"" : "");
-	put_text(o, ";proto=http");
+	put_text(o, rules->secure ? ";proto=https" : ";proto=http");
 	if (host->n > 0) {
 		put_text(o, ";host=\"");
 		put(o, host->p, host->n);
@@ -178,7 +181,7 @@ put_as_said(struct out *o, const struct forwards *f, bool x, bool forwarded)
 /* A client that is not trusted has said nothing. */
 static void
 put_forwards(struct out *o, const struct rewrite_rules *rules, struct forwards *f,
-             const char *peer, const struct request_text *host)
+             const struct request_text *host)
 {
 	bool x = rules->forwarded == REWRITE_X_FORWARDED || rules->forwarded == REWRITE_BOTH;
 	bool forwarded =
@@ -188,9 +191,9 @@ put_forwards(struct out *o, const struct rewrite_rules *rules, struct forwards *
 		memset(f, 0, sizeof *f);
 	put_as_said(o, f, !x, !forwarded);
 	if (x)
-		put_x_forwarded(o, f, peer, host);
+		put_x_forwarded(o, rules, f, host);
 	if (forwarded)
-		put_forwarded(o, f, peer, host);
+		put_forwarded(o, rules, f, host);
 }
 
 /* OPTIONS http://h: of the whole server (RFC 9112, 3.2.4). */
@@ -330,7 +333,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		put_text(&o, "Expect: 100-continue\r\n");
 	if (rules->via)
 		put_via(&o, r->http10);
-	put_forwards(&o, rules, &f, rules->peer, &asked);
+	put_forwards(&o, rules, &f, &asked);
 	put_hop(&o, r, &protocol);
 	put_text(&o, "\r\n");
 	return c.more ? 0 : whole(&o);

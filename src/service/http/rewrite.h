@@ -24,6 +24,7 @@ enum rewrite_forwarded {
 
 struct rewrite_rules {
 	enum rewrite_forwarded forwarded;
+	bool secure;          /* the client speaks TLS */
 	bool trusted;         /* what clients say of that kind is kept, and added to */
 	const char *host;     /* instead of the client's; NULL: the client's */
 	const char *own_host; /* the upstream's, of a client that named none */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "tls/suite.h"
 #include "wire/heritage.h"
 #include "wire/msg.h"
 #include "wire/stats.h"
@@ -21,6 +22,8 @@
 #include "worker/conn/conn.h"
 #include "worker/core/peer.h"
 #include "worker/core/self.h"
+#include "worker/tls/facts.h"
+#include "worker/tls/transport.h"
 #include "worker/core/service.h"
 
 #define FLUSH_MS 1000  /* a line waits no longer for others */
@@ -233,6 +236,23 @@ set_time(struct accessline *line)
 	line->ms = (unsigned)(now.tv_nsec / 1000000);
 }
 
+static void
+tell_tls(const struct conn *c, struct accessline *line)
+{
+	const struct tls_suite *suite = transport_suite(c->tls);
+	const struct facts *f = transport_facts(c->tls);
+
+	line->tls = tls_version_name(suite->version);
+	line->suite = suite->name;
+	if (f == NULL)
+		return;
+	if (f->subject.n > 0)
+		line->subject = (struct accessline_text){f->subject.p, f->subject.n};
+	if (f->fingerprint.n > 0)
+		line->fingerprint =
+		    (struct accessline_text){f->fingerprint.p, f->fingerprint.n};
+}
+
 void
 access_request(const struct conn *c, struct accessline *line)
 {
@@ -246,6 +266,8 @@ access_request(const struct conn *c, struct accessline *line)
 	line->peer = c->ends != NULL ? c->ends->peer : NULL;
 	line->listener = a->conf->name;
 	line->service = c->service->conf->name;
+	if (c->tls != NULL)
+		tell_tls(c, line);
 	if (a->conf->access_format == CONF_ACCESS_JSON)
 		accessfile_add(a->file, accessline_json(line, room));
 	else

@@ -6,9 +6,10 @@
 #include "base/escape.h"
 
 /* The most that each part takes, escaped. */
-#define TARGET_MAX 1800
-#define HEADER_MAX 400 /* each of two */
-#define NAME_LONG  120 /* each of seven, and of the method */
+#define TARGET_MAX  1800
+#define HEADER_MAX  400 /* each of two */
+#define FINGERPRINT 32  /* bytes: SHA-256 */
+#define NAME_LONG   120 /* each of seven, and of the method */
 
 _Static_assert(TARGET_MAX + 2 * HEADER_MAX + 8 * NAME_LONG + 400 <= ACCESSLINE_MAX,
                "a line holds its parts, and numbers and names beside them");
@@ -124,6 +125,31 @@ split(const char *peer, struct accessline_text *address, struct accessline_text 
 		*address = (struct accessline_text){peer + 1, address->n - 2};
 }
 
+static struct accessline_text
+hex_of(struct accessline_text bytes, char hex[2 * FINGERPRINT + 1])
+{
+	if (bytes.n != FINGERPRINT)
+		return (struct accessline_text){NULL, 0};
+	for (size_t i = 0; i < bytes.n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)bytes.p[i]);
+	return text(hex);
+}
+
+static void
+put_tls(struct escape_out *o, const struct accessline *l)
+{
+	char hex[2 * FINGERPRINT + 1];
+
+	put(o, " ");
+	put(o, l->tls);
+	put(o, " ");
+	put(o, l->suite);
+	put(o, " \"");
+	quoted(o, l->subject, NAME_LONG);
+	put(o, "\" ");
+	quoted(o, hex_of(l->fingerprint, hex), NAME_LONG);
+}
+
 size_t
 accessline_combined(const struct accessline *l, char *buf)
 {
@@ -158,7 +184,10 @@ accessline_combined(const struct accessline *l, char *buf)
 	quoted(&o, port, NAME_LONG);
 	put(&o, " \"");
 	quoted(&o, text(l->fault), NAME_LONG);
-	put(&o, "\"\n");
+	put(&o, "\"");
+	if (l->tls != NULL)
+		put_tls(&o, l);
+	put(&o, "\n");
 	return (size_t)(o.at - buf);
 }
 
@@ -192,7 +221,7 @@ accessline_json(const struct accessline *l, char *buf)
 {
 	struct escape_out o = {buf, buf + ACCESSLINE_MAX};
 	struct accessline_text address, port;
-	char ms[8];
+	char ms[8], hex[2 * FINGERPRINT + 1];
 
 	put(&o, "{\"time\":\"");
 	put(&o, l->time->json);
@@ -220,6 +249,12 @@ accessline_json(const struct accessline *l, char *buf)
 	member(&o, "fault", text(l->fault), NAME_LONG);
 	member(&o, "referer", l->referer, HEADER_MAX);
 	member(&o, "agent", l->agent, HEADER_MAX);
+	if (l->tls != NULL) {
+		member(&o, "tls", text(l->tls), NAME_LONG);
+		member(&o, "suite", text(l->suite), NAME_LONG);
+		member(&o, "subject", l->subject, NAME_LONG);
+		member(&o, "fingerprint", hex_of(l->fingerprint, hex), NAME_LONG);
+	}
 	put(&o, "}\n");
 	return (size_t)(o.at - buf);
 }

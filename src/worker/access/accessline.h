@@ -3,7 +3,8 @@
  *
  * combined: CLIENT - - [TIME] "METHOD TARGET VERSION" STATUS BODY_OUT "REFERER" "AGENT"
  *           LISTENER SERVICE BYTES_IN MILLISECONDS UPSTREAM PORT "FAULT"
- *           (CLIENT: an address; PORT: the peer's)
+ *           (CLIENT: an address; PORT: the peer's; where TLS is spoken, then
+ *           TLS SUITE "SUBJECT" FINGERPRINT: of the client's certificate)
  * json:     an object with the same by their names
  *
  * What is not there is "-", or null.  Whatever a client sends, a line stays one line of
@@ -38,9 +39,13 @@ struct accessline {
 	const char *client; /* of whom a trusted peer tells; NULL: it is the peer */
 	const char *listener;
 	const char *service;
-	const char *upstream;          /* NULL: none */
-	const char *fault;             /* of the upstream; NULL: none */
-	struct accessline_text method; /* of a connection without requests: none */
+	const char *upstream; /* NULL: none */
+	const char *fault;    /* of the upstream; NULL: none */
+	const char *tls;      /* "TLSv1.3"; NULL: in clear */
+	const char *suite;
+	struct accessline_text subject;     /* of the client's certificate */
+	struct accessline_text fingerprint; /* of it: 32 bytes */
+	struct accessline_text method;      /* of a connection without requests: none */
 	struct accessline_text target;
 	struct accessline_text referer;
 	struct accessline_text agent;

@@ -29,6 +29,7 @@ static struct {
 static void
 on_limit(struct timed *t)
 {
+	stats_add(self_page(), STATS_HANDSHAKES_FAILED, 1);
 	conn_finish(transport_owner(t), "its TLS handshake took too long");
 }
 
@@ -108,6 +109,7 @@ static void
 shake_failed(struct conn *c)
 {
 	log_failure(c);
+	stats_add(self_page(), STATS_HANDSHAKES_FAILED, 1);
 	if (transport_met_http(c->tls))
 		say_wrong_port(c);
 	conn_finish(c, "its TLS handshake has failed");
@@ -117,6 +119,9 @@ shake_failed(struct conn *c)
 static short
 meet(struct conn *c)
 {
+	stats_add(self_page(), STATS_HANDSHAKES, 1);
+	if (transport_resumed(c->tls))
+		stats_add(self_page(), STATS_HANDSHAKES_RESUMED, 1);
 	if (c->service->type->open != NULL)
 		c->service->type->open(c);
 	if (c->life != CONN_LIVES)

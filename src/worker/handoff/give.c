@@ -264,25 +264,13 @@ take_all_back(struct taker *t, enum handoff_event event)
 		step(t, o, event, 0);
 }
 
-static void
-say_cancel(struct taker *t, const char *why)
-{
-	uint64_t id[WINDOW];
-	size_t n = taker_call_back(t, id);
-
-	log_info("%zu connections are called back from worker birth %llu: %s", n,
-	         (unsigned long long)t->birth, why);
-	t->recalling = true;
-	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL);
-}
-
 /* The connections are ours only when the taker cannot miss our word: as long as it
  * is not with the kernel, they rest. */
 static void
 recall(struct taker *t, const char *why)
 {
 	if (t->n > 0 && !t->recalling)
-		say_cancel(t, why);
+		taker_cancel(t, why);
 	if (chan_idle(t->chan))
 		take_all_back(t, HANDOFF_RECALL);
 	else

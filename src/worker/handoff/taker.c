@@ -239,9 +239,10 @@ takers_understand(void)
 	return !aimed;
 }
 
-size_t
-taker_call_back(struct taker *t, uint64_t id[WINDOW])
+void
+taker_cancel(struct taker *t, const char *why)
 {
+	uint64_t id[WINDOW];
 	struct offer *o;
 	size_t n = 0;
 
@@ -251,7 +252,10 @@ taker_call_back(struct taker *t, uint64_t id[WINDOW])
 		id[n++] = o->id;
 	}
 	AN(n == t->n);
-	return n;
+	log_info("%zu connections are called back from worker birth %llu: %s", n,
+	         (unsigned long long)t->birth, why);
+	t->recalling = true;
+	chan_send(t->chan, MSG_CANCEL, self_birth(), id, n * sizeof *id, NULL);
 }
 
 void

@@ -108,8 +108,8 @@ uint32_t takers_newest(uint32_t generation);
 /* Does one that is aimed at read our records, or is none aimed at? */
 bool takers_understand(void);
 
-/* What it was offered is called back: the numbers, and how many. */
-size_t taker_call_back(struct taker *t, uint64_t id[WINDOW]);
+/* All that it was offered is called back.  why: for the log. */
+void taker_cancel(struct taker *t, const char *why);
 
 /* It has ended while it was offered: what is decided of it means nothing any more. */
 void takers_forget_conn(const struct conn *c);

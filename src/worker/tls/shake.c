@@ -266,6 +266,12 @@ shake_take(struct shake *s, const uint8_t *record, size_t n, struct tls_state *s
 	return SHAKE_FAILED;
 }
 
+bool
+shake_resumed(const struct shake *s)
+{
+	return SSL_session_reused(s->ssl) == 1;
+}
+
 /* --- what was agreed on --- */
 
 static size_t

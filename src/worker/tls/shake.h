@@ -9,6 +9,7 @@
 #ifndef BATON_WORKER_TLS_SHAKE_H
 #define BATON_WORKER_TLS_SHAKE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ enum shake_result shake_take(struct shake *s, const uint8_t *record, size_t n,
 
 /* What is to be sent now, *n bytes; valid until the next call. */
 const uint8_t *shake_out(const struct shake *s, size_t *n);
+
+/* Of one that is DONE: it goes on with a session from before. */
+bool shake_resumed(const struct shake *s);
 
 /* Why it has failed. */
 const char *shake_why(const struct shake *s);

@@ -80,6 +80,12 @@ transport_why(const struct transport *t)
 }
 
 bool
+transport_resumed(const struct transport *t)
+{
+	return t->resumed;
+}
+
+bool
 transport_met_http(const struct transport *t)
 {
 	return t->http;
@@ -115,6 +121,7 @@ static int
 shake_over(struct transport *t)
 {
 	t->facts = shake_facts(t->shaking->shake);
+	t->resumed = shake_resumed(t->shaking->shake);
 	end_shaking(t);
 	return 1;
 }

@@ -44,6 +44,9 @@ void *transport_owner(struct timed *limit);
  * transport_why tells. */
 int transport_shake(struct transport *t, int fd);
 
+/* It is over, and went on with a session from before. */
+bool transport_resumed(const struct transport *t);
+
 /* Why it is broken: valid as long as the transport; NULL: it isn't. */
 const char *transport_why(const struct transport *t);
 

@@ -40,6 +40,7 @@ struct transport {
 	bool ends : 1;      /* when `out` is sent the socket is half-closed */
 	bool ended : 1;     /* it is */
 	bool http : 1;
+	bool resumed : 1; /* its session is one from before */
 };
 
 /* What is read from a socket, before it is opened. */
