@@ -269,6 +269,8 @@ conn_finish(struct conn *c, const char *why)
 	c->why = why;
 	conn_enter(c, CONN_LINGERS);
 	c->since_ms = clock_tick_ms();
+	if (c->tls != NULL)
+		transport_give_up(c->tls);
 	if (conn_shut(c) < 0) {
 		conn_close(c, why);
 		return;

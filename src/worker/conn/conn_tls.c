@@ -18,6 +18,7 @@
 #include "worker/tls/transport.h"
 
 #define LOG_EVERY_MS 1000
+#define SHAKING_MAX  1024 /* handshakes at a time */
 
 static struct {
 	const struct conn_rules *rules;
@@ -132,10 +133,27 @@ meet(struct conn *c)
 	return c->deaf ? 0 : c->wants;
 }
 
+/* Who has taken the longest makes room, as silent connections do (conn_make_room). */
+static void
+make_room(const struct conn *c)
+{
+	struct timed *oldest = timelist_next(ct.limit[c->listener]);
+	struct conn *o = oldest != NULL ? transport_owner(oldest) : NULL;
+
+	if (o == NULL || o == c)
+		return;
+	stats_add(self_page(), STATS_HANDSHAKES_FAILED, 1);
+	conn_finish(o, "too many TLS handshakes at a time");
+}
+
 static short
 shake(struct conn *c)
 {
-	int done = transport_shake(c->tls, c->fd);
+	int done;
+
+	if (transport_shaking() >= SHAKING_MAX)
+		make_room(c);
+	done = transport_shake(c->tls, c->fd);
 
 	pace_look();
 	if (done < 0)

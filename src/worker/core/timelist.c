@@ -127,6 +127,12 @@ timelist_join_left(struct timelist *list, struct timed *t, uint64_t left_ms)
 	arm(list, now);
 }
 
+struct timed *
+timelist_next(struct timelist *list)
+{
+	return TAILQ_FIRST(&list->members);
+}
+
 uint64_t
 timelist_left(const struct timed *t)
 {

@@ -45,6 +45,9 @@ void timelist_join_left(struct timelist *list, struct timed *t, uint64_t left_ms
 /* How much of t's limit is left, in ms; UINT64_MAX on no list. */
 uint64_t timelist_left(const struct timed *t);
 
+/* Who is the next to reach its limit; NULL: nobody has one. */
+struct timed *timelist_next(struct timelist *list);
+
 /* t has no limit any more.  Allowed on no list. */
 void timelist_leave(struct timed *t);
 

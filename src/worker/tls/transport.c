@@ -27,13 +27,35 @@ transport_new(uint32_t listener, void *owner)
 	return t;
 }
 
+static unsigned nshaking;
+
+unsigned
+transport_shaking(void)
+{
+	return nshaking;
+}
+
 static void
-end_shaking(struct transport *t)
+begin_shaking(struct shaking *s)
+{
+	s->shake = shake_new(s->listener);
+	nshaking++;
+}
+
+void
+transport_give_up(struct transport *t)
 {
 	if (t->shaking == NULL)
 		return;
 	timelist_leave(&t->shaking->limit);
+	nshaking -= t->shaking->shake != NULL;
 	shake_free(&t->shaking->shake);
+}
+
+static void
+end_shaking(struct transport *t)
+{
+	transport_give_up(t);
 	mem_free(&t->shaking);
 }
 
@@ -151,7 +173,7 @@ feed(struct transport *t, int fd, size_t have)
 		if (len > have - at)
 			break;
 		if (s->shake == NULL)
-			s->shake = shake_new(s->listener);
+			begin_shaking(s);
 		result = shake_take(s->shake, transport_work + at, len, &t->state);
 		at += len;
 		out = shake_out(s->shake, &n);

@@ -40,12 +40,18 @@ bool transport_shakes(const struct transport *t);
 struct timed *transport_limit(struct transport *t);
 void *transport_owner(struct timed *limit);
 
+/* How many of all have begun, and are not over: each holds some 60 kB of OpenSSL's. */
+unsigned transport_shaking(void);
+
 /* Read what has come, and answer.  1: it is over; 0: not yet; -1: it has failed, and
  * transport_why tells. */
 int transport_shake(struct transport *t, int fd);
 
 /* It is over, and went on with a session from before. */
 bool transport_resumed(const struct transport *t);
+
+/* A handshake that is not over will not be: it has no limit, and OpenSSL's part is freed. */
+void transport_give_up(struct transport *t);
 
 /* Why it is broken: valid as long as the transport; NULL: it isn't. */
 const char *transport_why(const struct transport *t);
