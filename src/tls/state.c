@@ -12,10 +12,17 @@
 
 enum flag { OWE_UPDATE = 1, CLOSED_IN = 2, CLOSED_OUT = 4, OWE_NO = 8, FLAGS = 15 };
 
+/* Fetched once: a search for it in each call costs more than a hash. */
 static const EVP_MD *
 hash_of(const struct tls_suite *suite)
 {
-	return suite->hash_len == 48 ? EVP_sha384() : EVP_sha256();
+	static EVP_MD *sha256, *sha384;
+
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+	if (sha384 == NULL)
+		sha384 = EVP_MD_fetch(NULL, "SHA2-384", NULL);
+	return suite->hash_len == 48 ? sha384 : sha256;
 }
 
 /*

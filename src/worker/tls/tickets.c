@@ -16,6 +16,17 @@ static struct {
 	unsigned ntickets;
 } tk;
 
+/* Fetched once. */
+static const EVP_CIPHER *
+aes(void)
+{
+	static EVP_CIPHER *cbc;
+
+	if (cbc == NULL)
+		cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	return cbc;
+}
+
 static int
 begin_ticket(const struct msg_ticket *key, unsigned char *iv, EVP_CIPHER_CTX *cipher,
              EVP_MAC_CTX *mac, int sealing)
@@ -28,8 +39,7 @@ begin_ticket(const struct msg_ticket *key, unsigned char *iv, EVP_CIPHER_CTX *ci
 	    OSSL_PARAM_construct_end()};
 
 	return EVP_CIPHER_CTX_reset(cipher) == 1 && EVP_MAC_CTX_set_params(mac, params) == 1 &&
-	               EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv,
-	                                 sealing) == 1
+	               EVP_CipherInit_ex(cipher, aes(), NULL, key->cipher, iv, sealing) == 1
 	           ? 1
 	           : -1;
 }
