@@ -237,6 +237,46 @@ check_tls_of(const struct conf *conf, struct conf_errors *errors, size_t index)
 		           conf_word(l->name).text);
 }
 
+/* Is it https, perhaps with a port? */
+static bool
+is_https(const char *text)
+{
+	int64_t port;
+
+	if (strncmp(text, "https", 5) != 0)
+		return false;
+	if (text[5] == '\0')
+		return true;
+	return text[5] == ':' && value_int(text + 6, &port) == 0 && port >= 1 && port <= 65535;
+}
+
+static void
+check_redirect(const struct conf *conf, struct conf_errors *errors, size_t index)
+{
+	const struct conf_listen *l = &conf->listen[index];
+	const struct conf_service *s =
+	    l->service != NULL ? conf_find_service(conf, l->service) : NULL;
+	int line = conf_line(conf, CONF_LISTEN, index, "redirect");
+	struct conf_word name = conf_word(l->name);
+
+	if (l->redirect == NULL)
+		return;
+	if (!is_https(l->redirect))
+		conf_error(errors, line,
+		           "bad value '%s' for 'redirect' in [listen:%s]; expected https or "
+		           "https:PORT",
+		           conf_word(l->redirect).text, name.text);
+	if (l->tls != NULL)
+		conf_error(errors, line,
+		           "[listen:%s] has 'tls', and 'redirect' to it: clients would be sent "
+		           "to and fro",
+		           name.text);
+	if (s != NULL && s->type != NULL && strcmp(s->type, "http") != 0)
+		conf_error(errors, line,
+		           "'redirect' in [listen:%s] needs a service of type 'http', not '%s'",
+		           name.text, s->type);
+}
+
 static void
 check_tls(const struct conf *conf, struct conf_errors *errors, size_t index)
 {
@@ -303,6 +343,7 @@ check_tree(const struct conf *conf, struct conf_errors *errors)
 	for (size_t i = 0; i < conf->nlisten; i++) {
 		check_service_of(conf, errors, i);
 		check_tls_of(conf, errors, i);
+		check_redirect(conf, errors, i);
 		for (size_t j = 0; j < conf->listen[i].naddr; j++)
 			check_address(conf, errors, i, j);
 	}

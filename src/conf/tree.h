@@ -52,6 +52,7 @@ struct conf_listen {
 	size_t *tls_ix;        /* those sections, in that order */
 	size_t ntls;
 	int64_t handshake_timeout; /* ms */
+	char *redirect;            /* "https" or "https:PORT"; NULL: requests are served */
 };
 
 /* A [tls] section: who one is.  Paths are in `text`. */

@@ -137,6 +137,37 @@ static const struct {
     {ECHO LISTEN "address = unix:/d/x\naccess_log = /d/x\n[server]\npid_file = /d/x\n",
      "f:7: path '/d/x' is in line 6 already, for 'address' in [listen:l]\n"
      "f:9: path '/d/x' is in line 6 already, for 'address' in [listen:l]"},
+
+    /* TLS */
+    {ECHO LISTEN "tls = x\n[tls:x]\ncertificate = /c\nkey = /k\n", ""},
+    {ECHO LISTEN "tls = site, sitte\n[tls:site]\ncertificate = /c\nkey = /k\n",
+     "f:6: unknown tls 'sitte' in [listen:l]; did you mean 'site'?"},
+    {ECHO LISTEN "tls = x\n",
+     "f:6: unknown tls 'x' in [listen:l]; there is no section [tls:x]"},
+    {ECHO LISTEN "[tls:x]\n",
+     "f:6: [tls:x] needs 'certificate', such as 'certificate = /etc/ssl/example.pem'\n"
+     "f:6: [tls:x] needs 'key', such as 'key = /etc/ssl/private/example.key'"},
+    {ECHO LISTEN "[tls:x]\ncertificate = /c\nkey = /k\nkey = /l\n",
+     "f:6: [tls:x] has 1 'certificate' and 2 'key'"},
+    {ECHO LISTEN "[tls:x]\ncertificate = c\nkey = /k\n",
+     "f:7: bad value 'c' for 'certificate' in [tls:x]; expected an absolute path"},
+    {ECHO LISTEN "[tls:x]\ncertificate = /c\nkey = /k\nverify = required\n",
+     "f:9: [tls:x] asks clients for certificates, and needs 'client_ca'"},
+    {"[service:e]\ntype = proxy\nupstream = 127.0.0.1:1\naccept_proxy = yes\n" LISTEN
+     "tls = x\n[tls:x]\ncertificate = /c\nkey = /k\n",
+     "f:8: [listen:l] has 'tls', and its service 'accept_proxy': a PROXY header in front of "
+     "TLS "
+     "is not read"},
+    {"[service:e]\ntype = http\nrespond = x\n" LISTEN "redirect = https:65535\n", ""},
+    {"[service:e]\ntype = http\nrespond = x\n" LISTEN "redirect = http\n",
+     "f:7: bad value 'http' for 'redirect' in [listen:l]; expected https or https:PORT"},
+    {"[service:e]\ntype = http\nrespond = x\n" LISTEN "redirect = https:65536\n",
+     "f:7: bad value 'https:65536' for 'redirect' in [listen:l]; expected https or https:PORT"},
+    {ECHO LISTEN "redirect = https\n",
+     "f:6: 'redirect' in [listen:l] needs a service of type 'http', not 'echo'"},
+    {"[service:e]\ntype = http\nrespond = x\n" LISTEN
+     "redirect = https\ntls = x\n[tls:x]\ncertificate = /c\nkey = /k\n",
+     "f:7: [listen:l] has 'tls', and 'redirect' to it: clients would be sent to and fro"},
 };
 
 START_TEST(rule)

@@ -10,7 +10,9 @@
 #include "service/head/request.h"
 #include "service/http/respond.h"
 #include "service/http/responder.h"
+#include "service/http/serve.h"
 #include "worker/conn/conn.h"
+#include "worker/core/self.h"
 
 /* It is longer than max_body. */
 static void
@@ -20,12 +22,18 @@ refuse_body(struct conn *c, struct exchange *x)
 		respond_refuse(c, x, 413);
 }
 
+static bool
+redirects(const struct conn *c)
+{
+	return self_conf()->listen[c->listener].redirect != NULL;
+}
+
 /* The head is whole: from here on a body may follow, or the answer. */
 static void
 begin_body(struct conn *c, struct exchange *x)
 {
 	conn_count_request(c);
-	x->responder = http_of(c)->responder;
+	x->responder = redirects(c) ? &serve_redirect : http_of(c)->responder;
 	x->close = x->last = !x->request.keep_alive;
 	x->body_left = x->request.length;
 	x->phase = PHASE_BODY;
