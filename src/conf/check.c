@@ -266,11 +266,6 @@ check_redirect(const struct conf *conf, struct conf_errors *errors, size_t index
 		           "bad value '%s' for 'redirect' in [listen:%s]; expected https or "
 		           "https:PORT",
 		           conf_word(l->redirect).text, name.text);
-	if (l->tls != NULL)
-		conf_error(errors, line,
-		           "[listen:%s] has 'tls', and 'redirect' to it: clients would be sent "
-		           "to and fro",
-		           name.text);
 	if (s != NULL && s->type != NULL && strcmp(s->type, "http") != 0)
 		conf_error(errors, line,
 		           "'redirect' in [listen:%s] needs a service of type 'http', not '%s'",

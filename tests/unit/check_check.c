@@ -165,9 +165,6 @@ static const struct {
      "f:7: bad value 'https:65536' for 'redirect' in [listen:l]; expected https or https:PORT"},
     {ECHO LISTEN "redirect = https\n",
      "f:6: 'redirect' in [listen:l] needs a service of type 'http', not 'echo'"},
-    {"[service:e]\ntype = http\nrespond = x\n" LISTEN
-     "redirect = https\ntls = x\n[tls:x]\ncertificate = /c\nkey = /k\n",
-     "f:7: [listen:l] has 'tls', and 'redirect' to it: clients would be sent to and fro"},
 };
 
 START_TEST(rule)
