@@ -43,6 +43,7 @@ def context(version=V13, suite=None, certificate_of=None):
     c.maximum_version = c.minimum_version = version
     if suite is not None:
         c.set_ciphers(suite)
+    c.keylog_filename = f"{FILES}/keylog"
     if certificate_of is not None:
         c.load_cert_chain(f"{FILES}/{certificate_of}.pem", f"{FILES}/{certificate_of}.key")
     return c

@@ -22,6 +22,7 @@
 #include "worker/tls/facts.h"
 #include "worker/tls/shake.h"
 #include "worker/tls/tickets.h"
+#include "worker/tls/wipe.h"
 
 static char dir[] = "/tmp/baton-shake-XXXXXX";
 static struct conf *conf;
@@ -561,6 +562,7 @@ main(void)
 	SRunner *r;
 	int failed;
 
+	wipe_start();
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, each_suite_lives_on, 0, SUITES_N);

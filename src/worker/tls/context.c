@@ -12,6 +12,7 @@
 #include "tls/suite.h"
 #include "worker/tls/identity.h"
 #include "worker/tls/tickets.h"
+#include "worker/tls/wipe.h"
 
 #define SECURE_HEAP   (256u * 1024)
 #define SECURE_LEAST  16
@@ -157,6 +158,7 @@ context_start(const struct conf *conf, const int *files, struct conf_errors *err
 {
 	if (conf->ntls == 0)
 		return;
+	wipe_start();
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	if (!CRYPTO_secure_malloc_initialized())
 		CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST);
