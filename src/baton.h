@@ -548,6 +548,18 @@ void *baton_service_data(const struct baton_service *service);
 int baton_service_fail(struct baton_service *service, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* --- TLS ---------------------------------------------------------------------------- */
+
+/* What a client of TLS has agreed on; texts are "" where there is none. */
+struct baton_tls {
+	char version[16];  /* "TLSv1.3" */
+	char suite[64];    /* as IANA has it: "TLS_AES_128_GCM_SHA256" */
+	char name[256];    /* of the server that it has asked for (SNI) */
+	char protocol[32]; /* ALPN: "http/1.1" */
+	char subject[520]; /* of its certificate, if one was asked for and is good (RFC 2253) */
+	char fingerprint[65]; /* of it: SHA-256, in hexadecimal */
+};
+
 /* --- connections of a stream module ------------------------------------------------- */
 
 /* The service it belongs to. */
@@ -559,6 +571,10 @@ void *baton_conn_data(const struct baton_conn *conn);
 
 /* The peer's address as text, into buf; returns buf. */
 const char *baton_conn_peer(const struct baton_conn *conn, char *buf, size_t len);
+
+/* What its client has agreed on, into *tls.  False: it is in clear, or gone; all texts are "".
+ */
+bool baton_conn_tls(const struct baton_conn *conn, struct baton_tls *tls);
 
 /*
  * Write n bytes (copied).  They come out whole, in the order of the calls, from whatever
@@ -676,6 +692,10 @@ const char *baton_request_path(baton_request r);
 const char *baton_request_var(baton_request r, const char *name);
 const char *baton_request_query(baton_request r, const char *name);
 const char *baton_request_header(baton_request r, const char *name);
+
+/* What its client has agreed on, into *tls.  False: it is in clear, or the request is over; all
+ * texts are "". */
+bool baton_request_tls(baton_request r, struct baton_tls *tls);
 
 /* As baton_request_var, for what is to be a part of a file's name: NULL also when it is empty,
  * "." or "..", or has a '/' in it.  (One with a NUL was answered 400 before it came here.) */

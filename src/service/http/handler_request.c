@@ -5,6 +5,7 @@
 #include "service/http/handler_facts.h"
 #include "service/http/handler_id.h"
 #include "service/http/handler_int.h"
+#include "service/told.h"
 
 struct handler_facts
 handler_asked(struct handler *handler)
@@ -103,6 +104,14 @@ baton_request_header(baton_request r, const char *name)
 	struct handler_facts a;
 
 	return ask(__func__, r, &a) ? handler_facts_header(&a, name) : NULL;
+}
+
+bool
+baton_request_tls(baton_request r, struct baton_tls *tls)
+{
+	struct handler *handler = handler_id_look_up(__func__, r);
+
+	return told_tls(handler != NULL ? handler->x->conn : NULL, tls);
 }
 
 const char *

@@ -15,6 +15,7 @@
 #include "service/module/outbox.h"
 #include "service/module/served.h"
 #include "service/module/streamed.h"
+#include "service/told.h"
 #include "worker/conn/conn.h"
 #include "worker/core/pace.h"
 #include "worker/core/self.h"
@@ -444,6 +445,12 @@ baton_conn_peer(const struct baton_conn *conn, char *buf, size_t len)
 		return conn_peer(conn->c, buf, len);
 	snprintf(buf, len, "gone");
 	return buf;
+}
+
+bool
+baton_conn_tls(const struct baton_conn *conn, struct baton_tls *tls)
+{
+	return told_tls(conn->c, tls);
 }
 
 bool

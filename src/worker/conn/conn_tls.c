@@ -18,7 +18,7 @@
 #include "worker/tls/transport.h"
 
 #define LOG_EVERY_MS 1000
-#define SHAKING_MAX  1024 /* handshakes at a time */
+#define SHAKING_MAX  2048 /* handshakes at a time; each has some 46 kB of OpenSSL */
 
 static struct {
 	const struct conn_rules *rules;

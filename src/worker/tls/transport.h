@@ -40,7 +40,7 @@ bool transport_shakes(const struct transport *t);
 struct timed *transport_limit(struct transport *t);
 void *transport_owner(struct timed *limit);
 
-/* How many of all have begun, and are not over: each holds some 60 kB of OpenSSL's. */
+/* How many of all have begun, and are not over: each holds some 46 kB of OpenSSL's. */
 unsigned transport_shaking(void);
 
 /* Read what has come, and answer.  1: it is over; 0: not yet; -1: it has failed, and
