@@ -117,11 +117,12 @@ struct conf_service {
 	int64_t forwarded;    /* enum rewrite_forwarded */
 	bool via;             /* heads are told who has passed them on */
 	bool trust_forwarded; /* what clients say of that kind is passed on */
-	int64_t upstream_connections; /* to each, per worker, as the next */
-	int64_t upstream_queue;       /* requests that wait for one of them */
-	int64_t upstream_idle;        /* ms that one is kept without use */
-	int64_t upstream_life;        /* ms that one is used; 0: without limit */
-	char *check;                  /* path that tells whether an upstream is well; NULL */
+	bool client_certificate_headers; /* upstreams are told of clients' certificates */
+	int64_t upstream_connections;    /* to each, per worker, as the next */
+	int64_t upstream_queue;          /* requests that wait for one of them */
+	int64_t upstream_idle;           /* ms that one is kept without use */
+	int64_t upstream_life;           /* ms that one is used; 0: without limit */
+	char *check;                     /* path that tells whether an upstream is well; NULL */
 	int64_t check_interval;
 	bool breaker;
 	int64_t breaker_percent;

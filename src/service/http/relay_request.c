@@ -16,6 +16,8 @@
 #include "worker/conn/conn.h"
 #include "worker/runtime/pool.h"
 #include "worker/sandbox/trust.h"
+#include "worker/tls/facts.h"
+#include "worker/tls/transport.h"
 
 /* All of them are there, and the empty line behind them.  False: they are no fields. */
 static bool
@@ -144,6 +146,19 @@ host_for(const struct relay *r)
 	return NULL;
 }
 
+static void
+tell_certificate(const struct conn *c, const struct conf_service *conf,
+                 struct rewrite_rules *rules)
+{
+	const struct facts *f = c->tls != NULL ? transport_facts(c->tls) : NULL;
+
+	rules->tells_certificate = conf->client_certificate_headers;
+	if (f == NULL)
+		return;
+	rules->subject = (struct request_text){f->subject.p, f->subject.n};
+	rules->fingerprint = (struct request_text){f->fingerprint.p, f->fingerprint.n};
+}
+
 static size_t
 write_head(struct relay *r)
 {
@@ -162,6 +177,7 @@ write_head(struct relay *r)
 	                              .peer = peer};
 
 	peer_address(x->conn, peer, sizeof peer);
+	tell_certificate(x->conn, h->conf, &rules);
 	return rewrite_request(&rules, x->in + x->body_at - x->head_len, x->head_len,
 	                       &x->request, h->scratch, h->scratch_size);
 }

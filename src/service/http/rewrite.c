@@ -234,10 +234,34 @@ frames(const struct request_text *name, const char *word)
 	return true;
 }
 
+/* Whatever stands for '-' in it. */
+static bool
+tells_of_certificate(const struct request_text *name)
+{
+	return frames(name, "x-client-cert-subject") ||
+	       frames(name, "x-client-cert-fingerprint");
+}
+
+/* The subject is escaped by those who have read it; no byte of it ends a line. */
+static void
+put_certificate(struct out *o, const struct rewrite_rules *rules)
+{
+	put_text(o, "X-Client-Cert-Subject: ");
+	for (size_t i = 0; i < rules->subject.n; i++) {
+		char byte = rules->subject.p[i];
+
+		put(o, byte >= ' ' && byte < 0x7f ? &byte : "?", 1);
+	}
+	put_text(o, "\r\nX-Client-Cert-Fingerprint: ");
+	for (size_t i = 0; i < rules->fingerprint.n; i++)
+		put_format(o, "%02x", (unsigned char)rules->fingerprint.p[i]);
+	put_text(o, "\r\n");
+}
+
 /* Is this line told in another way, or not at all? */
 static bool
 is_ours(const struct connections *c, struct forwards *f, const struct head_line *l,
-        bool trusted, uint64_t hops)
+        const struct rewrite_rules *rules, uint64_t hops)
 {
 	switch (l->name.p[0] | 0x20) {
 	case 'c':
@@ -262,7 +286,8 @@ is_ours(const struct connections *c, struct forwards *f, const struct head_line 
 		break;
 	case 'f':
 	case 'x':
-		if (take_forward(f, l) || (!trusted && tells_of_client(&l->name)))
+		if (take_forward(f, l) || (!rules->trusted && tells_of_client(&l->name)) ||
+		    (rules->tells_certificate && tells_of_certificate(&l->name)))
 			return true;
 		break;
 	default:
@@ -324,7 +349,7 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 		put(&o, asked.p, asked.n);
 	put_text(&o, "\r\n");
 	while (head_next(&walk, &l))
-		if (!is_ours(&c, &f, &l, rules->trusted, hops))
+		if (!is_ours(&c, &f, &l, rules, hops))
 			put(&o, l.all.p, l.all.n);
 	put_framing(&o, r);
 	if (hops != UINT64_MAX)
@@ -334,6 +359,8 @@ rewrite_request(const struct rewrite_rules *rules, const char *head, size_t len,
 	if (rules->via)
 		put_via(&o, r->http10);
 	put_forwards(&o, rules, &f, &asked);
+	if (rules->tells_certificate && rules->fingerprint.n > 0)
+		put_certificate(&o, rules);
 	put_hop(&o, r, &protocol);
 	put_text(&o, "\r\n");
 	return c.more ? 0 : whole(&o);
@@ -428,6 +455,8 @@ may_trail(const struct request_text *name)
 	                                    "range",
 	                                    "proxy-authorization",
 	                                    "forwarded",
+	                                    "x-client-cert-subject",
+	                                    "x-client-cert-fingerprint",
 	                                    "via"};
 
 	for (size_t i = 0; i < sizeof never / sizeof *never; i++)

@@ -24,7 +24,11 @@ enum rewrite_forwarded {
 
 struct rewrite_rules {
 	enum rewrite_forwarded forwarded;
-	bool secure;          /* the client speaks TLS */
+	bool secure;            /* the client speaks TLS */
+	bool tells_certificate; /* of the client, and nobody else does: subject and fingerprint
+	                         */
+	struct request_text subject;     /* n 0: it has shown none */
+	struct request_text fingerprint; /* its bytes */
 	bool trusted;         /* what clients say of that kind is kept, and added to */
 	const char *host;     /* instead of the client's; NULL: the client's */
 	const char *own_host; /* the upstream's, of a client that named none */
@@ -43,7 +47,7 @@ struct rewrite_answer {
 };
 
 /* The most that a head grows by, beside the lengths of host and peer. */
-#define REWRITE_GROWTH 1024
+#define REWRITE_GROWTH 2048
 
 /*
  * The request's head for an upstream into out.  Its length, or 0 when it is more than size, or
