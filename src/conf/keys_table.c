@@ -176,7 +176,7 @@ const struct keys_row keys_table[] = {
 	{ IN_SERVICE(trust_forwarded), .type = KEYS_BOOL, .types = HTTP, .flags = KEYS_BEHIND, .dflt = "no",
 	  .help = "keep what clients say of that kind; else it is thrown away" },
 	{ IN_SERVICE(client_certificate_headers), .type = KEYS_BOOL, .types = HTTP, .flags = KEYS_BEHIND, .dflt = "no",
-	  .help = "tell of a client's certificate: X-Client-Cert-Subject, -Fingerprint" },
+	  .help = "upstreams are told X-Client-Cert-Subject and -Fingerprint" },
 	{ IN_SERVICE(via), .type = KEYS_BOOL, .types = HTTP, .flags = KEYS_BEHIND, .dflt = "yes",
 	  .help = "both sides are told of us: Via: 1.1 baton" },
 	{ IN_SERVICE(upstream_connections), .type = KEYS_INT, .types = HTTP, .flags = KEYS_BEHIND, .min = 1, .max = 65535,
