@@ -121,6 +121,8 @@ const struct keys_row keys_table[] = {
 	  .help = "the [tls:NAME] that is shown; of several, by the name asked for" },
 	{ IN_LISTEN(handshake_timeout), .type = KEYS_DURATION, .min = 10, .max = HOUR, .dflt = "10s",
 	  .help = "for a client of tls to agree on its keys" },
+	{ IN_LISTEN(hsts), .type = KEYS_DURATION, .min = SECOND, .max = 3650 * 24 * HOUR, .zero = "0s", .dflt = "0s",
+	  .help = "browsers are told to use https alone for so long; 180d; 0s: no" },
 	{ IN_LISTEN(redirect), .type = KEYS_TEXT, .flags = KEYS_MAY_EMPTY, .example = "https",
 	  .help = "requests are sent there: https or https:PORT, same host and path" },
 

@@ -52,6 +52,7 @@ struct conf_listen {
 	size_t *tls_ix;        /* those sections, in that order */
 	size_t ntls;
 	int64_t handshake_timeout; /* ms */
+	int64_t hsts;              /* ms; 0: browsers are not told */
 	char *redirect;            /* "https" or "https:PORT"; NULL: requests are served */
 };
 

@@ -26,6 +26,8 @@ static const struct unit durations[] = {
     {"h", INT64_C(3600) * 1000},
 };
 
+#define DAY (INT64_C(24) * 3600 * 1000) /* is read, and told in hours */
+
 static const struct unit sizes[] = {
     {"", 1},
     {"k", 1 << 10},
@@ -120,8 +122,17 @@ value_octal(const char *s, int64_t *out)
 int
 value_duration(const char *s, int64_t *out)
 {
-	if (strcmp(s, "0") == 0) {
+	int64_t n;
+	const char *rest = number(s, 10, &n);
+
+	if (rest != NULL && strcmp(s, "0") == 0) {
 		*out = 0;
+		return 0;
+	}
+	if (rest != NULL && strcmp(rest, "d") == 0) {
+		if (__builtin_mul_overflow(n, DAY, &n))
+			return -1;
+		*out = n;
 		return 0;
 	}
 	return scaled(s, durations, out);

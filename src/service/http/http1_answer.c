@@ -58,6 +58,36 @@ connection_for(struct exchange *x, enum framing_body body)
 	return connection(x);
 }
 
+/* --- Strict-Transport-Security --- */
+
+static int64_t
+hsts_of(const struct exchange *x)
+{
+	const struct conn *c = x->conn;
+
+	return c->tls != NULL ? self_conf()->listen[c->listener].hsts : 0;
+}
+
+/* Put it at the end of the whole head that len bytes begin with; in clear it means nothing
+ * (RFC 6797, 7.2).  The new length. */
+static size_t
+put_hsts(const struct exchange *x, char *bytes, size_t len, size_t size)
+{
+	char line[64], *end = memmem(bytes, len, "\r\n\r\n", 4);
+	size_t n;
+
+	if (hsts_of(x) == 0 || end == NULL)
+		return len;
+	n = (size_t)snprintf(line, sizeof line, "Strict-Transport-Security: max-age=%lld\r\n",
+	                     (long long)(hsts_of(x) / 1000));
+	if (n > size - len)
+		return len;
+	end += 2;
+	memmove(end + n, end, len - (size_t)(end - bytes));
+	memcpy(end, line, n);
+	return len + n;
+}
+
 /* --- of our own --- */
 
 static size_t
@@ -75,14 +105,17 @@ end(struct exchange *x, size_t len, enum framing_body body, uint64_t n)
 		                           (unsigned long long)n);
 	else if (body == FRAMING_PIECES && !x->request.http10)
 		len = response_head_header(x->text, len, "Transfer-Encoding: chunked\r\n");
-	return response_head_end(x->text, len);
+	return put_hsts(x, x->text, response_head_end(x->text, len), RESPONSE_HEAD_MAX);
 }
 
 static size_t
 error(struct exchange *x, int status)
 {
-	return response_head_error(exchange_text(x), status, respond_date(http_of(x->conn)),
-	                           connection(x), x->request.method == METHOD_HEAD);
+	size_t len =
+	    response_head_error(exchange_text(x), status, respond_date(http_of(x->conn)),
+	                        connection(x), x->request.method == METHOD_HEAD);
+
+	return put_hsts(x, x->text, len, RESPONSE_HEAD_MAX);
 }
 
 static void
@@ -158,7 +191,11 @@ constant(struct exchange *x)
 	}
 	x->out = a->text;
 	x->out_len = a->head;
-	x->heads_out += a->head;
+	if (hsts_of(x) > 0) {
+		x->out = memcpy(exchange_text(x), a->text, a->head);
+		x->out_len = put_hsts(x, x->text, a->head, RESPONSE_HEAD_MAX);
+	}
+	x->heads_out += x->out_len;
 	x->more = a->text + a->head;
 	x->more_len = x->request.method == METHOD_HEAD ? 0 : a->body;
 }
@@ -171,6 +208,7 @@ pass_head(struct exchange *x, const char *head, size_t len, const struct upstrea
 {
 	struct http *h = http_of(x->conn);
 	struct rewrite_answer rules = {.connection = RESPONSE_HEAD_KEEP};
+	size_t n;
 
 	if (r->status >= 200) {
 		rules.via = h->conf->via;
@@ -178,7 +216,11 @@ pass_head(struct exchange *x, const char *head, size_t len, const struct upstrea
 		rules.connection = connection_for(x, body);
 		rules.chunked = body == FRAMING_PIECES && !x->request.http10;
 	}
-	return rewrite_reply(&rules, head, len, r, h->scratch, h->scratch_size);
+	n = rewrite_reply(&rules, head, len, r, h->scratch, h->scratch_size);
+	if (n == 0 || r->status < 200 ||
+	    request_header(head, len, "Strict-Transport-Security").p != NULL)
+		return n;
+	return put_hsts(x, h->scratch, n, h->scratch_size);
 }
 
 static bool
