@@ -135,6 +135,29 @@ show_services(const json_t *list, FILE *out)
 }
 
 static void
+show_certificates(const json_t *list, FILE *out)
+{
+	static const struct table_column columns[] = {
+	    {"TLS", 'l'}, {"CERTIFICATE", 'l'}, {"NAMES", 'l'}, {"DAYS LEFT", 'r'}};
+	struct table *t;
+
+	if (json_array_size(list) == 0)
+		return;
+	t = table_new(columns, COUNT(columns));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *c = json_array_get(list, i);
+
+		table_add(t, mem_strdup(field_string(c, "tls")));
+		table_add(t, mem_strdup(field_string(c, "file")));
+		table_add(t, mem_strdup(field_string(c, "names")));
+		table_add(t, field_number(c, "days_left"));
+	}
+	putc('\n', out);
+	table_print(t, out);
+	table_free(&t);
+}
+
+static void
 show_upstreams(const json_t *list, FILE *out)
 {
 	static const struct table_column columns[] = {
@@ -231,6 +254,7 @@ show_status(const json_t *data, FILE *out)
 	show_generations(json_object_get(data, "generations"), out);
 	putc('\n', out);
 	show_listeners(json_object_get(data, "listeners"), out);
+	show_certificates(json_object_get(data, "certificates"), out);
 	show_services(json_object_get(data, "answers"), out);
 	show_upstreams(json_object_get(data, "upstreams"), out);
 	putc('\n', out);

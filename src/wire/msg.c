@@ -37,6 +37,7 @@ static const struct shape {
     {MSG_LIST_END, "list-end", sizeof(uint64_t), MSG_BODY_MAX, 1, NO_FD},
     {MSG_TASK, "task", sizeof(struct msg_task), MSG_BODY_MAX, 1, NO_FD},
     {MSG_NO_FDS, "lacks", 0, MSG_BODY_MAX, 1, NO_FD},
+    {MSG_CERTIFICATE, "certificate", sizeof(struct msg_certificate), MSG_BODY_MAX, 1, NO_FD},
     {MSG_HELLO, "hello", sizeof(struct msg_hello), MSG_BODY_MAX, 1, NO_FD},
     {MSG_PREPARE, "prepare", sizeof(uint64_t), MSG_BODY_MAX, 1, ANY_FD},
     {MSG_ACK, "ack", sizeof(uint64_t), IDS_MAX, sizeof(uint64_t), NO_FD},

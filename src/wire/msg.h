@@ -43,6 +43,7 @@ enum msg_type {
 	MSG_LIST_END,   /* struct msg_list_end */
 	MSG_TASK,       /* struct msg_task: one line of a list */
 	MSG_NO_FDS, /* had no room for descriptors: say again what I accept on, and my ways */
+	MSG_CERTIFICATE, /* struct msg_certificate: one that I have read */
 	/* worker to worker: a hand-off (wire/handoff.h) */
 	MSG_HELLO = 128, /* struct msg_hello, taker to giver: what it reads */
 	MSG_PREPARE,     /* uint64_t id, a record, and its descriptors */
@@ -150,6 +151,13 @@ struct msg_peer {
 	uint64_t birth; /* of the other worker */
 	uint32_t generation;
 	uint32_t taker; /* 1: connections come from there; 0: they go there */
+};
+
+struct msg_certificate {
+	uint32_t section;              /* into conf.tls of the worker's generation */
+	uint32_t pair;                 /* of it */
+	int64_t not_before, not_after; /* seconds since the epoch */
+	char names[256];               /* with commas; what does not fit is left out */
 };
 
 /* A key of tickets (RFC 5077). */

@@ -468,6 +468,8 @@ worker_main(const struct heritage *heritage)
 	}
 	FAULT("worker-ready");
 	self_page()->state = STATS_READY;
+	if (self_slot() == 0)
+		context_tell();
 	self_tell(MSG_READY, NULL, 0);
 	event_base_dispatch(self.base);
 	stop();

@@ -7,6 +7,7 @@
 #include "master/control/socketfile.h"
 #include "master/listen/listener.h"
 #include "master/state/pidfile.h"
+#include "master/workers/certificates.h"
 #include "master/workers/generation.h"
 
 #define STILL_MS 3000 /* a loop that has not turned for so long; it beats twice a second */
@@ -104,5 +105,6 @@ warnings_json(void)
 	TAILQ_FOREACH (g, generation_all(), link)
 		TAILQ_FOREACH (w, &g->workers, link)
 			look_at(list, w, now);
+	certificates_warn(list);
 	return list;
 }

@@ -11,6 +11,7 @@
 #include "master/change/preflight.h"
 #include "master/core/env.h"
 #include "master/verbs/listing.h"
+#include "master/workers/certificates.h"
 #include "master/workers/generation.h"
 #include "master/workers/mend.h"
 #include "master/workers/slot.h"
@@ -51,6 +52,8 @@ heard(struct worker *w, const struct msg *m)
 		w->unsure = true;
 		successors_again(w);
 		return true;
+	case MSG_CERTIFICATE:
+		return certificates_heard(w->gen, m);
 	case MSG_CONN:
 	case MSG_TASK:
 		listings_line(w, m);

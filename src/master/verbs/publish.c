@@ -19,7 +19,7 @@ static uint64_t told_ms;
 static struct event *later; /* what was too early */
 
 /* The parts that are dropped first when there is no room for all. */
-static const char *const spare[] = {"workers", "history", "upstreams", "answers", "listeners"};
+static const char *const spare[] = {"workers", "history", "upstreams", "answers", "certificates", "listeners"};
 
 static void
 empty(json_t *status, const char *list)

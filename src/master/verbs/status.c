@@ -11,6 +11,7 @@
 #include "master/core/env.h"
 #include "master/listen/listener.h"
 #include "master/state/jsontext.h"
+#include "master/workers/certificates.h"
 #include "master/workers/generation.h"
 #include "wire/figures.h"
 #include "wire/stats.h"
@@ -268,11 +269,11 @@ status_json(void)
 	const struct generation *g = generation_active();
 
 	return json_pack(
-	    "{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
+	    "{s:i, s:s, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
 	    (int)getpid(), "version", env.program->version, "uptime_ms",
 	    (json_int_t)(clock_ms() - env.started_ms), "state", state_name(), "generation",
 	    g != NULL ? (int)g->id : 0, "generations", generations(), "listeners", listeners(),
-	    "answers", all_answers(), "upstreams", upstreams(), "last", history_last(),
+	    "certificates", certificates_json(), "answers", all_answers(), "upstreams", upstreams(), "last", history_last(),
 	    "change", change_json(), "totals", totals(), "counters", counters(), "warnings",
 	    warnings_json());
 }

@@ -380,6 +380,7 @@ generation_free(struct generation *g, generation_gone_fn *gone)
 	gone(g);
 	while ((w = TAILQ_FIRST(&g->workers)) != NULL)
 		slot_free(w);
+	free(g->certificates);
 	secrets_close(g->conf, &g->secrets);
 	conf_free(&g->conf);
 	free(g->version);

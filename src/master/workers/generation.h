@@ -21,6 +21,7 @@
 
 struct fdlist;
 struct listener;
+struct msg_certificate;
 
 /* A listener as this generation uses it. */
 struct generation_use {
@@ -49,6 +50,8 @@ struct generation {
 	struct policy_slot *slot;
 	uint32_t nslots;
 	struct worker_list workers;
+	struct msg_certificate *certificates; /* certificates.h */
+	size_t ncertificates;
 	int *secrets; /* secrets.h; NULL: none are open */
 	struct generation_use *use;
 	size_t nuse;

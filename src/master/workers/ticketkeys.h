@@ -1,7 +1,7 @@
 /*
- * ticketkeys: the keys by which clients of TLS resume their sessions, made by the master and the
- * same in all workers, over reloads, upgrades and crashes.  They are renewed after ticket_life;
- * the one before opens tickets for as long again.
+ * ticketkeys: the keys by which clients of TLS resume their sessions, made by the master and
+ * the same in all workers, over reloads, upgrades and crashes.  They are renewed after
+ * ticket_life; the one before opens tickets for as long again.
  */
 #ifndef BATON_MASTER_WORKERS_TICKETKEYS_H
 #define BATON_MASTER_WORKERS_TICKETKEYS_H

@@ -117,6 +117,23 @@ put_listeners(FILE *f, const json_t *view)
 }
 
 static void
+put_certificates(FILE *f, const json_t *view)
+{
+	const json_t *list = json_object_get(view, "certificates"), *c;
+	size_t i;
+
+	if (is_left_out(view, "certificates") || json_array_size(list) == 0)
+		return;
+	begin(f, "certificate_expiry_seconds", "gauge",
+	      "When a certificate ends, in seconds since the epoch.");
+	json_array_foreach ((json_t *)(uintptr_t)list, i, c) {
+		put_label(f, "baton_certificate_expiry_seconds{", c, "tls");
+		put_label(f, ",", c, "file");
+		fprintf(f, "} %" JSON_INTEGER_FORMAT "\n", number(c, "not_after"));
+	}
+}
+
+static void
 put_workers(FILE *f, const json_t *g)
 {
 	const json_t *workers = json_object_get(g, "workers"), *w;
@@ -397,6 +414,7 @@ metrics_text(void)
 	put_server(f, view);
 	put_generations(f, view);
 	put_listeners(f, view);
+	put_certificates(f, view);
 	put_answers(f, view);
 	put_upstreams(f, view);
 	put_heartbeats(f);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "tls/suite.h"
+#include "worker/core/self.h"
 #include "worker/tls/identity.h"
 #include "worker/tls/tickets.h"
 #include "worker/tls/wipe.h"
@@ -180,6 +181,19 @@ context_start(const struct conf *conf, const int *files, struct conf_errors *err
 		if (files != NULL)
 			files += conf_tls_files(&conf->tls[i]);
 	}
+}
+
+void
+context_tell(void)
+{
+	for (size_t i = 0; cx.conf != NULL && i < cx.conf->ntls; i++)
+		for (size_t k = 0; k < cx.identity[i].ncertificate; k++) {
+			struct msg_certificate c = {.section = (uint32_t)i,
+			                            .pair = (uint32_t)k};
+
+			identity_tell(&cx.identity[i], k, &c);
+			self_tell(MSG_CERTIFICATE, &c, sizeof c);
+		}
 }
 
 void

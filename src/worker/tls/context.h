@@ -21,6 +21,9 @@ struct conf_errors;
 void context_start(const struct conf *conf, const int *files, struct conf_errors *errors);
 void context_stop(void);
 
+/* Tell the master of each certificate. */
+void context_tell(void);
+
 /* Does that listener speak TLS? */
 bool context_has(uint32_t listener);
 

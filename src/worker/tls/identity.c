@@ -4,17 +4,20 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "wire/msg.h"
 #include "worker/core/self.h"
 
 #define FILE_SIZE_MAX (1u << 20) /* of certificates, keys and answers of OCSP */
@@ -302,4 +305,58 @@ identity_free(struct identity *id)
 		X509_free(id->certificate[i]);
 	free(id->certificate);
 	free(id->staple);
+}
+
+/* --- for operators --- */
+
+static int64_t
+seconds_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static void
+add_name(char *names, size_t size, const char *name, size_t n)
+{
+	size_t have = strlen(names), comma = have > 0 ? 2 : 0;
+
+	if (have + comma + n + 1 > size)
+		return;
+	memcpy(names + have, ", ", comma);
+	memcpy(names + have + comma, name, n);
+	names[have + comma + n] = '\0';
+}
+
+static void
+add_names(const X509 *cert, char *names, size_t size)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	char common[128];
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
+
+		if (name->type == GEN_DNS)
+			add_name(names, size,
+			         (const char *)ASN1_STRING_get0_data(name->d.dNSName),
+			         (size_t)ASN1_STRING_length(name->d.dNSName));
+	}
+	GENERAL_NAMES_free(all);
+	if (*names == '\0' &&
+	    X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, common,
+	                              sizeof common) > 0)
+		add_name(names, size, common, strlen(common));
+}
+
+void
+identity_tell(const struct identity *id, size_t i, struct msg_certificate *to)
+{
+	const X509 *cert = id->certificate[i];
+
+	AN(i < id->ncertificate);
+	to->not_before = seconds_of(X509_get0_notBefore(cert));
+	to->not_after = seconds_of(X509_get0_notAfter(cert));
+	add_names(cert, to->names, sizeof to->names);
 }

@@ -10,6 +10,7 @@
 
 struct conf;
 struct conf_errors;
+struct msg_certificate;
 
 struct identity {
 	SSL_CTX *ctx;
@@ -25,6 +26,9 @@ void identity_load(struct identity *id, const struct conf *conf, size_t section,
                    const int *files, struct conf_errors *errors);
 
 void identity_free(struct identity *id);
+
+/* What is to be told of its i-th certificate. */
+void identity_tell(const struct identity *id, size_t i, struct msg_certificate *to);
 
 /* Why OpenSSL failed last, into buf, which is returned; what it had kept is forgotten. */
 const char *identity_error(char *buf, unsigned size);
