@@ -104,7 +104,7 @@ readable(struct conn *c)
 		return;
 	}
 	if (n == 0) {
-		conn_close(c, "closed by the peer"); /* nothing is unsent while we read */
+		conn_done(c, "closed by the peer"); /* nothing is unsent while we read */
 		return;
 	}
 	timelist_join(e->idle, &c->timed);
@@ -122,7 +122,7 @@ drain(struct conn *c)
 	if (c->state != CONN_IDLE || !self_stopping())
 		return;
 	readable(c);
-	if (c->life < CONN_LINGERS && c->state == CONN_IDLE)
+	if (c->life < CONN_LINGERS && c->state == CONN_IDLE && !conn_is_amid_record(c))
 		conn_finish(c, "idle when the drain began");
 }
 

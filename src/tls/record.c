@@ -9,10 +9,6 @@
 
 #define AAD_MAX 13
 
-/* Bounds of what a peer may say without saying anything. */
-#define EMPTIES_MAX 32 /* records without data in a row */
-#define UPDATES_MAX 32 /* KeyUpdates without data between them */
-
 /* RFC 8446, 5.5: 2^24.5 records with one key of AES-GCM; we renew it before. */
 #define SEALS_MAX (UINT64_C(1) << 24)
 
@@ -341,7 +337,7 @@ update(struct tls_state *s, unsigned wanted)
 {
 	if (wanted > 1)
 		return TLS_ILLEGAL_PARAMETER;
-	if (++s->updates > UPDATES_MAX)
+	if (++s->updates > TLS_IDLE_MAX)
 		return TLS_UNEXPECTED_MESSAGE;
 	s->owe_update |= wanted == 1;
 	return tls_half_update(s->suite, &s->rx) < 0 ? TLS_INTERNAL_ERROR : 0;
@@ -362,7 +358,7 @@ take_message(struct tls_state *s, const uint8_t *p, size_t n)
 	if (memcmp(s->message, begins, n) != 0)
 		return TLS_UNEXPECTED_MESSAGE;
 	if (s->nmessage < TLS_MESSAGE_MAX)
-		return ++s->empties > EMPTIES_MAX ? TLS_UNEXPECTED_MESSAGE : 0;
+		return ++s->empties > TLS_IDLE_MAX ? TLS_UNEXPECTED_MESSAGE : 0;
 	s->nmessage = 0;
 	return update(s, s->message[TLS_MESSAGE_MAX - 1]);
 }
@@ -374,7 +370,7 @@ take_hello(struct tls_state *s, const uint8_t *p, size_t n)
 	if (n < 4 || p[0] != CLIENT_HELLO || ((size_t)p[1] << 16 | p[2] << 8 | p[3]) != n - 4)
 		return TLS_UNEXPECTED_MESSAGE;
 	s->owe_no = true;
-	return ++s->empties > EMPTIES_MAX ? TLS_NO_RENEGOTIATION : 0;
+	return ++s->empties > TLS_IDLE_MAX ? TLS_NO_RENEGOTIATION : 0;
 }
 
 static enum tls_result
@@ -396,15 +392,15 @@ take_alert(struct tls_state *s, const uint8_t *p, size_t *n)
 	*n = p[1];
 	if (p[1] != TLS_USER_CANCELED && (s->suite->version == TLS_1_3 || p[0] != WARNING))
 		return TLS_GOT_ALERT;
-	return ++s->empties > EMPTIES_MAX ? wrong(n, TLS_UNEXPECTED_MESSAGE) : TLS_GOT_NOTHING;
+	return ++s->empties > TLS_IDLE_MAX ? wrong(n, TLS_UNEXPECTED_MESSAGE) : TLS_GOT_NOTHING;
 }
 
 static enum tls_result
 take_data(struct tls_state *s, size_t *n)
 {
 	if (*n == 0)
-		return ++s->empties > EMPTIES_MAX ? wrong(n, TLS_UNEXPECTED_MESSAGE)
-		                                  : TLS_GOT_NOTHING;
+		return ++s->empties > TLS_IDLE_MAX ? wrong(n, TLS_UNEXPECTED_MESSAGE)
+		                                   : TLS_GOT_NOTHING;
 	s->empties = s->updates = 0;
 	return TLS_GOT_DATA;
 }

@@ -245,7 +245,8 @@ tls_state_read(struct tls_state *s, const void *bytes, size_t n)
 	take_half(&in, s->suite, &s->rx);
 	take_half(&in, s->suite, &s->tx);
 	if (in.ended || in.p != in.end || (flags & ~(unsigned)FLAGS) != 0 ||
-	    s->nmessage > TLS_MESSAGE_MAX || s->max_plain < TLS_PLAIN_LEAST ||
+	    s->nmessage > TLS_MESSAGE_MAX || s->empties > TLS_IDLE_MAX ||
+	    s->updates > TLS_IDLE_MAX || s->max_plain < TLS_PLAIN_LEAST ||
 	    s->max_plain > TLS_PLAIN_MAX)
 		return "its TLS state is damaged";
 	return NULL;

@@ -15,6 +15,7 @@
 
 #define TLS_PLAIN_MAX   16384 /* of a record (RFC 8446, 5.1) */
 #define TLS_PLAIN_LEAST 512   /* that a client may ask for instead (RFC 6066, 4) */
+#define TLS_IDLE_MAX    32    /* records, and KeyUpdates, without data between them */
 #define TLS_MESSAGE_MAX 5     /* of a message whose rest is still to come: a KeyUpdate's */
 
 /* One direction. */

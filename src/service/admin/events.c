@@ -380,7 +380,7 @@ readable(struct conn *c)
 	ssize_t n = conn_read(c, waste, sizeof waste);
 
 	if (n == 0)
-		conn_close(c, "closed by the peer");
+		conn_done(c, "closed by the peer");
 	else if (n == CONN_ERROR)
 		conn_close(c, "broken by the peer");
 }

@@ -191,7 +191,7 @@ ended(struct conn *c, struct exchange *x)
 		return;
 	}
 	if (x->phase == PHASE_HEAD && x->from == x->to) {
-		conn_close(c, "closed by the peer");
+		conn_done(c, "closed by the peer");
 		return;
 	}
 	conn_set_state(c, CONN_BUSY);
@@ -277,7 +277,7 @@ http1_drain(struct conn *c)
 	if (c->state != CONN_IDLE)
 		return;
 	readable(c); /* the last look: a request that is there already is served */
-	if (c->life < CONN_LINGERS && c->state == CONN_IDLE)
+	if (c->life < CONN_LINGERS && c->state == CONN_IDLE && !conn_is_amid_record(c))
 		conn_finish(c, "idle when the drain began");
 }
 

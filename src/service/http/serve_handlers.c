@@ -43,7 +43,7 @@ go_on(struct handler *handler)
 		handler_next_piece(handler);
 	if (x->phase != PHASE_RESPONDER)
 		x->framing->hear(x, true);
-	if (c->life != CONN_CLOSED)
+	if (c->life == CONN_LIVES)
 		x->framing->go_on(c);
 }
 

@@ -52,11 +52,13 @@ module_freeze(struct conn *c, struct handoff_record *r)
 	struct baton_blob b = {0};
 	struct envelope e = {0};
 	struct iovec unread = unsent_rest(&bc->unread);
-	size_t room = HANDOFF_RECORD_MAX - BLOB_ROOM - unread.iov_len;
+	size_t taken = unread.iov_len + r->tls_in.n + r->tls_plain.n + r->tls_out.n;
+	size_t room =
+	    taken < HANDOFF_RECORD_MAX - BLOB_ROOM ? HANDOFF_RECORD_MAX - BLOB_ROOM - taken : 0;
 
 	if (atomic_load(&bc->holds) > 1 || bc->broken || !freeze_module(bc, &b))
 		return false;
-	if (b.n > room - sizeof e)
+	if (room < sizeof e || b.n > room - sizeof e)
 		return false;
 	strncpy(e.module, stream_module(bc)->name, sizeof e.module - 1);
 	e.version = b.version;

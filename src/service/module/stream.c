@@ -228,7 +228,7 @@ work(struct baton_conn *bc)
 		start_limit(bc);
 	set_state(bc);
 	set_interest(bc);
-	if (c->life == CONN_CLOSED)
+	if (c->life != CONN_LIVES)
 		return;
 	was_blocked |= outbox_was_refused(bc);
 	if (was_blocked && !bc->blocked && stream_module(bc)->flushed != NULL)

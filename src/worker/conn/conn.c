@@ -268,9 +268,9 @@ conn_go_on(struct conn *c)
 	c->deaf = false;
 	conn_arm(c);
 	watch(c);
-	if (c->life != CONN_CLOSED && conn_is_met(c))
+	if (c->life == CONN_LIVES && conn_is_met(c))
 		c->service->type->resume(c);
-	else if (c->life != CONN_CLOSED)
+	else if (c->life == CONN_LIVES)
 		conn_tls_limit(c);
 	conn_again(c);
 	conn_place_settle(c);

@@ -157,6 +157,9 @@ void conn_account(struct conn *c, uint64_t in, uint64_t out);
 /* Is there something to read?  A look at the socket. */
 bool conn_has_input(const struct conn *c);
 
+/* Has a part of a record come (TLS), so that something is on its way that can't be read yet? */
+bool conn_is_amid_record(const struct conn *c);
+
 /* Tell the waitgroup.  NEW can be left and never entered again. */
 void conn_set_state(struct conn *c, enum conn_state state);
 

@@ -29,8 +29,10 @@
 #define LINGER_MS       2000  /* after our half-close, for the peer's */
 #define LINGER_DRAIN_MS 15    /* the same while the worker wants to leave */
 #define LINGER_MAX_MS   30000 /* a peer that takes in nothing holds us no longer */
-#define FRESH_MS        1000  /* a stop waits so long for a first byte */
-#define FRESH_TICK_MS   50
+#define UNSENT_MAX_MS                                                                          \
+	120000 /* the same where the kernel has not got all yet: it would wait so, too */
+#define FRESH_MS      1000 /* a stop waits so long for a first byte */
+#define FRESH_TICK_MS 50
 
 _Static_assert(LINGER_DRAIN_MS < LINGER_MS && LINGER_MS < LINGER_MAX_MS,
                "each linger limit is a part of the next");
@@ -64,7 +66,7 @@ linger_over(const struct conn *c)
 	int n = 0;
 
 	if (c->tls != NULL && transport_has_unsent(c->tls))
-		return since > LINGER_MAX_MS;
+		return since > UNSENT_MAX_MS;
 	if (since > LINGER_MAX_MS || ioctl(c->fd, SIOCOUTQ, &n) < 0 || n == 0)
 		return true;
 	if (ioctl(c->fd, SIOCOUTQNSD, &n) < 0 || n > 0)
@@ -132,26 +134,6 @@ on_silence(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void
-conn_linger_read(struct conn *c)
-{
-	static char waste[16384];
-
-	for (int i = 0; i < 8; i++) {
-		ssize_t n = recv(c->fd, waste, sizeof waste, MSG_DONTWAIT);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n > 0)
-			conn_account(c, (uint64_t)n, 0);
-		if (n <= 0 || clock_tick_ms() - c->since_ms > LINGER_MAX_MS) {
-			conn_close(c, c->why);
-			return;
-		}
-		conn_linger_again(c); /* a peer that still sends is not done */
-	}
-}
-
 static void
 release(struct conn *c)
 {
@@ -206,16 +188,44 @@ close_now(struct conn *c, const char *why)
 	end(c, why);
 }
 
-/* What is sealed was written, as far as its service knows; and whoever has said all, in order,
- * is answered so. */
+/* The peer has ended: nothing more is read, and what is sealed still goes out. */
+static bool
+goes_on_sending(struct conn *c)
+{
+	if (c->tls == NULL || !transport_has_unsent(c->tls))
+		return false;
+	conn_want(c, 0);
+	return true;
+}
+
+void
+conn_linger_read(struct conn *c)
+{
+	static char waste[16384];
+
+	for (int i = 0; i < 8; i++) {
+		ssize_t n = recv(c->fd, waste, sizeof waste, MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n == 0 && goes_on_sending(c))
+			return;
+		if (n > 0)
+			conn_account(c, (uint64_t)n, 0);
+		if (n <= 0 || clock_tick_ms() - c->since_ms > LINGER_MAX_MS) {
+			close_now(c, c->why);
+			return;
+		}
+		conn_linger_again(c); /* a peer that still sends is not done */
+	}
+}
+
+/* Who has said all in order (conn_shut) has it delivered; a cut is no end in order, and what is
+ * sealed and not sent goes with it. */
 void
 conn_close(struct conn *c, const char *why)
 {
-	bool lives = c->life == CONN_LIVES && c->tls != NULL;
-
-	if (lives && transport_was_ended(c->tls))
-		conn_shut(c);
-	if (lives && transport_has_unsent(c->tls))
+	if (c->life == CONN_LIVES && c->tls != NULL && transport_ends(c->tls))
 		conn_finish(c, why);
 	else
 		close_now(c, why);

@@ -21,6 +21,12 @@ conn_is_met(const struct conn *c)
 }
 
 bool
+conn_is_amid_record(const struct conn *c)
+{
+	return c->tls != NULL && transport_is_amid_record(c->tls);
+}
+
+bool
 conn_has_input(const struct conn *c)
 {
 	char byte;
@@ -40,9 +46,14 @@ result(ssize_t n)
 ssize_t
 conn_take(struct conn *c, void *buf, size_t len)
 {
-	if (c->tls != NULL)
-		return transport_read(c->tls, c->fd, buf, len);
-	return result(recv(c->fd, buf, len, MSG_DONTWAIT));
+	ssize_t n;
+
+	if (c->tls == NULL)
+		return result(recv(c->fd, buf, len, MSG_DONTWAIT));
+	n = transport_read(c->tls, c->fd, buf, len);
+	conn_arm(c); /* what came beside data may have been answered */
+	conn_again(c);
+	return n;
 }
 
 ssize_t

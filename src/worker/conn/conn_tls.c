@@ -59,12 +59,14 @@ conn_tls_stop(void)
 void
 conn_tls_limit(struct conn *c)
 {
-	timelist_join(ct.limit[c->listener], transport_limit(c->tls));
+	timelist_join_left(ct.limit[c->listener], transport_limit(c->tls),
+	                   *transport_left(c->tls));
 }
 
 void
 conn_tls_no_limit(struct conn *c)
 {
+	*transport_left(c->tls) = timelist_left(transport_limit(c->tls));
 	timelist_leave(transport_limit(c->tls));
 }
 
@@ -133,17 +135,14 @@ meet(struct conn *c)
 	return c->deaf ? 0 : c->wants;
 }
 
-/* Who has taken the longest makes room, as silent connections do (conn_make_room). */
+/* Of all handshakes that go on, whatever their listener, the oldest makes room for one more. */
 static void
-make_room(const struct conn *c)
+make_room(void)
 {
-	struct timed *oldest = timelist_next(ct.limit[c->listener]);
-	struct conn *o = oldest != NULL ? transport_owner(oldest) : NULL;
+	struct conn *oldest = transport_oldest_shaking();
 
-	if (o == NULL || o == c)
-		return;
 	stats_add(self_page(), STATS_HANDSHAKES_FAILED, 1);
-	conn_finish(o, "too many TLS handshakes at a time");
+	conn_finish(oldest, "too many TLS handshakes at a time");
 }
 
 static short
@@ -151,10 +150,9 @@ shake(struct conn *c)
 {
 	int done;
 
-	if (transport_shaking() >= SHAKING_MAX)
-		make_room(c);
+	if (!transport_has_begun(c->tls) && transport_shaking() >= SHAKING_MAX)
+		make_room();
 	done = transport_shake(c->tls, c->fd);
-
 	pace_look();
 	if (done < 0)
 		shake_failed(c);
@@ -179,6 +177,13 @@ conn_tls_event(struct conn *c, short what)
 			conn_close(c, c->why);
 		return c->life == CONN_LIVES && !c->deaf ? (short)c->wants : 0;
 	}
+	if (c->life == CONN_LINGERS && (what & EV_WRITE)) {
+		c->since_ms = clock_tick_ms(); /* it takes in something */
+		if (c->wants == 0 && !transport_has_unsent(c->tls)) {
+			conn_close(c, c->why);
+			return 0;
+		}
+	}
 	conn_arm(c);
 	if (transport_has_unsent(c->tls))
 		what &= ~EV_WRITE; /* no room for more yet */
@@ -196,6 +201,8 @@ conn_freeze(struct conn *c, struct handoff_record *r)
 {
 	if (c->tls != NULL && !transport_freeze(c->tls, r))
 		return false;
+	if (!conn_is_met(c))
+		r->left_ms = timelist_left(transport_limit(c->tls));
 	return !conn_is_met(c) || c->service->type->freeze(c, r);
 }
 
@@ -207,6 +214,8 @@ conn_thaw(struct conn *c, struct handoff_record *r)
 	AN(c->life == CONN_HELD);
 	if (r->tls.n > 0)
 		fault = transport_thaw(&c->tls, c->listener, c, r);
+	if (fault == NULL && !conn_is_met(c))
+		*transport_left(c->tls) = r->left_ms;
 	if (fault != NULL || !conn_is_met(c))
 		return fault;
 	fault = c->service->type->thaw(c, r);

@@ -17,6 +17,7 @@
 
 #define SECURE_HEAP   (256u * 1024)
 #define SECURE_LEAST  16
+#define NAME_SIZE     256 /* of a host, with its NUL */
 #define TICKET_LIFE_S 86400
 
 static struct {
@@ -69,22 +70,57 @@ choose(const struct conf_listen *l, const char *name)
 	return NULL;
 }
 
-/* The exact name before a wildcard; the first section for all others. */
-static int
-on_name(SSL *ssl, int *alert, void *arg)
+/* The name in a ClientHello (RFC 6066, 3): a list of one, of the type host_name.  False: none.
+ */
+static bool
+read_name(SSL *ssl, char name[NAME_SIZE])
 {
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	const struct identity *id = choose(SSL_get_ex_data(ssl, cx.listen_index), name);
+	const unsigned char *p;
+	size_t n, len;
+
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1 || n < 5)
+		return false;
+	len = (size_t)p[3] << 8 | p[4];
+	if (p[2] != TLSEXT_NAMETYPE_host_name || len != n - 5 || len == 0 || len >= NAME_SIZE ||
+	    memchr(p + 5, '\0', len) != NULL)
+		return false;
+	memcpy(name, p + 5, len);
+	name[len] = '\0';
+	return true;
+}
+
+/*
+ * The exact name before a wildcard; the first section for all others.  Before a session is
+ * looked at: one is resumed only in the section that it was made in, by whose rules its client
+ * was asked for a certificate.
+ */
+static int
+on_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct conf_listen *l = SSL_get_ex_data(ssl, cx.listen_index);
+	const struct identity *id;
+	char name[NAME_SIZE];
 
 	(void)alert;
 	(void)arg;
-	if (name == NULL)
-		return SSL_TLSEXT_ERR_NOACK;
+	id = read_name(ssl, name) ? choose(l, name) : NULL;
 	if (id != NULL && id->ctx != SSL_get_SSL_CTX(ssl)) {
 		SSL_set_SSL_CTX(ssl, id->ctx);
 		SSL_set_verify(ssl, SSL_CTX_get_verify_mode(id->ctx), NULL);
+		SSL_set_session_id_context(ssl, id->sid, sizeof id->sid);
 	}
-	return SSL_TLSEXT_ERR_OK;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* The name was looked at. */
+static int
+on_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	(void)arg;
+	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL
+	           ? SSL_TLSEXT_ERR_OK
+	           : SSL_TLSEXT_ERR_NOACK;
 }
 
 static bool
@@ -143,13 +179,10 @@ set_limits(SSL_CTX *ctx, const struct conf_tls *t)
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)t->name,
-	                               (unsigned)(strlen(t->name) > SSL_MAX_SID_CTX_LENGTH
-	                                              ? SSL_MAX_SID_CTX_LENGTH
-	                                              : strlen(t->name)));
 	SSL_CTX_set_timeout(ctx, TICKET_LIFE_S);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, tickets_on_one);
 	SSL_CTX_set_keylog_callback(ctx, on_secret);
+	SSL_CTX_set_client_hello_cb(ctx, on_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
 	SSL_CTX_set_verify(ctx, verify[t->verify], NULL);
@@ -178,6 +211,7 @@ context_start(const struct conf *conf, const int *files, struct conf_errors *err
 			log_fatal("OpenSSL makes no context");
 		set_limits(id->ctx, &conf->tls[i]);
 		identity_load(id, conf, i, files, errors);
+		SSL_CTX_set_session_id_context(id->ctx, id->sid, sizeof id->sid);
 		if (files != NULL)
 			files += conf_tls_files(&conf->tls[i]);
 	}

@@ -9,6 +9,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -226,7 +227,7 @@ use_pair(struct blame b, SSL_CTX *ctx, size_t i, const int *files)
 }
 
 static void
-use_client_ca(const struct blame *b, SSL_CTX *ctx, int fd)
+use_client_ca(const struct blame *b, SSL_CTX *ctx, int fd, EVP_MD_CTX *sid)
 {
 	STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
 	size_t n;
@@ -239,6 +240,7 @@ use_client_ca(const struct blame *b, SSL_CTX *ctx, int fd)
 		sk_X509_NAME_free(names);
 		return;
 	}
+	EVP_DigestUpdate(sid, text, n);
 	in = BIO_new_mem_buf(text, (int)n);
 	while ((cert = PEM_read_bio_X509(in, NULL, no_password, NULL)) != NULL) {
 		found += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert);
@@ -268,24 +270,39 @@ on_staple(SSL *ssl, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* A session holds what is known of its client: it is good for no other section, and for none
+ * that has asked otherwise. */
+static void
+begin_sid(EVP_MD_CTX *sid, const struct conf_tls *t)
+{
+	if (sid == NULL || EVP_DigestInit_ex(sid, EVP_sha256(), NULL) != 1)
+		log_fatal("out of memory: a section of TLS");
+	EVP_DigestUpdate(sid, t->name, strlen(t->name) + 1);
+	EVP_DigestUpdate(sid, &t->verify, sizeof t->verify);
+}
+
 /* The files of a section are in the order of its pairs, then client_ca and staple. */
 void
 identity_load(struct identity *id, const struct conf *conf, size_t i, const int *files,
               struct conf_errors *errors)
 {
 	const struct conf_tls *t = &conf->tls[i];
+	EVP_MD_CTX *sid = EVP_MD_CTX_new();
 	struct blame b = {.id = id, .conf = conf, .errors = errors, .tls = i};
 	size_t behind = 2 * t->ncertificate;
 
 	AN(id->ctx != NULL);
 	for (size_t k = 0; k < t->ncertificate && k < t->nkey; k++)
 		use_pair(b, id->ctx, k, files);
+	begin_sid(sid, t);
 	if (t->client_ca != NULL) {
 		b.key = "client_ca";
 		b.path = t->client_ca;
 		b.line = conf_line(conf, CONF_TLS, i, b.key);
-		use_client_ca(&b, id->ctx, files != NULL ? files[behind] : -1);
+		use_client_ca(&b, id->ctx, files != NULL ? files[behind] : -1, sid);
 	}
+	EVP_DigestFinal_ex(sid, id->sid, NULL);
+	EVP_MD_CTX_free(sid);
 	if (t->staple != NULL) {
 		b.key = "staple";
 		b.path = t->staple;

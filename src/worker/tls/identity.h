@@ -18,6 +18,7 @@ struct identity {
 	size_t ncertificate;
 	unsigned char *staple; /* an answer of OCSP; NULL: none */
 	size_t nstaple;
+	unsigned char sid[32]; /* of its sessions: others can't be resumed */
 };
 
 /* Read the files of a section into id->ctx: from descriptors in the order of conf_tls_file, or

@@ -24,10 +24,12 @@ transport_new(uint32_t listener, void *owner)
 	t->shaking = mem_alloc(sizeof *t->shaking);
 	t->shaking->owner = owner;
 	t->shaking->listener = listener;
+	t->shaking->left_ms = UINT64_MAX;
 	return t;
 }
 
 static unsigned nshaking;
+static TAILQ_HEAD(, shaking) begun = TAILQ_HEAD_INITIALIZER(begun);
 
 unsigned
 transport_shaking(void)
@@ -40,6 +42,7 @@ begin_shaking(struct shaking *s)
 {
 	s->shake = shake_new(s->listener);
 	nshaking++;
+	TAILQ_INSERT_TAIL(&begun, s, link);
 }
 
 void
@@ -48,7 +51,10 @@ transport_give_up(struct transport *t)
 	if (t->shaking == NULL)
 		return;
 	timelist_leave(&t->shaking->limit);
-	nshaking -= t->shaking->shake != NULL;
+	if (t->shaking->shake == NULL)
+		return;
+	nshaking--;
+	TAILQ_REMOVE(&begun, t->shaking, link);
 	shake_free(&t->shaking->shake);
 }
 
@@ -105,6 +111,26 @@ bool
 transport_resumed(const struct transport *t)
 {
 	return t->resumed;
+}
+
+uint64_t *
+transport_left(struct transport *t)
+{
+	AN(t->shaking != NULL);
+	return &t->shaking->left_ms;
+}
+
+bool
+transport_has_begun(const struct transport *t)
+{
+	return t->shaking == NULL || t->shaking->shake != NULL;
+}
+
+void *
+transport_oldest_shaking(void)
+{
+	AN(!TAILQ_EMPTY(&begun));
+	return TAILQ_FIRST(&begun)->owner;
 }
 
 bool

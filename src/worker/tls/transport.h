@@ -40,6 +40,15 @@ bool transport_shakes(const struct transport *t);
 struct timed *transport_limit(struct transport *t);
 void *transport_owner(struct timed *limit);
 
+/* What is left of it, ms, for when it goes on; UINT64_MAX: all. */
+uint64_t *transport_left(struct transport *t);
+
+/* A record was fed. */
+bool transport_has_begun(const struct transport *t);
+
+/* The owner of the oldest one that has begun, and is not over.  There is one. */
+void *transport_oldest_shaking(void);
+
 /* How many of all have begun, and are not over: each holds some 46 kB of OpenSSL's. */
 unsigned transport_shaking(void);
 
@@ -71,8 +80,11 @@ ssize_t transport_sendfile(struct transport *t, int fd, int file, off_t *offset,
 /* Something can be read that the socket does not tell of. */
 bool transport_has_input(const struct transport *t);
 
-/* The client has said all, in order. */
-bool transport_was_ended(const struct transport *t);
+/* All is said (transport_end), and some of it waits for the socket to take it. */
+bool transport_ends(const struct transport *t);
+
+/* A part of a record has come. */
+bool transport_is_amid_record(const struct transport *t);
 
 /* Something waits for the socket to take it. */
 bool transport_has_unsent(const struct transport *t);

@@ -3,6 +3,8 @@
 #ifndef BATON_WORKER_TLS_TRANSPORT_INT_H
 #define BATON_WORKER_TLS_TRANSPORT_INT_H
 
+#include <sys/queue.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +17,8 @@
 
 /* Until the handshake is over. */
 struct shaking {
+	TAILQ_ENTRY(shaking) link; /* of those that have begun, the oldest first */
+	uint64_t left_ms;
 	struct timed limit;
 	void *owner;
 	uint32_t listener;
@@ -40,7 +44,8 @@ struct transport {
 	bool ends : 1;      /* when `out` is sent the socket is half-closed */
 	bool ended : 1;     /* it is */
 	bool http : 1;
-	bool resumed : 1; /* its session is one from before */
+	bool end_told : 1; /* its service has heard of the end, or of what is broken */
+	bool resumed : 1;  /* its session is one from before */
 };
 
 /* What is read from a socket, before it is opened. */

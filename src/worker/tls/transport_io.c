@@ -142,9 +142,15 @@ transport_has_unsent(const struct transport *t)
 }
 
 bool
-transport_was_ended(const struct transport *t)
+transport_ends(const struct transport *t)
 {
-	return t->state.closed_in;
+	return t->ends && bytes_left(&t->out) > 0 && t->why == NULL;
+}
+
+bool
+transport_is_amid_record(const struct transport *t)
+{
+	return t->shaking == NULL && bytes_left(&t->in) > 0;
 }
 
 /* What the protocol owes, before any data. */
@@ -323,7 +329,11 @@ has_record(const struct transport *t)
 bool
 transport_has_input(const struct transport *t)
 {
-	return t->shaking == NULL && (bytes_left(&t->plain) > 0 || has_record(t));
+	bool over = t->state.closed_in || t->why != NULL;
+
+	if (t->shaking != NULL)
+		return false;
+	return bytes_left(&t->plain) > 0 || (over ? !t->end_told : has_record(t));
 }
 
 /* What was read before, and more of it from the socket if there is no whole record.  > 0: so
@@ -368,6 +378,18 @@ answer(struct transport *t, int fd)
 		transport_put(t, fd, sealed, (size_t)n, false);
 }
 
+/* 0, TRANSPORT_ERROR, or TRANSPORT_AGAIN where it goes on. */
+static ssize_t
+tell_end(struct transport *t)
+{
+	bool over = t->state.closed_in || t->why != NULL;
+
+	t->end_told |= over;
+	if (t->state.closed_in)
+		return 0;
+	return over ? TRANSPORT_ERROR : TRANSPORT_AGAIN;
+}
+
 ssize_t
 transport_read(struct transport *t, int fd, void *buf, size_t len)
 {
@@ -378,21 +400,15 @@ transport_read(struct transport *t, int fd, void *buf, size_t len)
 		return TRANSPORT_AGAIN;
 	if (bytes_left(&t->plain) > 0)
 		return bytes_take(&t->plain, buf, len);
-	if (t->state.closed_in)
-		return 0;
-	if (t->why != NULL)
-		return TRANSPORT_ERROR;
+	if (t->state.closed_in || t->why != NULL)
+		return tell_end(t);
 	have = fill(t, fd, len);
 	if (have < 0)
-		return have;
+		return have == TRANSPORT_AGAIN ? have : tell_end(t);
 	n = open_records(t, fd, (size_t)have, &at, buf, len);
 	if (t->state.closed_in || t->why != NULL)
 		at = (size_t)have;
 	bytes_keep(&t->in, transport_work + at, (size_t)have - at);
 	answer(t, fd);
-	if (n > 0)
-		return n;
-	if (t->state.closed_in)
-		return 0;
-	return t->why != NULL ? TRANSPORT_ERROR : TRANSPORT_AGAIN;
+	return n > 0 ? n : tell_end(t);
 }
