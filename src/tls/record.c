@@ -71,6 +71,25 @@ prepare(const struct tls_suite *suite, struct tls_half *half, enum direction dir
 	return ciphers[suite->cipher][direction].ctx;
 }
 
+static void
+forget(const struct tls_suite *suite, enum direction direction, uint64_t serial)
+{
+	if (serial == 0 || ciphers[suite->cipher][direction].serial != serial)
+		return;
+	EVP_CIPHER_CTX_free(ciphers[suite->cipher][direction].ctx);
+	ciphers[suite->cipher][direction].ctx = NULL;
+	ciphers[suite->cipher][direction].serial = 0;
+}
+
+void
+tls_record_forget(const struct tls_state *s)
+{
+	if (s->suite == NULL)
+		return;
+	forget(s->suite, SEAL, s->tx.serial);
+	forget(s->suite, OPEN, s->rx.serial);
+}
+
 void
 tls_record_stop(void)
 {
@@ -251,6 +270,7 @@ tls_say(struct tls_state *s, uint8_t *out)
 	if (s->suite->version == TLS_1_2 || (!s->owe_update && s->tx.seq < SEALS_MAX))
 		return (ptrdiff_t)n;
 	len = seal_message(s, TLS_HANDSHAKE, update, sizeof update, out + n);
+	forget(s->suite, SEAL, s->tx.serial);
 	if (len == 0 || tls_half_update(s->suite, &s->tx) < 0)
 		return -1;
 	s->owe_update = false;
@@ -340,6 +360,7 @@ update(struct tls_state *s, unsigned wanted)
 	if (++s->updates > TLS_IDLE_MAX)
 		return TLS_UNEXPECTED_MESSAGE;
 	s->owe_update |= wanted == 1;
+	forget(s->suite, OPEN, s->rx.serial);
 	return tls_half_update(s->suite, &s->rx) < 0 ? TLS_INTERNAL_ERROR : 0;
 }
 

@@ -89,6 +89,9 @@ enum tls_result {
 enum tls_result tls_take(struct tls_state *s, uint8_t *p, size_t have, size_t *used,
                          uint8_t **plain, size_t *n);
 
+/* The connection is gone: its keys are left in no context. */
+void tls_record_forget(const struct tls_state *s);
+
 /* At the end of the process: the contexts, with the keys in them. */
 void tls_record_stop(void);
 

@@ -1,6 +1,7 @@
 /* conn_tls: a connection's transport where its listener speaks TLS (worker/tls/transport.h). */
 #include <sys/socket.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include <event2/event.h>
@@ -85,15 +86,17 @@ static void
 log_failure(const struct conn *c)
 {
 	uint64_t now = clock_tick_ms();
-	char peer[64];
+	char peer[64], others[64] = "";
 
 	if (ct.logged_ms != 0 && now - ct.logged_ms < LOG_EVERY_MS) {
 		ct.unlogged++;
 		return;
 	}
-	log_info("%s on listener %s: %s (and %llu others since the last such line)",
-	         conn_peer(c, peer, sizeof peer), self_listener_name(c->listener),
-	         transport_why(c->tls), (unsigned long long)ct.unlogged);
+	if (ct.unlogged > 0)
+		snprintf(others, sizeof others, "; %llu others since the last such line",
+		         (unsigned long long)ct.unlogged);
+	log_info("%s on listener %s: %s%s", conn_peer(c, peer, sizeof peer),
+	         self_listener_name(c->listener), transport_why(c->tls), others);
 	ct.logged_ms = now;
 	ct.unlogged = 0;
 }

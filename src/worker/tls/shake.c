@@ -153,6 +153,7 @@ prove(const struct shake *s, const struct tls_state *state, size_t from)
 		records = good ? records + 1 : -1;
 		from += len;
 	}
+	tls_record_forget(&proof);
 	OPENSSL_cleanse(&proof, sizeof proof);
 	OPENSSL_cleanse(copy, s->nlast);
 	free(copy);

@@ -73,6 +73,7 @@ transport_free(struct transport **tp)
 	if (t == NULL)
 		return;
 	end_shaking(t);
+	tls_record_forget(&t->state);
 	bytes_drop(&t->in);
 	bytes_drop(&t->plain);
 	bytes_drop(&t->out);
