@@ -57,7 +57,7 @@
 	X(EVICTED, "evicted", "connections", "idle connections closed to make room")           \
 	X(HANDSHAKES, "handshakes", "handshakes", "TLS handshakes that were completed")        \
 	X(HANDSHAKES_RESUMED, "handshakes_resumed", "handshakes",                              \
-	  "of them, those that went on with a session from before")                            \
+	  "TLS handshakes that went on with a session from before")                            \
 	X(HANDSHAKES_FAILED, "handshakes_failed", "handshakes", "TLS handshakes that failed")
 
 enum stats_counter {
