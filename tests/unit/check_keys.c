@@ -24,6 +24,7 @@ static const size_t sizes[] = {
     sizeof(struct conf_drain),
     sizeof(struct conf_listen),
     sizeof(struct conf_service),
+    sizeof(struct conf_tls),
 };
 
 static const struct keys_row *

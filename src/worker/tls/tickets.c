@@ -72,7 +72,8 @@ void
 tickets_use(const struct msg_ticket *ticket, unsigned n)
 {
 	tk.ntickets = n < MSG_TICKETS_MAX ? n : MSG_TICKETS_MAX;
-	memcpy(tk.ticket, ticket, tk.ntickets * sizeof *ticket);
+	if (tk.ntickets > 0)
+		memcpy(tk.ticket, ticket, tk.ntickets * sizeof *ticket);
 }
 
 void
