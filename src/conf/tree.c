@@ -207,6 +207,16 @@ conf_tls_files(const struct conf_tls *tls)
 	return 2 * tls->ncertificate + 2;
 }
 
+size_t
+conf_tls_files_of_all(const struct conf *conf)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->ntls; i++)
+		n += conf_tls_files(&conf->tls[i]);
+	return n;
+}
+
 const char *
 conf_tls_file(const struct conf_tls *tls, size_t i)
 {

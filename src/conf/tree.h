@@ -233,6 +233,9 @@ size_t conf_next_name(const char **list, const char **name);
 const char *conf_tls_file(const struct conf_tls *tls, size_t i);
 size_t conf_tls_files(const struct conf_tls *tls);
 
+/* How many those of all sections are. */
+size_t conf_tls_files_of_all(const struct conf *conf);
+
 /* The section of that name, n bytes; NULL. */
 const struct conf_tls *conf_find_tls(const struct conf *conf, const char *name, size_t n);
 

@@ -63,16 +63,6 @@ count_dropped(uint64_t lines)
 	stats_add(self.heritage->page, STATS_LOG_DROPPED, lines);
 }
 
-static size_t
-count_tls(const struct conf *conf)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->ntls; i++)
-		n += conf_tls_files(&conf->tls[i]);
-	return n;
-}
-
 /* Read the keys, and close them. */
 static int
 take_keys(const struct heritage *h, char **cause)
@@ -81,7 +71,7 @@ take_keys(const struct heritage *h, char **cause)
 
 	shake_start();
 	context_start(h->conf, h->tls, &errors);
-	for (size_t i = 0; h->tls != NULL && i < count_tls(h->conf); i++)
+	for (size_t i = 0; h->tls != NULL && i < conf_tls_files_of_all(h->conf); i++)
 		if (h->tls[i] >= 0)
 			close(h->tls[i]);
 	if (errors.n == 0)
@@ -97,7 +87,7 @@ static void
 keep_heritage(const struct heritage *h)
 {
 	size_t n = 2, naccess = h->access != NULL ? h->conf->nlisten : 0;
-	size_t ntls = h->tls != NULL ? count_tls(h->conf) : 0;
+	size_t ntls = h->tls != NULL ? conf_tls_files_of_all(h->conf) : 0;
 	int *keep = mem_alloc((n + naccess + ntls) * sizeof *keep);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), foreign;
 

@@ -10,16 +10,6 @@
 #include "conf/conf.h"
 #include "master/state/fdlist.h"
 
-size_t
-secrets_count(const struct conf *conf)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->ntls; i++)
-		n += conf_tls_files(&conf->tls[i]);
-	return n;
-}
-
 static int
 open_one(const struct conf *conf, size_t section, size_t i, int *fd, char **cause)
 {
@@ -39,7 +29,7 @@ open_one(const struct conf *conf, size_t section, size_t i, int *fd, char **caus
 int
 secrets_open(const struct conf *conf, int **files, char **cause)
 {
-	size_t n = secrets_count(conf), at = 0;
+	size_t n = conf_tls_files_of_all(conf), at = 0;
 	int *fd;
 
 	if (n == 0 || *files != NULL)
@@ -60,7 +50,7 @@ secrets_open(const struct conf *conf, int **files, char **cause)
 void
 secrets_close(const struct conf *conf, int **files)
 {
-	for (size_t i = 0; *files != NULL && i < secrets_count(conf); i++)
+	for (size_t i = 0; *files != NULL && i < conf_tls_files_of_all(conf); i++)
 		fd_close(&(*files)[i]);
 	mem_free(files);
 }
@@ -70,7 +60,7 @@ secrets_save(const struct conf *conf, const int *files, struct fdlist *fds)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; files != NULL && i < secrets_count(conf); i++)
+	for (size_t i = 0; files != NULL && i < conf_tls_files_of_all(conf); i++)
 		json_array_append_new(list, fdlist_put(fds, files[i]));
 	return list;
 }
@@ -78,7 +68,7 @@ secrets_save(const struct conf *conf, const int *files, struct fdlist *fds)
 int *
 secrets_restore(const struct conf *conf, const json_t *j)
 {
-	size_t n = secrets_count(conf);
+	size_t n = conf_tls_files_of_all(conf);
 	bool whole = n > 0 && json_array_size(j) == n;
 	int *fd = whole ? mem_alloc(n * sizeof *fd) : NULL;
 

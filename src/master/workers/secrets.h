@@ -8,13 +8,8 @@
 
 #include <jansson.h>
 
-#include <stddef.h>
-
 struct conf;
 struct fdlist;
-
-/* How many files a configuration names, with those that are not set. */
-size_t secrets_count(const struct conf *conf);
 
 /*
  * Open what is not open yet (*files NULL): malloc'd, in the order of the sections and of

@@ -73,10 +73,10 @@ hsts_of(const struct exchange *x)
 static size_t
 put_hsts(const struct exchange *x, char *bytes, size_t len, size_t size)
 {
-	char line[64], *end = memmem(bytes, len, "\r\n\r\n", 4);
+	char line[64], *end;
 	size_t n;
 
-	if (hsts_of(x) == 0 || end == NULL)
+	if (hsts_of(x) == 0 || (end = memmem(bytes, len, "\r\n\r\n", 4)) == NULL)
 		return len;
 	n = (size_t)snprintf(line, sizeof line, "Strict-Transport-Security: max-age=%lld\r\n",
 	                     (long long)(hsts_of(x) / 1000));

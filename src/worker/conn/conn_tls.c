@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include <event2/event.h>
 
